@@ -1,0 +1,53 @@
+# Every target does all the set-up that it needs, into .venv; `make` alone lists them.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+INSTALLED := .venv/installed
+SHIM := java-shim/pom.xml java-shim/hatch_build.py $(shell find java-shim/src/main -type f 2>/dev/null)
+
+.PHONY: help tools jar demo test test-java test-python soak bench lint clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+tools:
+	@test -n "$(PYTHON)" || { echo "CPython 3.10, 3.11 or 3.12 with venv is needed (Debian: apt-get install python3-venv), or set PYTHON=..." >&2; exit 1; }
+	@javac -version 2>&1 | grep -qE '^javac (1[7-9]|[2-9][0-9])' || { echo "A JDK 17 is needed (Debian: apt-get install openjdk-17-jdk-headless)." >&2; exit 1; }
+	@mvn -version >/dev/null 2>&1 || { echo "Maven is needed (Debian: apt-get install maven)." >&2; exit 1; }
+
+$(INSTALLED): pyproject.toml $(SHIM) | tools
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv (the first time this takes some minutes) ..."
+	@$(BIN)/pip install -q -e '.[dev]'
+	@touch $@
+
+jar: tools $(INSTALLED) ## build the shim jar and install it into the package
+	@$(BIN)/pyflink-triton jar
+
+demo: tools $(INSTALLED) ## the main job: handwritten digits, Flink SQL, a real Triton
+	@$(BIN)/python examples/digits.py
+
+test: test-java test-python ## every test, the long ones shortened
+
+test-java: tools
+	mvn -q -B -f java-shim/pom.xml test
+
+test-python: tools $(INSTALLED)
+	$(BIN)/pytest
+
+soak: tools $(INSTALLED) ## every test, the long ones in full
+	PYFLINK_TRITON_SOAK=1 $(BIN)/pytest -s --durations=25
+
+bench: tools $(INSTALLED) ## rows a second and latency, beside raw tritonclient
+	$(BIN)/python benchmarks/throughput.py
+
+lint: tools $(INSTALLED) ## ruff, mypy, javac's warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	mvn -q -B -f java-shim/pom.xml test-compile
+
+clean: ## remove what was built and installed here
+	rm -rf .venv dist build java-shim/target pyflink_triton/lib

@@ -1,0 +1,151 @@
+"""Answers the shim's frames: questions of planning, and rows to predict."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pyarrow as pa
+
+from pyflink_triton.bridge.frames import PROTOCOL, Frame, FrameError, write_frame
+from pyflink_triton.client import Client
+from pyflink_triton.errors import TritonError
+from pyflink_triton.metrics import Metrics
+from pyflink_triton.planning import Question, check, wait_until_ready
+from pyflink_triton.predictor import Predictor
+from pyflink_triton.version import __version__
+
+#: A frame closes at so many rows or bytes.
+FRAME_ROWS = 256
+FRAME_BYTES = 4 << 20
+#: Frames that the shim may have under way at once.
+FRAMES_IN_FLIGHT = 8
+HEARTBEAT_SECONDS = 1.0
+
+Write = Callable[[bytes, "memoryview | bytes"], None]
+
+
+class Worker:
+    """One conversation with the shim.
+
+    Args:
+        write: Takes a frame's two parts; must not block.
+    """
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._metrics = Metrics()
+        self._client: Client | None = None
+        self._predictor: Predictor | None = None
+        self._schema: pa.Schema | None = None
+        self._model = ""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._greeted = False
+        self.is_planner = True
+        self._handlers: dict[str, Callable[[Frame], Awaitable[None]]] = {
+            "hello": self._hello,
+            "plan": self._plan,
+            "open": self._open,
+            "predict": self._predict,
+        }
+
+    def receive(self, frame: Frame) -> None:
+        """Take a frame from the shim; its answer is written when it is there."""
+        handler = self._handlers.get(frame.kind)
+        if handler is None or (not self._greeted and frame.kind != "hello"):
+            raise FrameError(f"a frame of the kind {frame.kind[:40]!r} is not expected here")
+        task = asyncio.get_running_loop().create_task(self._answer(handler, frame))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._greeted = True
+
+    async def _answer(self, handler: Callable[[Frame], Awaitable[None]], frame: Frame) -> None:
+        try:
+            await handler(frame)
+        except TritonError as error:
+            self._send(kind="error", id=frame.header.get("id"), message=self._named(str(error), frame))
+        except Exception as error:
+            traceback.print_exc()
+            message = f"the worker failed with {type(error).__name__}; its standard error has the details"
+            self._send(kind="error", id=None, message=self._named(message, frame))
+
+    def _named(self, message: str, frame: Frame) -> str:
+        name = frame.header.get("model") or self._model
+        message = message.rstrip(".") + "."
+        return f"Model '{name}': {message}" if name else message
+
+    def _send(self, body: memoryview | bytes = b"", **header: Any) -> None:
+        self._write(*write_frame(header, body))
+
+    async def _hello(self, frame: Frame) -> None:
+        theirs = (frame.header.get("protocol"), frame.header.get("version"))
+        if theirs != (PROTOCOL, __version__):
+            raise TritonError(
+                f"the shim jar is of version {theirs[1]} (protocol {theirs[0]}), and the Python package is of version "
+                f"{__version__} (protocol {PROTOCOL}): use the jar that pyflink_triton.jar_path() names"
+            )
+        self._send(
+            kind="hello",
+            id=frame.header["id"],
+            protocol=PROTOCOL,
+            version=__version__,
+            python=platform.python_version(),
+        )
+
+    async def _plan(self, frame: Frame) -> None:
+        if frame.header["question"] != "check":
+            raise FrameError(f"there is no question {frame.header['question']!r}")
+        self._send(kind="answer", id=frame.header["id"], answer=await check(Question.parse(frame.header)))
+
+    async def _open(self, frame: Frame) -> None:
+        self.is_planner = False
+        question = Question.parse(frame.header)
+        self._model = question.model
+        self._client = Client(question.options)
+        signature = await wait_until_ready(self._client, question.options)
+        columns = question.map(signature)
+        self._schema = pa.schema([(f"c{index}", binding.given.arrow) for index, binding in enumerate(columns.inputs)])
+        self._predictor = Predictor(self._client, signature, columns, question.options, self._metrics)
+        self._send(
+            kind="opened",
+            id=frame.header["id"],
+            frame_rows=FRAME_ROWS,
+            frame_bytes=FRAME_BYTES,
+            frames_in_flight=FRAMES_IN_FLIGHT,
+            max_in_flight_bytes=question.options.max_in_flight_bytes,
+        )
+
+    async def _predict(self, frame: Frame) -> None:
+        if self._predictor is None:
+            raise FrameError("rows came before the model was opened")
+        try:
+            batch = pa.ipc.read_record_batch(pa.py_buffer(frame.body), self._schema)
+        except pa.ArrowException as error:
+            raise FrameError(f"a frame's rows cannot be read: {error}") from None
+        if batch.num_rows != frame.header["rows"]:
+            raise FrameError(f"a frame of {frame.header['rows']} rows holds {batch.num_rows}")
+        prediction = await self._predictor.predict(batch)
+        header: dict[str, Any] = {"kind": "result", "id": frame.header["id"], "rows": batch.num_rows}
+        if prediction.errors:
+            header["errors"] = {str(row): self._named(text, frame) for row, text in prediction.errors.items()}
+        taken = self._metrics.take()
+        if taken is not None:
+            header["metrics"] = taken
+        self._send(memoryview(prediction.outputs.serialize()), **header)
+
+    def heartbeat(self) -> None:
+        """Say that the event loop turns, and hand over what was counted."""
+        taken = self._metrics.take()
+        header: dict[str, Any] = {"kind": "heartbeat"} if taken is None else {"kind": "heartbeat", "metrics": taken}
+        self._send(**header)
+
+    async def close(self) -> None:
+        """End the calls under way and close the connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._client is not None:
+            await self._client.close()

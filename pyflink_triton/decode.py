@@ -1,0 +1,124 @@
+"""Tensors to Arrow arrays of the declared types, checked against what the model promised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pyflink_triton.casting import from_bfloat16
+from pyflink_triton.errors import ContractError
+from pyflink_triton.mapping import Binding
+from pyflink_triton.sqltypes import SqlType
+from pyflink_triton.wire import Tensor
+
+Fault = Callable[[npt.NDArray[np.bool_], str], None]
+
+
+def decode(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool, fault: Fault) -> pa.Array:
+    """Decode one output of one response.
+
+    Args:
+        binding: The declared column and its tensor.
+        answer: The tensor's shape, with the batch axis where there is one, and its bytes.
+        rows: How many rows were sent.
+        has_batch_axis: Whether the first axis is the rows.
+        fault: Called with a mask of rows and what is wrong with their output.
+
+    Returns:
+        An array of ``rows`` values in the declared type.
+
+    Raises:
+        ContractError: Shape or size is not what the model promised.
+    """
+    tensor, declared = binding.tensor, binding.column.type
+    shape, data = answer.shape, answer.data
+    inner = tuple(shape[1:] if has_batch_axis else shape)
+    if has_batch_axis and (not shape or shape[0] != rows):
+        raise ContractError(f"output '{tensor.name}' has the shape {list(shape)} for {rows} rows")
+    if len(inner) != len(tensor.dims) or any(
+        size < 0 or dim not in (-1, size) for dim, size in zip(tensor.dims, inner, strict=True)
+    ):
+        raise ContractError(f"output '{tensor.name}' has the shape {list(shape)}, and the model promised {tensor}")
+    per_row = int(np.prod(inner, dtype=object)) if inner else 1
+    if declared.depth == 0 and per_row != 1:
+        raise ContractError(
+            f"output '{tensor.name}' has {per_row} elements a row, and column '{binding.column.name}' is "
+            f"{declared}: declare it ARRAY<{declared}>"
+        )
+    count = rows * per_row
+    if tensor.datatype.numpy is None:
+        elements = _split_bytes(tensor.name, data, count)
+        if declared.leaf.name == "STRING":
+            elements, bad = _to_text(elements)
+            if bad.any():
+                message = f"output '{tensor.name}' holds bytes that are not UTF-8: declare it BYTES"
+                fault(bad.reshape(rows, per_row).any(axis=1), message)
+    else:
+        if len(data) != count * tensor.datatype.itemsize:
+            raise ContractError(f"output '{tensor.name}' has {len(data)} bytes for the shape {list(shape)}")
+        elements = _widen(np.frombuffer(data, tensor.datatype.numpy), tensor.datatype.name, declared.leaf)
+    return _nest(elements, rows, (per_row,) if declared.depth == 1 else inner, declared.depth)
+
+
+def _widen(values: npt.NDArray[Any], datatype: str, leaf: SqlType) -> pa.Array:
+    if leaf.name == "DECIMAL":
+        return pa.array(values).cast(pa.decimal128(20, 0)).cast(leaf.arrow)
+    if datatype == "BF16":
+        values = from_bfloat16(values)
+    if leaf.name == "BOOLEAN":
+        return pa.array(values)
+    wanted = np.dtype(leaf.arrow.to_pandas_dtype())
+    return pa.array(values.astype(wanted, copy=not values.flags.aligned))
+
+
+def _split_bytes(name: str, data: memoryview, count: int) -> pa.Array:
+    """Strip the length prefixes; where each stands depends on those before it."""
+    if count > len(data) // 4:
+        raise ContractError(f"output '{name}' has {len(data)} bytes for {count} elements")
+    starts = np.empty(count + 1, dtype=np.int64)
+    position = 0
+    size = len(data)
+    for element in range(count):
+        starts[element] = position
+        if position + 4 > size:
+            raise ContractError(f"output '{name}' ends before its element {element}")
+        position += 4 + int.from_bytes(data[position : position + 4], "little")
+    if position != size:
+        raise ContractError(f"output '{name}' has {size} bytes, and its elements say {position}")
+    starts[count] = position
+    keep = np.ones(size, dtype=np.bool_)
+    keep[(starts[:-1, None] + np.arange(4)).ravel()] = False
+    payload = np.frombuffer(data, np.uint8)[keep]
+    offsets = (starts - 4 * np.arange(count + 1)).astype(np.int32)
+    return pa.BinaryArray.from_buffers(pa.binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(payload)])
+
+
+def _to_text(values: pa.Array) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
+    """Take bytes as UTF-8; where some are not, an empty text and their places."""
+    try:
+        return values.cast(pa.utf8()), np.zeros(len(values), dtype=np.bool_)
+    except pa.ArrowInvalid:
+        bad = np.array([not _is_utf8(value) for value in values.to_pylist()])
+        return pc.if_else(pa.array(bad), b"", values).cast(pa.utf8()), bad
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _nest(elements: pa.Array, rows: int, shape: tuple[int, ...], depth: int) -> pa.Array:
+    for level in range(depth - 1, -1, -1):
+        size = shape[level]
+        lists = rows * int(np.prod(shape[:level], dtype=np.int64))
+        offsets = np.arange(lists + 1, dtype=np.int32) * np.int32(size)
+        elements = pa.ListArray.from_arrays(pa.array(offsets), elements)
+    return elements

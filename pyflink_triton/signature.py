@@ -1,0 +1,120 @@
+"""What a model takes and gives, read from the server's metadata and configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyflink_triton.datatypes import DATATYPES, Datatype
+from pyflink_triton.errors import SchemaError
+from pyflink_triton.sqltypes import SqlType, array_of, simple
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One tensor of a model.
+
+    Attributes:
+        name: The tensor's name.
+        datatype: Its Triton datatype.
+        dims: Its shape without the batch axis; -1 where it varies.
+        optional: Whether a request may leave it out.
+    """
+
+    name: str
+    datatype: Datatype
+    dims: tuple[int, ...]
+    optional: bool = False
+
+    @property
+    def sql_type(self) -> SqlType:
+        """The Flink type of a schema that is taken from the server."""
+        leaf = simple(self.datatype.sql)
+        return leaf if self.dims in ((), (1,)) else array_of(leaf, len(self.dims))
+
+    def __str__(self) -> str:
+        """For messages: name, datatype and dims."""
+        return f"{self.name} {self.datatype.name}{list(self.dims)}"
+
+
+@dataclass(frozen=True)
+class ModelSignature:
+    """What a model takes and gives.
+
+    Attributes:
+        name: The model's name on the server.
+        inputs: Its input tensors, in the server's order.
+        outputs: Its output tensors, in the server's order.
+        max_batch_size: Rows in a request at the most; 0 when the model has no batch axis.
+        decoupled: Whether a request may have any number of answers.
+        stateful: Whether the model keeps state between the requests of a sequence.
+    """
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    max_batch_size: int
+    decoupled: bool = False
+    stateful: bool = False
+
+    @property
+    def has_batch_axis(self) -> bool:
+        """Whether tensors have a leading axis of rows."""
+        return self.max_batch_size > 0
+
+    def __str__(self) -> str:
+        """For messages: the inputs and the outputs."""
+        inputs, outputs = (", ".join(map(str, side)) for side in (self.inputs, self.outputs))
+        return f"({inputs}) -> ({outputs}), max_batch_size {self.max_batch_size}"
+
+
+def read_signature(
+    metadata: Mapping[str, Any], config: Mapping[str, Any] | None, max_batch_size: int | None
+) -> ModelSignature:
+    """Join a model's metadata and configuration.
+
+    Args:
+        metadata: The answer of ``GET /v2/models/M``; shapes there include the batch axis.
+        config: The answer of ``GET /v2/models/M/config``; None where the server hides it.
+        max_batch_size: The option ``max-batch-size``: stands in for a hidden configuration, else lowers the
+            model's own.
+
+    Raises:
+        SchemaError: The server hides the configuration and the option is not set, or a datatype is unknown.
+    """
+    name = metadata["name"]
+    if config is not None:
+        batch = int(config.get("max_batch_size", 0))
+    elif max_batch_size is not None:
+        batch = max_batch_size
+    else:
+        raise SchemaError(
+            f"model '{name}': the server hides its configuration, so set the option 'max-batch-size' "
+            "(0 where the model has no batch axis)"
+        )
+    config = config or {}
+    optional = {entry["name"] for entry in config.get("input", ()) if entry.get("optional")}
+    inputs, outputs = (
+        tuple(_tensor(entry, batch > 0, optional) for entry in metadata.get(side, ())) for side in ("inputs", "outputs")
+    )
+    if batch > 0 and max_batch_size:
+        batch = min(batch, max_batch_size)
+    return ModelSignature(
+        name=name,
+        inputs=inputs,
+        outputs=outputs,
+        max_batch_size=batch,
+        decoupled=bool(config.get("model_transaction_policy", {}).get("decoupled")),
+        stateful="sequence_batching" in config,
+    )
+
+
+def _tensor(entry: Mapping[str, Any], has_batch_axis: bool, optional: set[str]) -> TensorSpec:
+    datatype = DATATYPES.get(entry["datatype"])
+    if datatype is None:
+        raise SchemaError(
+            f"tensor '{entry['name']}' is {entry['datatype']}, a datatype that this version does not know"
+        )
+    dims = tuple(int(dim) for dim in entry["shape"])
+    return TensorSpec(entry["name"], datatype, dims[1:] if has_batch_axis else dims, entry["name"] in optional)

@@ -1,0 +1,5 @@
+"""Fixtures that tests share."""
+
+from triton import own_triton, triton
+
+__all__ = ["own_triton", "triton"]
