@@ -73,7 +73,8 @@ def _port(text: str) -> int:
 
 
 def _serve(options: argparse.Namespace, server_arguments: list[str]) -> int:
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(number, _interrupt)
     ready = False
     try:
         with TritonServer(

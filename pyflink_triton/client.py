@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -105,11 +104,10 @@ class Client:
         size = len(header) + sum(map(len, tensors))
         data = b"".join((header, *tensors)) if size <= _JOIN_BYTES else _Buffers((header, *tensors))
         headers = {HEADER_LENGTH: str(len(header)), "Content-Type": "application/octet-stream"}
-        async with self._call("POST", self._infer_url, data=data, headers=headers) as response:
-            body = await response.read()
-        if response.status != 200:
-            raise self._failure(response.status, body)
-        return response.headers, body
+        status, answered, body = await self._call("POST", self._infer_url, data=data, headers=headers)
+        if status != 200:
+            raise self._failure(status, body)
+        return answered, body
 
     async def signature(self) -> ModelSignature:
         """Read what the model takes and gives.
@@ -142,32 +140,31 @@ class Client:
         return UnavailableError(f"{self._where()} is not ready: {self._words(status, body)}")
 
     async def _get(self, path: str) -> tuple[int, bytes]:
-        async with self._call("GET", URL(self._model_url + path, encoded=True)) as response:
-            return response.status, await response.read()
+        status, _, body = await self._call("GET", URL(self._model_url + path, encoded=True))
+        return status, body
 
-    @asynccontextmanager
-    async def _call(self, method: str, url: URL, **request: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _call(self, method: str, url: URL, **request: Any) -> tuple[int, Mapping[str, str], bytes]:
         """Make a call; every fault of the transport becomes an UnavailableError that says where."""
         where = self._options.endpoint
         try:
             async with self._session.request(method, url, allow_redirects=False, **request) as response:
-                yield response
+                return response.status, response.headers, await response.read()
         except asyncio.TimeoutError:
             limit = format_duration(self._options.timeout)
             raise UnavailableError(
-                f"Request timed out after {limit} at {where}. Raise the option 'timeout', or see why the model is slow."
+                f"Request timed out after {limit} at {where}. Raise the option 'timeout', or see why the model is slow"
             ) from None
         except aiohttp.ClientConnectorDNSError:
             raise UnavailableError(
-                f"Failed to connect to Triton server: the host of {where} has no address. Check the option 'endpoint'."
+                f"Failed to connect to Triton server: the host of {where} has no address. Check the option 'endpoint'"
             ) from None
         except aiohttp.ClientConnectorError as error:
             raise UnavailableError(
                 f"Failed to connect to Triton server at {where}: {_reason(error)}. "
-                "Check that the server runs and that the option 'endpoint' is right."
+                "Check that the server runs and that the option 'endpoint' is right"
             ) from None
         except aiohttp.ClientError as error:
-            raise UnavailableError(f"The connection to {where} broke: {type(error).__name__}: {error}.") from None
+            raise UnavailableError(f"the connection to {where} broke: {type(error).__name__}: {error}") from None
 
     def _failure(self, status: int, body: bytes) -> TritonError:
         kind = _STATUS_ERRORS.get(status, RowError if status >= 400 else ContractError)

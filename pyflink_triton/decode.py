@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -44,7 +45,7 @@ def decode(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool, fa
         size < 0 or dim not in (-1, size) for dim, size in zip(tensor.dims, inner, strict=True)
     ):
         raise ContractError(f"output '{tensor.name}' has the shape {list(shape)}, and the model promised {tensor}")
-    per_row = int(np.prod(inner, dtype=object)) if inner else 1
+    per_row = math.prod(inner)
     if declared.depth == 0 and per_row != 1:
         raise ContractError(
             f"output '{tensor.name}' has {per_row} elements a row, and column '{binding.column.name}' is "
@@ -118,7 +119,7 @@ def _is_utf8(value: bytes) -> bool:
 def _nest(elements: pa.Array, rows: int, shape: tuple[int, ...], depth: int) -> pa.Array:
     for level in range(depth - 1, -1, -1):
         size = shape[level]
-        lists = rows * int(np.prod(shape[:level], dtype=np.int64))
+        lists = rows * math.prod(shape[:level])
         offsets = np.arange(lists + 1, dtype=np.int32) * np.int32(size)
         elements = pa.ListArray.from_arrays(pa.array(offsets), elements)
     return elements

@@ -17,6 +17,8 @@ from pyflink_triton.signature import TensorSpec
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Fault = Callable[[Bools, str], None]
+#: From elements to the rows that hold one of them.
+ToRows = Callable[[Bools], Bools]
 
 
 @dataclass(frozen=True)
@@ -26,16 +28,18 @@ class TensorColumn:
     Attributes:
         tensor: Which tensor.
         shapes: Each row's shape, (rows, rank); None when all rows have the tensor's own dims.
-        starts: Where each row's bytes begin in ``data``.
-        sizes: How many bytes each row has.
         data: The bytes of all rows, one after the other, as the protocol wants them.
+        size: How many bytes each row has, where all have as many.
+        starts: Where each row's bytes begin in ``data``; None where ``size`` says it.
+        sizes: How many bytes each row has; None where ``size`` says it.
     """
 
     tensor: TensorSpec
     shapes: Ints | None
-    starts: Ints
-    sizes: Ints
     data: memoryview
+    size: int | None = None
+    starts: Ints | None = None
+    sizes: Ints | None = None
 
     def shape(self, row: int) -> tuple[int, ...]:
         """The shape of a row, without the batch axis."""
@@ -45,13 +49,21 @@ class TensorColumn:
 
     def gather(self, rows: Ints) -> memoryview:
         """The bytes of these rows (ascending), a view where they lie together."""
-        first, last = rows[0], rows[-1]
-        if last - first + 1 == len(rows):
+        first, last = int(rows[0]), int(rows[-1])
+        is_run = last - first + 1 == len(rows)
+        if self.size is not None:
+            if is_run:
+                return self.data[first * self.size : (last + 1) * self.size]
+            gathered: memoryview = np.frombuffer(self.data, np.uint8).reshape(-1, self.size)[rows].reshape(-1).data
+            return gathered
+        assert self.starts is not None
+        assert self.sizes is not None
+        if is_run:
             return self.data[self.starts[first] : self.starts[last] + self.sizes[last]]
         sizes = self.sizes[rows]
         ends = np.cumsum(sizes)
         index = np.arange(ends[-1]) + np.repeat(self.starts[rows] - (ends - sizes), sizes)
-        gathered: memoryview = np.frombuffer(self.data, np.uint8)[index].data
+        gathered = np.frombuffer(self.data, np.uint8)[index].data
         return gathered
 
 
@@ -63,7 +75,15 @@ def encode(binding: Binding, column: pa.Array, fault: Fault) -> TensorColumn:
         column: The values; rows that are NULL get any bytes and must not be sent.
         fault: Called with a mask of rows and what is wrong with them; those rows must not be sent either.
     """
-    declared = binding.column.type
+    declared, tensor = binding.column.type, binding.tensor
+    is_fixed = tensor.datatype.numpy is not None
+    if declared.depth == 0:
+        elements = _cast_elements(binding, column, fault, lambda mask: mask)
+        if is_fixed:
+            data = _fixed_bytes(binding, elements, fault, lambda mask: mask)
+            return TensorColumn(tensor, None, data, size=tensor.datatype.itemsize)
+        data, offsets = encode_bytes(elements)
+        return TensorColumn(tensor, None, data, starts=offsets[:-1], sizes=np.diff(offsets))
     rows = len(column)
     present = _mask(column.is_valid())
     starts, ends = np.arange(rows, dtype=np.int64), np.arange(1, rows + 1, dtype=np.int64)
@@ -71,22 +91,27 @@ def encode(binding: Binding, column: pa.Array, fault: Fault) -> TensorColumn:
     elements = column
     for _ in range(declared.depth):
         starts, ends, elements = _descend(elements, starts, ends, lengths, present, fault)
-    elements = _cast_elements(binding, elements, starts, ends, fault)
-    if declared.depth and elements.null_count:
-        fault(present & _any_between(_mask(elements.is_null()), starts, ends), "holds a NULL; tensors cannot")
-    shapes = _shapes(binding.tensor, lengths, present, fault) if declared.depth else None
-    if binding.tensor.datatype.numpy is None:
-        data, offsets = encode_bytes(elements)
-        return TensorColumn(binding.tensor, shapes, offsets[starts], offsets[ends] - offsets[starts], data)
+
+    def of_rows(mask: Bools) -> Bools:
+        return _any_between(mask, starts, ends)
+
+    elements = _cast_elements(binding, elements, fault, of_rows)
+    if elements.null_count:
+        fault(present & of_rows(_mask(elements.is_null())), "holds a NULL; tensors cannot")
+    shapes = _shapes(tensor, lengths, present, fault)
+    if is_fixed:
+        data, size = _fixed_bytes(binding, elements, fault, of_rows), tensor.datatype.itemsize
+        return TensorColumn(tensor, shapes, data, starts=starts * size, sizes=(ends - starts) * size)
+    data, offsets = encode_bytes(elements)
+    return TensorColumn(tensor, shapes, data, starts=offsets[starts], sizes=offsets[ends] - offsets[starts])
+
+
+def _fixed_bytes(binding: Binding, elements: pa.Array, fault: Fault, of_rows: ToRows) -> memoryview:
     values, bad = to_elements(elements, binding.tensor.datatype)
     if bad is not None:
-        fault(
-            present & _any_between(bad, starts, ends),
-            f"is out of the range of {binding.tensor.datatype.name}",
-        )
-    size = values.itemsize
-    data = np.ascontiguousarray(values).data.cast("B")
-    return TensorColumn(binding.tensor, shapes, starts * size, (ends - starts) * size, data)
+        fault(of_rows(bad), f"is out of the range of {binding.tensor.datatype.name}")
+    data: memoryview = np.ascontiguousarray(values).data.cast("B")
+    return data
 
 
 def encode_bytes(values: pa.Array) -> tuple[memoryview, Ints]:
@@ -107,12 +132,12 @@ def encode_bytes(values: pa.Array) -> tuple[memoryview, Ints]:
     return memoryview(body if body is not None else b""), offsets
 
 
-def _cast_elements(binding: Binding, elements: pa.Array, starts: Ints, ends: Ints, fault: Fault) -> pa.Array:
+def _cast_elements(binding: Binding, elements: pa.Array, fault: Fault, of_rows: ToRows) -> pa.Array:
     declared = binding.column.type.leaf
     cast, bad = cast_column(elements, declared.arrow)
     if bad is not None:
         message = f"holds a {binding.given.leaf} that {declared} cannot hold exactly; write CAST(... AS {declared})"
-        fault(_any_between(bad, starts, ends), message)
+        fault(of_rows(bad), message)
     return cast
 
 
@@ -120,7 +145,9 @@ def _descend(
     lists: pa.Array, starts: Ints, ends: Ints, lengths: list[Ints], present: Bools, fault: Fault
 ) -> tuple[Ints, Ints, pa.Array]:
     """Go one ARRAY deeper: each row's range of the inner elements, and its one length at this level."""
-    offsets = np.frombuffer(lists.buffers()[1], np.int32)[lists.offset :][: len(lists) + 1].astype(np.int64)
+    # Arrow's Java library writes no offset at all for an empty array.
+    buffer = lists.buffers()[1] if len(lists) else bytes(4)
+    offsets = np.frombuffer(buffer, np.int32)[lists.offset :][: len(lists) + 1].astype(np.int64)
     inner = np.diff(offsets)
     if lengths:
         fault(present & _any_between(_mask(lists.is_null()), starts, ends), "holds a NULL; tensors cannot")

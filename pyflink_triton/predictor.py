@@ -142,9 +142,14 @@ class Predictor:
         if not self._has_batch_axis:
             yield from rows.reshape(-1, 1)
             return
-        sizes = np.sum([column.sizes for column in columns], axis=0)
+        fixed = sum(column.size or 0 for column in columns)
+        varying = [column.sizes for column in columns if column.sizes is not None]
         for group in _equal_shapes(columns, rows):
-            ends = np.cumsum(sizes[group])
+            if not varying:
+                step = min(max(self._bytes_per_request // fixed, 1), self._rows_per_request)
+                yield from (group[start : start + step] for start in range(0, len(group), step))
+                continue
+            ends = np.cumsum(np.sum(varying, axis=0)[group] + fixed)
             start = 0
             while start < len(group):
                 limit = (ends[start - 1] if start else 0) + self._bytes_per_request

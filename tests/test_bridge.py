@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from triton import Triton
 
-from pyflink_triton.bridge.frames import PROTOCOL, Frame, read_frame, write_frame
+from pyflink_triton.bridge.frames import PROTOCOL, Frame, FrameReader, write_frame
 from pyflink_triton.version import __version__
 
 FLOATS = pa.schema([("c0", pa.float32()), ("c1", pa.float32())])
@@ -34,6 +34,8 @@ class Shim:
         )
         self._last_id = 0
         self.counters: dict[str, int] = {}
+        self._frames: list[Frame | None] = []
+        self._reader = FrameReader(self._frames.append, self._fail)
 
     def send(self, kind: str, body: bytes | memoryview = b"", **fields: Any) -> int:
         self._last_id += 1
@@ -46,7 +48,10 @@ class Shim:
         """The next frame that is no heartbeat."""
         assert self.process.stdout is not None
         while True:
-            frame = read_frame(self.process.stdout)  # type: ignore[arg-type] # unbuffered: a raw file
+            while not self._frames:
+                data = self.process.stdout.read(1 << 16)
+                self._reader.data_received(data) if data else self._frames.append(None)
+            frame = self._frames.pop(0)
             assert frame is not None, f"the worker ended: {self.stderr()}"
             for name, delta in frame.header.get("metrics", {}).get("counters", {}).items():
                 self.counters[name] = self.counters.get(name, 0) + delta
@@ -67,6 +72,9 @@ class Shim:
         a, b = (pa.array(side, pa.float32()) for side in zip(*values, strict=True))
         batch = pa.record_batch([a, b], schema=FLOATS)
         return self.send("predict", memoryview(batch.serialize()), rows=len(values))
+
+    def _fail(self, error: Exception) -> None:
+        raise error
 
     def stderr(self) -> str:
         assert self.process.stderr is not None

@@ -223,3 +223,14 @@ def test_random_nested_batches_equal_their_values() -> None:
             rows.append(None if random.random() < 0.2 else value)
         expected = list(rows)
         assert run(tensor("FP32", -1, -1), "ARRAY<ARRAY<FLOAT>>", rows, batch=5) == (expected, {})
+
+
+def test_an_empty_child_as_arrow_java_writes_it_is_read() -> None:
+    no_offsets = pa.Array.from_buffers(
+        pa.list_(pa.float32()), 0, [None, pa.py_buffer(b"")], children=[pa.array([], pa.float32())]
+    )
+    nested = pa.list_(pa.list_(pa.float32()))
+    column = pa.Array.from_buffers(nested, 1, [pa.py_buffer(b"\0"), pa.py_buffer(b"\0" * 8)], children=[no_offsets])
+    made = predictor(identity(tensor("FP32", 2, 3)), Echo(), ["ARRAY<ARRAY<FLOAT>>"])
+    prediction = asyncio.run(made.predict(pa.record_batch([column], names=["c0"])))
+    assert prediction.outputs.column(0).to_pylist() == [None]

@@ -1,12 +1,13 @@
-"""Frames of the bridge protocol: read from a file by a thread, written to a pipe without blocking."""
+"""Frames of the bridge protocol: put together from what a pipe brings, and written."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 from pyflink_triton.errors import TritonError
 
@@ -33,44 +34,81 @@ class Frame:
         return str(self.header["kind"])
 
 
-def read_frame(source: BinaryIO) -> Frame | None:
-    """Read the next frame, waiting for it.
+class FrameReader(asyncio.Protocol):
+    """Puts frames together from what a pipe brings.
 
     Args:
-        source: An unbuffered file.
-
-    Returns:
-        The frame; None at the end of the file.
-
-    Raises:
-        FrameError: What came is no frame, or ends inside one.
+        receive: Takes each frame, and None at the end of the pipe.
+        fail: Takes the reason when what came is no frame.
     """
-    lengths = _read(source, _LENGTHS.size, may_end=True)
-    if not lengths:
-        return None
-    header_length, body_length = _LENGTHS.unpack(lengths)
-    if header_length > _MAX_HEADER or body_length > _MAX_BODY:
-        raise FrameError(f"a frame claims {header_length} and {body_length} bytes")
-    try:
-        header = json.loads(bytes(_read(source, header_length)))
-    except ValueError:
-        header = None
-    if not isinstance(header, dict) or "kind" not in header:
-        raise FrameError("a frame's header is no JSON object with a kind")
-    return Frame(header, _read(source, body_length))
 
+    def __init__(self, receive: Callable[[Frame | None], None], fail: Callable[[FrameError], None]) -> None:
+        self._receive = receive
+        self._fail = fail
+        self._chunks: list[memoryview] = []
+        self._available = 0
+        self._needed = _LENGTHS.size
+        self._parse = self._lengths
+        self._header: dict[str, Any] = {}
+        self._body_length = 0
 
-def _read(source: BinaryIO, size: int, may_end: bool = False) -> memoryview:
-    buffer = memoryview(bytearray(size))
-    filled = 0
-    while filled < size:
-        count = source.readinto(buffer[filled:])  # type: ignore[attr-defined] # raw files have it
-        if not count:
-            if may_end and filled == 0:
-                return buffer[:0]
-            raise FrameError(f"the input ended {size - filled} bytes before a frame did")
-        filled += count
-    return buffer
+    def data_received(self, data: bytes) -> None:
+        """Take what the pipe brought."""
+        self._chunks.append(memoryview(data))
+        self._available += len(data)
+        try:
+            while self._available >= self._needed:
+                self._parse(self._take(self._needed))
+        except FrameError as error:
+            self._fail(error)
+
+    def eof_received(self) -> None:
+        """The pipe ended."""
+        if self._available or self._parse != self._lengths:
+            self._fail(FrameError("the input ended inside a frame"))
+        self._receive(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The pipe broke, or was closed after its end."""
+        if error is not None:
+            self._fail(FrameError(f"the input broke: {error}"))
+
+    def _take(self, size: int) -> memoryview:
+        """Take bytes from the front: a view where one chunk holds them all."""
+        self._available -= size
+        first = self._chunks[0] if self._chunks else memoryview(b"")
+        if len(first) >= size:
+            self._chunks[:1] = [first[size:]] if len(first) > size else []
+            return first[:size]
+        joined = bytearray(size)
+        filled = 0
+        while filled < size:
+            chunk = self._chunks.pop(0)
+            part = chunk[: size - filled]
+            joined[filled : filled + len(part)] = part
+            filled += len(part)
+            if len(part) < len(chunk):
+                self._chunks.insert(0, chunk[len(part) :])
+        return memoryview(joined)
+
+    def _lengths(self, data: memoryview) -> None:
+        self._needed, self._body_length = _LENGTHS.unpack(data)
+        if self._needed > _MAX_HEADER or self._body_length > _MAX_BODY:
+            raise FrameError(f"a frame claims {self._needed} and {self._body_length} bytes")
+        self._parse = self._head
+
+    def _head(self, data: memoryview) -> None:
+        try:
+            header = json.loads(bytes(data))
+        except ValueError:
+            header = None
+        if not isinstance(header, dict) or "kind" not in header:
+            raise FrameError("a frame's header is no JSON object with a kind")
+        self._header, self._needed, self._parse = header, self._body_length, self._body
+
+    def _body(self, data: memoryview) -> None:
+        self._needed, self._parse = _LENGTHS.size, self._lengths
+        self._receive(Frame(self._header, data))
 
 
 def write_frame(header: Mapping[str, Any], body: memoryview | bytes = b"") -> tuple[bytes, memoryview | bytes]:

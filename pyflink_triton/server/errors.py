@@ -1,0 +1,5 @@
+"""The one error that the embedded Triton server raises."""
+
+
+class TritonServerError(RuntimeError):
+    """The server, or the environment that it runs in, could not be had; the message says why."""

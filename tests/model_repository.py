@@ -1,0 +1,206 @@
+"""The models that tests use, as a table, and how to write them as a Triton model repository.
+
+`python tests/model_repository.py DIRECTORY` writes it for a server that runs elsewhere.
+The code of the models is in tests/models.
+"""
+
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCES = Path(__file__).with_name("models")
+
+DATATYPES = (
+    *("BOOL", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"),
+    *("FP16", "BF16", "FP32", "FP64", "BYTES"),
+)
+SHAPES: dict[str, tuple[int, ...]] = {"": (1,), "_array": (-1,), "_matrix": (2, 3), "_nested": (-1, -1)}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output in a model's config.
+
+    Attributes:
+        name: Its name.
+        datatype: As the protocol writes it: FP32, BYTES.
+        dims: Without the batch axis.
+        optional: Whether a request may leave it out.
+    """
+
+    name: str
+    datatype: str
+    dims: tuple[int, ...] = (1,)
+    optional: bool = False
+
+    def config(self) -> str:
+        datatype = _config_type(self.datatype)
+        optional = ", optional: true" if self.optional else ""
+        return f'{{ name: "{self.name}", data_type: {datatype}, dims: {list(self.dims)}{optional} }}'
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of the repository.
+
+    Attributes:
+        name: Its name.
+        inputs: Its inputs.
+        outputs: Its outputs.
+        source: The file in tests/models, without `.py`; None for an ensemble.
+        max_batch_size: 0 for a model without a batch axis.
+        instances: How many requests it works on at once.
+        versions: The versions to write.
+        extra: More lines for config.pbtxt.
+    """
+
+    name: str
+    inputs: Sequence[Tensor]
+    outputs: Sequence[Tensor]
+    source: str | None
+    max_batch_size: int = 64
+    instances: int = 1
+    versions: Sequence[int] = (1,)
+    extra: str = ""
+
+    def config(self) -> str:
+        lines = [
+            f'name: "{self.name}"',
+            f"max_batch_size: {self.max_batch_size}",
+            *(f"input {tensor.config()}" for tensor in self.inputs),
+            *(f"output {tensor.config()}" for tensor in self.outputs),
+        ]
+        if self.source:
+            lines.append('backend: "python"')
+            lines.append(f"instance_group {{ kind: KIND_CPU, count: {self.instances} }}")
+        return "\n".join([*lines, self.extra, ""])
+
+
+def _config_type(datatype: str) -> str:
+    return "TYPE_STRING" if datatype == "BYTES" else f"TYPE_{datatype}"
+
+
+def _x_to_y(name: str, source: str, datatype: str, *, dims: tuple[int, ...] = (1,), **more: object) -> Model:
+    inputs, outputs = [Tensor("x", datatype, dims)], [Tensor("y", datatype, dims)]
+    return Model(name, inputs, outputs, source, **more)  # type: ignore[arg-type]  # fields of Model by name
+
+
+def _identities() -> Iterable[Model]:
+    """Yield models of one tensor: identity_int32 [1], identity_fp32_array [-1], identity_fp32_matrix [2, 3], ...
+
+    And models of a tensor of each datatype, in_int32 to out_int32: types [1], types_array [-1], ...
+    """
+    for datatype in ("INT32", "INT64", "UINT8", "FP32", "FP64", "BYTES"):
+        for suffix, dims in SHAPES.items():
+            if len(dims) == 1 or datatype in ("FP32", "INT64", "BYTES"):
+                yield _x_to_y(f"identity_{datatype.lower()}{suffix}", "identity", datatype, dims=dims)
+    for datatype, suffix in (("FP32", ""), ("BYTES", ""), ("FP32", "_array"), ("FP32", "_nested")):
+        name = f"identity_{datatype.lower()}{suffix}_nobatch"
+        yield _x_to_y(name, "identity", datatype, dims=SHAPES[suffix], max_batch_size=0)
+    for suffix, dims in SHAPES.items():
+        for batch, max_batch_size in (("", 64), ("_nobatch", 0)):
+            inputs, outputs = (
+                [Tensor(f"{side}_{datatype.lower()}", datatype, dims) for datatype in DATATYPES]
+                for side in ("in", "out")
+            )
+            name = f"types{suffix}{batch}"
+            yield Model(name, inputs, outputs, "identity", max_batch_size=max_batch_size)
+
+
+def _contract_breakers() -> Iterable[Model]:
+    for how in ("omits_output", "wrong_datatype", "wrong_count"):
+        outputs = [Tensor("y", "FP32"), *([Tensor("z", "FP32")] if how == "omits_output" else [])]
+        parameter = f'parameters {{ key: "how", value: {{ string_value: "{how}" }} }}'
+        yield Model(how, [Tensor("x", "FP32")], outputs, "breaks_contract", extra=parameter)
+
+
+def _sequence_batching(corrid: str, idle_seconds: int) -> str:
+    control = """{{ name: "{name}", control {{ kind: CONTROL_SEQUENCE_{name}, {value} }} }}"""
+    controls = [
+        control.format(name="START", value="int32_false_true: [ 0, 1 ]"),
+        control.format(name="END", value="int32_false_true: [ 0, 1 ]"),
+        control.format(name="CORRID", value=f"data_type: {_config_type(corrid)}"),
+    ]
+    return (
+        f"sequence_batching {{ max_sequence_idle_microseconds: {idle_seconds * 1_000_000}\n"
+        f"  control_input [ {', '.join(controls)} ]\n"
+        "  oldest { max_candidate_sequences: 1024 } }"
+    )
+
+
+def _sequences() -> Iterable[Model]:
+    """Yield stateful models: ids of INT64 and STRING, an idle limit of 60 s and of 1 s; and an ensemble."""
+    for name, corrid, idle_seconds in (
+        ("sequence", "INT64", 60),
+        ("sequence_short", "INT64", 1),
+        ("sequence_string", "BYTES", 60),
+    ):
+        outputs = [Tensor("sum", "INT64"), Tensor("id", corrid)]
+        batching = _sequence_batching(corrid, idle_seconds)
+        yield Model(name, [Tensor("x", "INT64")], outputs, "sequence", extra=batching)
+    step = """ensemble_scheduling { step [ { model_name: "sequence", model_version: -1,
+  input_map { key: "x", value: "x" }, output_map { key: "sum", value: "sum" } } ] }
+platform: "ensemble" """
+    yield Model("sequence_ensemble", [Tensor("x", "INT64")], [Tensor("sum", "INT64")], None, extra=step)
+
+
+_ADD = ([Tensor("a", "FP32"), Tensor("b", "FP32")], [Tensor("sum", "FP32")], "add")
+
+MODELS: tuple[Model, ...] = (
+    *_identities(),
+    Model(
+        "multi",
+        [Tensor("amount", "FP32"), Tensor("account", "INT64"), Tensor("note", "BYTES")],
+        [Tensor("score", "FP32"), Tensor("label", "BYTES")],
+        "multi",
+    ),
+    _x_to_y("pairing", "pairing", "INT64", instances=4),
+    _x_to_y("pairing_nobatch", "pairing", "INT64", instances=4, max_batch_size=0),
+    Model("add", *_ADD),
+    Model("add_1024", *_ADD, max_batch_size=1024),
+    _x_to_y("slow", "slow", "INT32", instances=4),
+    _x_to_y("fails", "fails", "INT64"),
+    _x_to_y("crashes", "crashes", "INT64"),
+    *_contract_breakers(),
+    _x_to_y("decoupled", "decoupled", "INT32", extra="model_transaction_policy { decoupled: true }"),
+    *_sequences(),
+    Model(
+        "optional",
+        [Tensor("x", "INT64"), Tensor("bias", "INT64", optional=True)],
+        [Tensor("y", "INT64")],
+        "optional",
+    ),
+    _x_to_y(
+        "priority",
+        "slow",
+        "INT32",
+        extra="dynamic_batching { priority_levels: 10, default_priority_level: 5 }",
+    ),
+    _x_to_y("version", "version", "INT64", versions=(1, 3), extra="version_policy { all {} }"),
+)
+
+
+def write_repository(directory: Path, models: Iterable[Model] = MODELS) -> Path:
+    """Write a model repository.
+
+    Args:
+        directory: Where to; made where it is not there.
+        models: What to write.
+
+    Returns:
+        The directory.
+    """
+    for model in models:
+        root = directory / model.name
+        for version in model.versions:
+            (root / str(version)).mkdir(parents=True, exist_ok=True)
+            if model.source:
+                shutil.copyfile(SOURCES / f"{model.source}.py", root / str(version) / "model.py")
+        (root / "config.pbtxt").write_text(model.config())
+    return directory
+
+
+if __name__ == "__main__":
+    print(write_repository(Path(sys.argv[1])))

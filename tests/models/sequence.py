@@ -1,0 +1,24 @@
+"""sum = the running sum of x in a sequence, id = the sequence's id as the model sees it."""
+
+import numpy as np
+import triton_python_backend_utils as pb
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        self.sums = {}
+
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        x, start, end, corrid = (
+            pb.get_input_tensor_by_name(request, name).as_numpy() for name in ("x", "START", "END", "CORRID")
+        )
+        key = corrid.ravel()[0]
+        total = x + (0 if start.any() else self.sums[key])
+        if end.any():
+            self.sums.pop(key, None)
+        else:
+            self.sums[key] = total
+        return pb.InferenceResponse([pb.Tensor("sum", total), pb.Tensor("id", corrid)])

@@ -1,0 +1,197 @@
+"""What happens when the worker dies: with restarts no row is lost or doubled, without them the job says why."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flink_session import create_model, read_lines, session
+from triton import Triton
+
+WORKER = b"pyflink_triton.bridge"
+#: Sockets that asyncio itself opens.
+SELF_PIPE = 2
+
+
+def workers() -> dict[int, bytes]:
+    """This process's descendants that are workers (planning ones too): id and command line."""
+    parents: dict[int, int] = {}
+    commands: dict[int, bytes] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                commands[int(entry.name)] = (entry / "cmdline").read_bytes()
+            except (OSError, ValueError):
+                continue  # it ended meanwhile
+
+    def is_ours(process: int) -> bool:
+        while process in parents:
+            if process == os.getpid():
+                return True
+            process = parents[process]
+        return False
+
+    return {process: command for process, command in commands.items() if WORKER in command and is_ours(process)}
+
+
+def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+@contextmanager
+def running(env: Any, insert: str) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """A job under way: its result, and what waiting for it came to."""
+    result = env.execute_sql(insert)
+    outcome: dict[str, Any] = {}
+
+    def wait() -> None:
+        try:
+            result.wait()
+            outcome["ended"] = time.monotonic()
+        except Exception as error:
+            outcome["ended"] = time.monotonic()
+            outcome["error"] = str(error)
+
+    waiter = threading.Thread(target=wait, daemon=True)
+    waiter.start()
+    try:
+        yield result, outcome
+        waiter.join(120)
+        assert not waiter.is_alive(), "the job did not end"
+    finally:
+        if waiter.is_alive():
+            result.get_job_client().cancel().result()
+
+
+def numbers(env: Any, rows: int, per_second: int, directory: Path) -> None:
+    """Rows from files, so that a restart reads on where the checkpoint was."""
+    source = directory / "numbers"
+    source.mkdir()
+    step = rows // 10
+    for part in range(10):
+        lines = "".join(f"{x}\n" for x in range(part * step, (part + 1) * step))
+        (source / f"{part}.csv").write_text(lines)
+    env.execute_sql(
+        "CREATE TEMPORARY TABLE numbers (x BIGINT) WITH ('connector' = 'filesystem', "
+        f"'path' = '{source}', 'format' = 'csv')"
+    )
+    env.execute_sql(
+        "CREATE TEMPORARY TABLE answers (x BIGINT, y BIGINT) WITH ('connector' = 'filesystem', "
+        f"'path' = '{directory / 'answers'}', 'format' = 'csv')"
+    )
+
+
+def test_a_killed_worker_costs_no_row_with_restarts_and_checkpoints(triton: Triton, tmp_path: Path) -> None:
+    before = set(workers())
+    env = session(
+        execution__checkpointing__interval="300 ms",
+        restart_strategy__type="fixed-delay",
+        restart_strategy__fixed_delay__attempts="20",
+        restart_strategy__fixed_delay__delay="100 ms",
+        table__exec__async_ml_predict__max_concurrent_operations="64",
+    )
+    rows = 20_000
+    numbers(env, rows, 0, tmp_path)
+    create_model(env, "pairing", triton.http_url, "pairing", "x BIGINT", "y BIGINT")
+    insert = "INSERT INTO answers SELECT x, y FROM ML_PREDICT(TABLE numbers, MODEL pairing, DESCRIPTOR(x))"
+    with running(env, insert) as (_, outcome):
+        killed = 0
+        while killed < 3 and "ended" not in outcome:
+            task_workers = wait_for(lambda: busy(set(workers()) - before) or "ended" in outcome, 30, "a busy worker")
+            if "ended" in outcome:
+                break
+            for worker in task_workers:
+                os.kill(worker, signal.SIGKILL)
+            killed += 1
+            wait_for(lambda gone=task_workers: not gone & set(workers()), 10, "the killed worker to be gone")
+    assert "error" not in outcome, outcome["error"]
+    assert killed == 3
+    pairs = [tuple(map(int, line.split(","))) for line in read_lines(tmp_path / "answers")]
+    assert [pair for pair in pairs if pair[1] != 3 * pair[0] + 1] == []
+    assert sorted(x for x, _ in pairs) == list(range(rows))
+    assert_gone(before)
+
+
+def busy(candidates: set[int]) -> set[int]:
+    """Those that talk to the server: planning workers idle without a connection."""
+    return {process for process in candidates if sockets(process) > SELF_PIPE}
+
+
+def sockets(process: int) -> int:
+    try:
+        descriptors = list(Path(f"/proc/{process}/fd").iterdir())
+        return sum("socket:" in str(descriptor.readlink()) for descriptor in descriptors)
+    except OSError:
+        return 0
+
+
+def assert_gone(before: set[int]) -> None:
+    """No worker of a task is left; a planning worker may idle on."""
+    wait_for(lambda: len(set(workers()) - before) <= 1, 5, f"workers left: {workers()}")
+
+
+def test_a_killed_worker_without_restarts_fails_the_job_with_its_last_words(triton: Triton, tmp_path: Path) -> None:
+    before = set(workers())
+    env = session(restart_strategy__type="none", table__exec__async_ml_predict__max_concurrent_operations="10")
+    numbers(env, 50_000, 0, tmp_path)
+    create_model(env, "pairing", triton.http_url, "pairing", "x BIGINT", "y BIGINT")
+    insert = "INSERT INTO answers SELECT x, y FROM ML_PREDICT(TABLE numbers, MODEL pairing, DESCRIPTOR(x))"
+    with running(env, insert) as (_, outcome):
+        for worker in wait_for(lambda: busy(set(workers()) - before), 30, "a busy worker"):
+            os.kill(worker, signal.SIGKILL)
+        killed = time.monotonic()
+        wait_for(lambda: "ended" in outcome, 10, "the job's failure")
+    assert outcome["ended"] - killed < 10
+    assert "signal 9" in outcome["error"]
+    assert_gone(before)
+
+
+def test_a_hung_worker_fails_the_job(triton: Triton, tmp_path: Path) -> None:
+    before = set(workers())
+    env = session(restart_strategy__type="none", table__exec__async_ml_predict__max_concurrent_operations="10")
+    numbers(env, 50_000, 0, tmp_path)
+    create_model(env, "pairing", triton.http_url, "pairing", "x BIGINT", "y BIGINT")
+    insert = "INSERT INTO answers SELECT x, y FROM ML_PREDICT(TABLE numbers, MODEL pairing, DESCRIPTOR(x))"
+    with running(env, insert) as (_, outcome):
+        for worker in wait_for(lambda: busy(set(workers()) - before), 30, "a busy worker"):
+            os.kill(worker, signal.SIGSTOP)
+        wait_for(lambda: "ended" in outcome, 45, "the job's failure")
+    assert "30 s" in outcome["error"] or "hang" in outcome["error"] or "hung" in outcome["error"]
+    assert_gone(before)
+
+
+def test_cancelling_a_job_leaves_no_worker_behind(own_triton: Callable[..., Triton]) -> None:
+    before = set(workers())
+    env = session()
+    env.execute_sql(
+        "CREATE TEMPORARY TABLE numbers (x INT) WITH ('connector' = 'datagen', 'rows-per-second' = '100', "
+        "'fields.x.min' = '60000', 'fields.x.max' = '60000')"
+    )
+    env.execute_sql("CREATE TEMPORARY TABLE answers (y INT) WITH ('connector' = 'blackhole')")
+    create_model(env, "slow", own_triton("slow").http_url, "slow", "x INT", "y INT", timeout="30 s")
+    insert = "INSERT INTO answers SELECT y FROM ML_PREDICT(TABLE numbers, MODEL slow, DESCRIPTOR(x))"
+    result = env.execute_sql(insert)
+    wait_for(lambda: busy(set(workers()) - before), 30, "a busy worker")
+    result.get_job_client().cancel().result()
+    assert_gone(before)
+    assert not busy(set(workers()) - before)
+
+
+@pytest.fixture(autouse=True)
+def no_worker_is_left() -> Iterator[None]:
+    yield
+    wait_for(lambda: not busy(set(workers())), 5, "workers that still talk to the server")
