@@ -10,9 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pyflink_triton.arrays import Bools, flags, from_flags, numbers, present
 from pyflink_triton.datatypes import Datatype
-
-Bools = npt.NDArray[np.bool_]
 
 
 def cast_column(column: pa.Array, target: pa.DataType) -> tuple[pa.Array, Bools | None]:
@@ -43,14 +42,14 @@ def cast_column(column: pa.Array, target: pa.DataType) -> tuple[pa.Array, Bools 
 
 
 def _any(mask: pa.Array) -> Bools | None:
-    found: Bools = pc.fill_null(mask, False).to_numpy(zero_copy_only=False)
+    found = flags(mask) & present(mask)
     return found if found.any() else None
 
 
 def _cast_each(column: pa.Array, target: pa.DataType) -> tuple[pa.Array, Bools | None]:
     """Find the values that stop a whole column's cast; only after it failed."""
     bad = np.array([not _fits(column.slice(row, 1), target) for row in range(len(column))])
-    return pc.if_else(pa.array(bad), pa.scalar(None, column.type), column).cast(target), bad
+    return pc.if_else(from_flags(bad), pa.scalar(None, column.type), column).cast(target), bad
 
 
 def _fits(value: pa.Array, target: pa.DataType) -> bool:
@@ -65,7 +64,7 @@ def to_elements(values: pa.Array, datatype: Datatype) -> tuple[npt.NDArray[Any],
     """Turn a flat Arrow array without NULLs into a tensor's elements.
 
     Args:
-        values: The elements in their declared type; NULLs become any value.
+        values: The elements in their declared type; a NULL becomes any value.
         datatype: The tensor's datatype, not BYTES.
 
     Returns:
@@ -74,9 +73,7 @@ def to_elements(values: pa.Array, datatype: Datatype) -> tuple[npt.NDArray[Any],
     assert datatype.numpy is not None
     if pa.types.is_decimal(values.type):
         return _decimal_to_uint64(values)
-    if values.null_count:
-        values = pc.fill_null(values, False if pa.types.is_boolean(values.type) else 0)
-    native = values.to_numpy(zero_copy_only=False)
+    native = flags(values) if pa.types.is_boolean(values.type) else numbers(values)
     if not datatype.checked:
         return native.astype(datatype.numpy, copy=False), None
     return _CHECKED[native.dtype.kind](native, datatype)
@@ -114,7 +111,7 @@ def _decimal_to_uint64(values: pa.Array) -> tuple[npt.NDArray[Any], Bools | None
     filled = pc.if_else(good, wide, low)
     halves = np.frombuffer(filled.buffers()[1], np.uint64)[2 * filled.offset :][: 2 * len(filled)]
     elements = np.ascontiguousarray(halves[::2])
-    bad = ~(good.to_numpy(zero_copy_only=False) | pc.is_null(values).to_numpy(zero_copy_only=False))
+    bad = present(values) & ~flags(good)
     return elements, bad if bad.any() else None
 
 

@@ -11,13 +11,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pyflink_triton.arrays import Bools, from_flags, from_numbers, from_offsets, numpy_type
 from pyflink_triton.casting import from_bfloat16
 from pyflink_triton.errors import ContractError
 from pyflink_triton.mapping import Binding
 from pyflink_triton.sqltypes import SqlType
 from pyflink_triton.wire import Tensor
 
-Fault = Callable[[npt.NDArray[np.bool_], str], None]
+Fault = Callable[[Bools, str], None]
 
 
 def decode(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool, fault: Fault) -> pa.Array:
@@ -68,13 +69,12 @@ def decode(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool, fa
 
 def _widen(values: npt.NDArray[Any], datatype: str, leaf: SqlType) -> pa.Array:
     if leaf.name == "DECIMAL":
-        return pa.array(values).cast(pa.decimal128(20, 0)).cast(leaf.arrow)
+        return from_numbers(values, pa.uint64()).cast(pa.decimal128(20, 0)).cast(leaf.arrow)
     if datatype == "BF16":
         values = from_bfloat16(values)
     if leaf.name == "BOOLEAN":
-        return pa.array(values)
-    wanted = np.dtype(leaf.arrow.to_pandas_dtype())
-    return pa.array(values.astype(wanted, copy=not values.flags.aligned))
+        return from_flags(values)
+    return from_numbers(values.astype(numpy_type(leaf.arrow), copy=not values.flags.aligned), leaf.arrow)
 
 
 def _split_bytes(name: str, data: memoryview, count: int) -> pa.Array:
@@ -94,18 +94,16 @@ def _split_bytes(name: str, data: memoryview, count: int) -> pa.Array:
     starts[count] = position
     keep = np.ones(size, dtype=np.bool_)
     keep[(starts[:-1, None] + np.arange(4)).ravel()] = False
-    payload = np.frombuffer(data, np.uint8)[keep]
-    offsets = (starts - 4 * np.arange(count + 1)).astype(np.int32)
-    return pa.BinaryArray.from_buffers(pa.binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(payload)])
+    return from_offsets(pa.binary(), starts - 4 * np.arange(count + 1), np.frombuffer(data, np.uint8)[keep])
 
 
-def _to_text(values: pa.Array) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
+def _to_text(values: pa.Array) -> tuple[pa.Array, Bools]:
     """Take bytes as UTF-8; where some are not, an empty text and their places."""
     try:
         return values.cast(pa.utf8()), np.zeros(len(values), dtype=np.bool_)
     except pa.ArrowInvalid:
         bad = np.array([not _is_utf8(value) for value in values.to_pylist()])
-        return pc.if_else(pa.array(bad), b"", values).cast(pa.utf8()), bad
+        return pc.if_else(from_flags(bad), b"", values).cast(pa.utf8()), bad
 
 
 def _is_utf8(value: bytes) -> bool:
@@ -120,6 +118,5 @@ def _nest(elements: pa.Array, rows: int, shape: tuple[int, ...], depth: int) -> 
     for level in range(depth - 1, -1, -1):
         size = shape[level]
         lists = rows * math.prod(shape[:level])
-        offsets = np.arange(lists + 1, dtype=np.int32) * np.int32(size)
-        elements = pa.ListArray.from_arrays(pa.array(offsets), elements)
+        elements = from_offsets(pa.list_(elements.type), np.arange(lists + 1) * size, elements)
     return elements

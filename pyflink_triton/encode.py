@@ -6,17 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pyflink_triton.arrays import Bools, Ints, from_offsets, offsets, present
 from pyflink_triton.casting import cast_column, to_elements
 from pyflink_triton.mapping import Binding
 from pyflink_triton.signature import TensorSpec
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 Fault = Callable[[Bools, str], None]
+_NOTHING = pa.scalar(b"", pa.binary())
 #: From elements to the rows that hold one of them.
 ToRows = Callable[[Bools], Bools]
 
@@ -82,28 +81,28 @@ def encode(binding: Binding, column: pa.Array, fault: Fault) -> TensorColumn:
         if is_fixed:
             data = _fixed_bytes(binding, elements, fault, lambda mask: mask)
             return TensorColumn(tensor, None, data, size=tensor.datatype.itemsize)
-        data, offsets = encode_bytes(elements)
-        return TensorColumn(tensor, None, data, starts=offsets[:-1], sizes=np.diff(offsets))
+        data, edges = encode_bytes(elements)
+        return TensorColumn(tensor, None, data, starts=edges[:-1], sizes=np.diff(edges))
     rows = len(column)
-    present = _mask(column.is_valid())
+    given = present(column)
     starts, ends = np.arange(rows, dtype=np.int64), np.arange(1, rows + 1, dtype=np.int64)
     lengths: list[Ints] = []
     elements = column
     for _ in range(declared.depth):
-        starts, ends, elements = _descend(elements, starts, ends, lengths, present, fault)
+        starts, ends, elements = _descend(elements, starts, ends, lengths, given, fault)
 
     def of_rows(mask: Bools) -> Bools:
         return _any_between(mask, starts, ends)
 
     elements = _cast_elements(binding, elements, fault, of_rows)
     if elements.null_count:
-        fault(present & of_rows(_mask(elements.is_null())), "holds a NULL; tensors cannot")
-    shapes = _shapes(tensor, lengths, present, fault)
+        fault(given & of_rows(~present(elements)), "holds a NULL; tensors cannot")
+    shapes = _shapes(tensor, lengths, given, fault)
     if is_fixed:
         data, size = _fixed_bytes(binding, elements, fault, of_rows), tensor.datatype.itemsize
         return TensorColumn(tensor, shapes, data, starts=starts * size, sizes=(ends - starts) * size)
-    data, offsets = encode_bytes(elements)
-    return TensorColumn(tensor, shapes, data, starts=offsets[starts], sizes=offsets[ends] - offsets[starts])
+    data, edges = encode_bytes(elements)
+    return TensorColumn(tensor, shapes, data, starts=edges[starts], sizes=edges[ends] - edges[starts])
 
 
 def _fixed_bytes(binding: Binding, elements: pa.Array, fault: Fault, of_rows: ToRows) -> memoryview:
@@ -121,15 +120,11 @@ def encode_bytes(values: pa.Array) -> tuple[memoryview, Ints]:
         The bytes of all elements, and where each begins in them, with the end appended.
     """
     binary = values.cast(pa.binary())
-    lengths = pc.fill_null(pc.binary_length(binary), 0).to_numpy(zero_copy_only=False).astype("<u4")
-    marks = np.arange(0, 4 * len(lengths) + 4, 4, dtype=np.int32)
-    prefixes = pa.BinaryArray.from_buffers(
-        pa.binary(), len(lengths), [None, pa.py_buffer(marks), pa.py_buffer(lengths)]
-    )
-    joined = pc.binary_join_element_wise(prefixes, binary, b"", null_handling="replace", null_replacement=b"")
-    offsets = np.frombuffer(joined.buffers()[1], np.int32)[joined.offset :][: len(joined) + 1].astype(np.int64)
+    lengths = np.where(present(binary), np.diff(offsets(binary)), 0).astype("<u4")
+    prefixes = from_offsets(pa.binary(), np.arange(0, 4 * len(lengths) + 4, 4), lengths)
+    joined = pc.binary_join_element_wise(prefixes, binary, _NOTHING, null_handling="replace", null_replacement=b"")
     body = joined.buffers()[2]
-    return memoryview(body if body is not None else b""), offsets
+    return memoryview(body if body is not None else b""), offsets(joined)
 
 
 def _cast_elements(binding: Binding, elements: pa.Array, fault: Fault, of_rows: ToRows) -> pa.Array:
@@ -142,15 +137,13 @@ def _cast_elements(binding: Binding, elements: pa.Array, fault: Fault, of_rows: 
 
 
 def _descend(
-    lists: pa.Array, starts: Ints, ends: Ints, lengths: list[Ints], present: Bools, fault: Fault
+    lists: pa.Array, starts: Ints, ends: Ints, lengths: list[Ints], given: Bools, fault: Fault
 ) -> tuple[Ints, Ints, pa.Array]:
     """Go one ARRAY deeper: each row's range of the inner elements, and its one length at this level."""
-    # Arrow's Java library writes no offset at all for an empty array.
-    buffer = lists.buffers()[1] if len(lists) else bytes(4)
-    offsets = np.frombuffer(buffer, np.int32)[lists.offset :][: len(lists) + 1].astype(np.int64)
-    inner = np.diff(offsets)
+    edges = offsets(lists)
+    inner = np.diff(edges)
     if lengths:
-        fault(present & _any_between(_mask(lists.is_null()), starts, ends), "holds a NULL; tensors cannot")
+        fault(given & _any_between(~present(lists), starts, ends), "holds a NULL; tensors cannot")
     heads = np.append(inner, 0)[np.minimum(starts, len(inner))]
     counts = ends - starts
     length = np.where(counts > 0, heads, 0)
@@ -158,23 +151,13 @@ def _descend(
         members = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
         differs = np.zeros(len(inner), dtype=np.bool_)
         differs[members] = inner[members] != np.repeat(length, counts)
-        fault(present & _any_between(differs, starts, ends), "is ragged: its inner arrays differ in length")
+        fault(given & _any_between(differs, starts, ends), "is ragged: its inner arrays differ in length")
     lengths.append(length)
-    base = offsets[0] if len(offsets) else 0
-    return (
-        offsets[starts] - base,
-        offsets[ends] - base,
-        lists.flatten() if lists.null_count == 0 else _child(lists),
-    )
+    first, last = int(edges[0]), int(edges[-1])
+    return edges[starts] - first, edges[ends] - first, lists.values.slice(first, last - first)
 
 
-def _child(lists: pa.Array) -> pa.Array:
-    """The elements between the first and the last offset, those of NULL lists included."""
-    first, last = lists.offsets[0].as_py(), lists.offsets[-1].as_py()
-    return lists.values.slice(first, last - first)
-
-
-def _shapes(tensor: TensorSpec, lengths: list[Ints], present: Bools, fault: Fault) -> Ints | None:
+def _shapes(tensor: TensorSpec, lengths: list[Ints], given: Bools, fault: Fault) -> Ints | None:
     """Each row's shape, checked against the tensor's dims; None when every dim is fixed."""
     dims = np.asarray(tensor.dims, dtype=np.int64)
     if len(lengths) == len(dims):
@@ -189,8 +172,8 @@ def _shapes(tensor: TensorSpec, lengths: list[Ints], present: Bools, fault: Faul
         free = lengths[0] // max(known, 1)
         bad = (free * known != lengths[0]) if (dims == -1).any() else (lengths[0] != known)
         shapes = np.where(dims == -1, free[:, None], dims)
-    if (bad & present).any():
-        fault(bad & present, f"has a shape that the tensor {tensor} does not take")
+    if (bad & given).any():
+        fault(bad & given, f"has a shape that the tensor {tensor} does not take")
     return shapes if (dims == -1).any() else None
 
 
@@ -198,8 +181,3 @@ def _any_between(mask: Bools, starts: Ints, ends: Ints) -> Bools:
     counts = np.concatenate(([0], np.cumsum(mask)))
     found: Bools = counts[ends] > counts[starts]
     return found
-
-
-def _mask(values: pa.Array) -> Bools:
-    mask: Bools = values.to_numpy(zero_copy_only=False)
-    return mask

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pyflink_triton import mapping
+from pyflink_triton.arrays import Bools, Ints, present, take
 from pyflink_triton.decode import decode
 from pyflink_triton.encode import TensorColumn, encode
 from pyflink_triton.errors import RowError, UnavailableError
@@ -21,9 +20,6 @@ from pyflink_triton.metrics import Metrics
 from pyflink_triton.options import Options
 from pyflink_triton.signature import ModelSignature
 from pyflink_triton.wire import RequestWriter, read_response
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 class Transport(Protocol):
@@ -120,22 +116,22 @@ class Predictor:
 
     def _encode(self, batch: _Batch, inputs: pa.RecordBatch) -> Ints:
         """Encode every column; returns the rows to send."""
-        present = np.ones(batch.rows, dtype=np.bool_)
+        given = np.ones(batch.rows, dtype=np.bool_)
         good = np.ones(batch.rows, dtype=np.bool_)
         for column in inputs.columns:
             if column.null_count:
-                present &= column.is_valid().to_numpy(zero_copy_only=False)
+                given &= present(column)
         for binding, column in zip(self._columns.inputs, inputs.columns, strict=True):
 
             def fault(mask: Bools, what: str, name: str = binding.column.name) -> None:
-                bad = mask & present
+                bad = mask & given
                 if bad.any():
                     batch.fail(np.flatnonzero(bad), f"column '{name}' {what}")
                     good[bad] = False
 
             batch.columns.append(encode(binding, column, fault))
-        batch.attempted = int(np.count_nonzero(present))
-        return np.flatnonzero(present & good)
+        batch.attempted = int(np.count_nonzero(given))
+        return np.flatnonzero(given & good)
 
     def _split(self, columns: Sequence[TensorColumn], rows: Ints) -> Iterator[Ints]:
         """Cut rows into requests: equal shapes, at most so many rows and so many bytes."""
@@ -196,8 +192,7 @@ class Predictor:
             places = np.full(batch.rows, -1, dtype=np.int64)
             places[rows] = np.arange(len(rows))
             places[list(batch.errors)] = -1
-            index = pa.array(places, mask=places < 0)
-            columns = [pc.take(column, index) for column in columns]
+            columns = [take(column, places) for column in columns]
         return pa.record_batch(columns, names=self._output_names)
 
 

@@ -229,3 +229,29 @@ def test_open_waits_for_the_server_and_then_says_what_is_missing(shim: Shim) -> 
 def test_a_killed_worker_leaves_by_itself(shim: Shim) -> None:
     shim.hello().process.send_signal(signal.SIGKILL)
     assert shim.process.wait(5) == -signal.SIGKILL
+
+
+def test_the_worker_imports_neither_pandas_nor_pyflink(triton: Triton, tmp_path: Any) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        assert name.partition('.')[0] not in ('pandas', 'pyflink'), name\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+    )
+    shim = Shim(PYTHONPATH=str(tmp_path)).hello()
+    texts = pa.array(["a", None, "b"])
+    lists = pa.array([[1.0], None, []], pa.list_(pa.float32()))
+    cases = [("identity_bytes", "STRING", texts), ("identity_fp32_array", "ARRAY<FLOAT>", lists)]
+    for served, type_, values in cases:
+        columns, outputs = [{"name": "x", "type": type_}], [{"name": "y", "type": type_}]
+        options = {"endpoint": triton.http_url, "model-name": served}
+        shim.send("open", model="m", options=options, input=columns, output=outputs, task={})
+        assert shim.receive().kind == "opened"
+        batch = pa.record_batch([values], names=["c0"])
+        shim.send("predict", memoryview(batch.serialize()), rows=3)
+        result = shim.receive("result")
+        got = pa.ipc.read_record_batch(pa.py_buffer(result.body), batch.schema)
+        assert got.column(0).to_pylist() == values.to_pylist()
+    shim.send("close")
+    assert shim.process.wait(5) == 0

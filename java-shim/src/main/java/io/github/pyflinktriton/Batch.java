@@ -1,0 +1,67 @@
+package io.github.pyflinktriton;
+
+import com.fasterxml.jackson.databind.JsonNode;
+
+import org.apache.flink.table.data.RowData;
+
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+
+/** The rows of one frame and the futures of their results, in the same order. */
+final class Batch {
+
+    private final List<Object[]> rows = new ArrayList<>();
+    private final List<CompletableFuture<Collection<RowData>>> futures = new ArrayList<>();
+    private long bytes;
+
+    boolean takes(long rowBytes, Limits limits) {
+        return size() < limits.frameRows && bytes + rowBytes <= limits.frameBytes;
+    }
+
+    void add(Object[] row, CompletableFuture<Collection<RowData>> future, long rowBytes) {
+        rows.add(row);
+        futures.add(future);
+        bytes += rowBytes;
+    }
+
+    int size() {
+        return futures.size();
+    }
+
+    long bytes() {
+        return bytes;
+    }
+
+    List<Object[]> rows() {
+        return rows;
+    }
+
+    /** Answers each row with its own result, or with the message that stands in its place. */
+    void complete(RowDecoder results, JsonNode errors) throws NonsenseException {
+        for (Iterator<String> names = errors.fieldNames(); names.hasNext(); ) {
+            checkRow(names.next());
+        }
+        for (int row = 0; row < size(); row++) {
+            JsonNode error = errors.isEmpty() ? null : errors.get(String.valueOf(row));
+            if (error == null) {
+                futures.get(row).complete(Collections.singletonList(results.row(row)));
+            } else {
+                futures.get(row).completeExceptionally(new RefusedException(error.asText()));
+            }
+        }
+    }
+
+    private void checkRow(String name) throws NonsenseException {
+        if (!name.matches("[0-9]{1,9}") || Integer.parseInt(name) >= size()) {
+            throw new NonsenseException("an error for row " + name + " of " + size() + " rows");
+        }
+    }
+
+    void fail(WorkerException failure) {
+        futures.forEach(future -> future.completeExceptionally(failure));
+    }
+}

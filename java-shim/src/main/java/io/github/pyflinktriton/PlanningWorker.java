@@ -1,0 +1,74 @@
+package io.github.pyflinktriton;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+import org.apache.flink.table.api.TableException;
+import org.apache.flink.table.api.ValidationException;
+
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeoutException;
+
+/** Keeps one worker per Python for the planner's questions; it leaves by itself when idle. */
+final class PlanningWorker {
+
+    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final Map<WorkerCommand, PlanningWorker> WORKERS = new ConcurrentHashMap<>();
+
+    private final WorkerCommand command;
+    private WorkerClient client;
+
+    private PlanningWorker(WorkerCommand command) {
+        this.command = command;
+    }
+
+    static PlanningWorker of(WorkerCommand command) {
+        return WORKERS.computeIfAbsent(command, PlanningWorker::new);
+    }
+
+    /** Asks Python whether a call is right; what Python objects to is the user's to read. */
+    JsonNode check(ModelCall call) {
+        return ask("check", call.toJson());
+    }
+
+    private JsonNode ask(String question, ObjectNode fields) {
+        fields.put("kind", "plan").put("question", question);
+        try {
+            WorkerClient asked = living();
+            try {
+                return ask(asked, fields);
+            } catch (RefusedException e) {
+                throw e;
+            } catch (WorkerException e) {
+                // It may have left, being idle, while the question was on its way.
+                if (hasLeft(asked, e)) {
+                    return ask(living(), fields);
+                }
+                throw e;
+            }
+        } catch (RefusedException e) {
+            throw new ValidationException(e.getMessage());
+        } catch (WorkerException e) {
+            throw new TableException(e.getMessage(), e);
+        }
+    }
+
+    private static boolean hasLeft(WorkerClient asked, WorkerException why) {
+        return asked.failure().isDone() && !(why.getCause() instanceof TimeoutException);
+    }
+
+    private static JsonNode ask(WorkerClient asked, ObjectNode fields) {
+        return asked.ask(fields, "answer", LIMIT).path("answer");
+    }
+
+    private synchronized WorkerClient living() {
+        if (client == null || client.failure().isDone()) {
+            client =
+                    WorkerClient.start(
+                            "planning", command, WorkerClient.SILENCE_LIMIT, metrics -> {});
+        }
+        return client;
+    }
+}

@@ -1,0 +1,96 @@
+package io.github.pyflinktriton;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+import org.apache.arrow.memory.BufferAllocator;
+import org.apache.arrow.memory.RootAllocator;
+import org.apache.arrow.memory.unsafe.UnsafeAllocationManager;
+import org.apache.flink.api.common.TaskInfo;
+import org.apache.flink.metrics.MetricGroup;
+import org.apache.flink.table.data.RowData;
+
+import java.time.Duration;
+import java.util.Collection;
+import java.util.concurrent.CompletableFuture;
+
+/** One function instance's worker, open for a model: rows in, futures of results out. */
+final class PredictWorker implements AutoCloseable {
+
+    /** Opening ends by Python's own limits, heartbeats show that it lives. */
+    private static final Duration OPENING_LIMIT = Duration.ofDays(1);
+
+    private static final Duration THREAD_LIMIT = Duration.ofSeconds(2);
+
+    private final WorkerClient client;
+    private final BufferAllocator allocator;
+    private final RowEncoder encoder;
+    private final RowDecoder decoder;
+    private final Batcher batcher;
+
+    private PredictWorker(
+            String worker, ModelCall call, WorkerClient client, JsonNode opened) {
+        this.client = client;
+        Limits limits = Limits.of(opened);
+        allocator =
+                new RootAllocator(
+                        RootAllocator.configBuilder()
+                                .allocationManagerFactory(UnsafeAllocationManager.FACTORY)
+                                .build());
+        encoder = new RowEncoder(call.arguments, allocator);
+        decoder = new RowDecoder(call.output, allocator);
+        RowSize sizes = new RowSize(call.arguments);
+        batcher = new Batcher(worker, client, sizes, encoder, decoder, limits);
+    }
+
+    /** Starts a worker and lets it get the model ready, or throws and leaves nothing behind. */
+    static PredictWorker open(
+            ModelCall call,
+            WorkerCommand command,
+            TaskInfo task,
+            MetricGroup metrics,
+            Duration silence) {
+        String worker =
+                String.format(
+                        "%s (%d/%d)",
+                        call.model,
+                        task.getIndexOfThisSubtask() + 1,
+                        task.getNumberOfParallelSubtasks());
+        WorkerClient client =
+                WorkerClient.start(worker, command, silence, new BridgeMetrics(metrics));
+        try {
+            ObjectNode question = call.toJson().put("kind", "open");
+            question.putObject("task")
+                    .put("name", task.getTaskName())
+                    .put("subtask", task.getIndexOfThisSubtask())
+                    .put("parallelism", task.getNumberOfParallelSubtasks())
+                    .put("attempt", task.getAttemptNumber());
+            JsonNode opened = client.ask(question, "opened", OPENING_LIMIT);
+            return new PredictWorker(worker, call, client, opened);
+        } catch (RuntimeException | Error e) {
+            client.close();
+            throw e;
+        }
+    }
+
+    /** Takes a row; blocks while the worker has as much as it may hold. */
+    void predict(Object[] row, CompletableFuture<Collection<RowData>> future)
+            throws InterruptedException {
+        batcher.add(row, future);
+    }
+
+    @Override
+    public void close() {
+        batcher.stop();
+        boolean threadsEnded = client.close();
+        threadsEnded &= batcher.join(THREAD_LIMIT);
+        if (threadsEnded) {
+            encoder.close();
+            decoder.close();
+            allocator.close();
+        } else {
+            // Memory that a thread may still touch must not be freed under it.
+            Log.LOG.warn("A thread of a closed Python worker did not end in time.");
+        }
+    }
+}

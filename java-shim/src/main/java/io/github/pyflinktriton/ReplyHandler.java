@@ -1,0 +1,11 @@
+package io.github.pyflinktriton;
+
+/** Takes the one outcome of a question; called by the thread that reads the replies. */
+interface ReplyHandler {
+
+    /** The reply, of the kind that was asked for. A {@link NonsenseException} ends the worker. */
+    void reply(Frame frame) throws NonsenseException;
+
+    /** There will be no reply: Python refused, or the worker is gone. */
+    void failed(WorkerException failure);
+}

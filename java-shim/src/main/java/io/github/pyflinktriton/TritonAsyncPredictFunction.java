@@ -1,0 +1,93 @@
+package io.github.pyflinktriton;
+
+import com.fasterxml.jackson.databind.JsonNode;
+
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.functions.AsyncPredictFunction;
+import org.apache.flink.table.functions.FunctionContext;
+import org.apache.flink.table.functions.SpecializedFunction;
+import org.apache.flink.table.functions.UserDefinedFunction;
+import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.logical.LogicalType;
+
+import java.util.Collection;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
+
+/** ML_PREDICT's function: hands each row to the instance's worker and returns at once. */
+public final class TritonAsyncPredictFunction extends AsyncPredictFunction
+        implements SpecializedFunction {
+
+    private static final long serialVersionUID = 1L;
+
+    private final ModelCall call;
+    private final Python python;
+    private transient PredictWorker worker;
+
+    TritonAsyncPredictFunction(ModelCall call, Python python) {
+        this.call = call;
+        this.python = python;
+    }
+
+    /** The first moment at which the real types are known: ML_PREDICT inserts no casts. */
+    @Override
+    public UserDefinedFunction specialize(SpecializedContext context) {
+        List<LogicalType> types =
+                context.getCallContext().getArgumentDataTypes().stream()
+                        .map(DataType::getLogicalType)
+                        .collect(Collectors.toList());
+        ModelCall typed = call.withArguments(types);
+        // Here and not in the factory as well, so that each warning comes once.
+        for (JsonNode warning : PlanningWorker.of(python.planning).check(typed).path("warnings")) {
+            Log.LOG.warn("{}: {}", call.model, warning.asText());
+        }
+        return new TritonAsyncPredictFunction(typed, python);
+    }
+
+    @Override
+    public void open(FunctionContext context) {
+        worker =
+                PredictWorker.open(
+                        call,
+                        python.inTask(),
+                        context.getTaskInfo(),
+                        context.getMetricGroup(),
+                        WorkerClient.SILENCE_LIMIT);
+    }
+
+    /** Overridden because the base class prints a failed row's values. */
+    @Override
+    public void eval(CompletableFuture<Collection<RowData>> future, Object... args) {
+        try {
+            worker.predict(args, future);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            future.completeExceptionally(e);
+        }
+    }
+
+    @Override
+    public CompletableFuture<Collection<RowData>> asyncPredict(RowData inputRow) {
+        Object[] row = new Object[inputRow.getArity()];
+        for (int c = 0; c < row.length; c++) {
+            row[c] =
+                    inputRow instanceof GenericRowData
+                            ? ((GenericRowData) inputRow).getField(c)
+                            : RowData.createFieldGetter(call.arguments.getTypeAt(c), c)
+                                    .getFieldOrNull(inputRow);
+        }
+        CompletableFuture<Collection<RowData>> future = new CompletableFuture<>();
+        eval(future, row);
+        return future;
+    }
+
+    @Override
+    public void close() {
+        if (worker != null) {
+            worker.close();
+            worker = null;
+        }
+    }
+}

@@ -1,0 +1,74 @@
+package io.github.pyflinktriton;
+
+import java.io.File;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** Says how a worker is started: which program, which environment, which option chose it. */
+final class WorkerCommand implements Serializable {
+
+    private static final long serialVersionUID = 1L;
+
+    final ArrayList<String> arguments;
+    final String option;
+
+    /** Takes any program; the option is the one to name when it cannot be started. */
+    WorkerCommand(List<String> arguments, String option) {
+        this.arguments = new ArrayList<>(arguments);
+        this.option = option;
+    }
+
+    /** The bridge in a Python that an option named. */
+    static WorkerCommand bridge(String python, String option) {
+        return new WorkerCommand(List.of(python, "-m", "pyflink_triton.bridge"), option);
+    }
+
+    ProcessBuilder processBuilder() {
+        List<String> started = new ArrayList<>(arguments);
+        // A relative path counts from here, as PyFlink has it, not from the worker's directory.
+        if (started.get(0).contains(File.separator)) {
+            started.set(0, new File(started.get(0)).getAbsolutePath());
+        }
+        ProcessBuilder builder = new ProcessBuilder(started);
+        // -m puts the working directory on sys.path: it must be one where no user can write.
+        builder.directory(new File(File.separator));
+        Map<String, String> environment = builder.environment();
+        Map<String, String> passed = passed(environment);
+        environment.clear();
+        environment.putAll(passed);
+        return builder;
+    }
+
+    /** What a worker needs of its parent's environment, which may hold others' secrets. */
+    static Map<String, String> passed(Map<String, String> environment) {
+        Map<String, String> passed = new TreeMap<>(environment);
+        passed.keySet()
+                .removeIf(
+                        name ->
+                                !List.of("PATH", "LANG", "LANGUAGE", "TZ").contains(name)
+                                        && !name.startsWith("LC_")
+                                        && !name.startsWith("PYTHON")
+                                        && !name.startsWith("PYFLINK_TRITON_"));
+        return passed;
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof WorkerCommand
+                && arguments.equals(((WorkerCommand) other).arguments)
+                && option.equals(((WorkerCommand) other).option);
+    }
+
+    @Override
+    public int hashCode() {
+        return arguments.hashCode();
+    }
+
+    @Override
+    public String toString() {
+        return String.join(" ", arguments);
+    }
+}

@@ -1,0 +1,80 @@
+package io.github.pyflinktriton;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import org.apache.flink.configuration.Configuration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+import java.util.Map;
+
+class PythonTest {
+
+    @ParameterizedTest
+    @CsvSource(
+            nullValues = "-",
+            value = {
+                "-, -, -, -, python3, python3",
+                "-, c, -, -, c, python3",
+                "e, -, -, -, python3, e",
+                "e, c, v, local, c, e",
+                "e, -, v, local, v, e",
+                "e, -, -, local, e, e",
+                "e, -, -, minicluster, e, e",
+                "e, -, -, remote, python3, e",
+                "-, -, -, local, python3, python3",
+            })
+    void pythonIsChosenAsPyFlinkDoes(
+            String executable,
+            String client,
+            String variable,
+            String target,
+            String planning,
+            String task) {
+        Configuration session = new Configuration();
+        set(session, "python.executable", executable);
+        set(session, "python.client.executable", client);
+        set(session, "execution.target", target);
+        Map<String, String> environment =
+                variable == null ? Map.of() : Map.of("PYFLINK_CLIENT_EXECUTABLE", variable);
+
+        Python python = Python.of(session, environment);
+
+        assertEquals(planning + " -m pyflink_triton.bridge", python.planning.toString());
+        assertEquals(task + " -m pyflink_triton.bridge", python.inTask().toString());
+    }
+
+    @Test
+    void aWorkerSeesLittleOfTheEnvironment() {
+        Map<String, String> environment =
+                Map.of(
+                        "PATH", "/bin",
+                        "LC_ALL", "C.UTF-8",
+                        "TZ", "UTC",
+                        "PYTHONPATH", "/p",
+                        "PYFLINK_TRITON_SECRET_T", "s",
+                        "HOME", "/root",
+                        "LD_LIBRARY_PATH", "/l",
+                        "SOME_TOKEN", "t");
+        assertEquals(
+                "[LC_ALL, PATH, PYFLINK_TRITON_SECRET_T, PYTHONPATH, TZ]",
+                WorkerCommand.passed(environment).keySet().toString());
+    }
+
+    @Test
+    void aRelativeProgramIsOneOfTheSessions() {
+        WorkerCommand command = WorkerCommand.bridge("venv/bin/python", "python.executable");
+        ProcessBuilder builder = command.processBuilder();
+        assertEquals(
+                System.getProperty("user.dir") + "/venv/bin/python", builder.command().get(0));
+        builder = WorkerCommand.bridge("python3", "python.executable").processBuilder();
+        assertEquals("python3", builder.command().get(0));
+    }
+
+    private static void set(Configuration session, String key, String value) {
+        if (value != null) {
+            session.setString(key, value);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+"""Arrow arrays as numpy arrays and back, without copies where the bytes agree.
+
+pyarrow's own ways (``pa.array``, ``Array.to_numpy``) import pandas where it is installed: half a second at each
+worker's first row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+_NUMPY: dict[pa.DataType, np.dtype[np.generic]] = {
+    pa.int8(): np.dtype("<i1"),
+    pa.int16(): np.dtype("<i2"),
+    pa.int32(): np.dtype("<i4"),
+    pa.int64(): np.dtype("<i8"),
+    pa.uint32(): np.dtype("<u4"),
+    pa.uint64(): np.dtype("<u8"),
+    pa.float32(): np.dtype("<f4"),
+    pa.float64(): np.dtype("<f8"),
+}
+
+
+def numpy_type(type_: pa.DataType) -> np.dtype[np.generic]:
+    """The numpy type of a number's bytes."""
+    return _NUMPY[type_]
+
+
+def numbers(array: pa.Array) -> npt.NDArray[Any]:
+    """View an array of integers or floats; where it is NULL, any value."""
+    return _view(array.buffers()[1], _NUMPY[array.type], array.offset, len(array))
+
+
+def flags(array: pa.Array) -> Bools:
+    """Unpack an array of booleans; where it is NULL, any value."""
+    return _unpack(array.buffers()[1], array.offset, len(array))
+
+
+def present(array: pa.Array) -> Bools:
+    """Where an array is not NULL."""
+    bitmap = array.buffers()[0]
+    if bitmap is None:
+        return np.full(len(array), array.null_count == 0)
+    return _unpack(bitmap, array.offset, len(array))
+
+
+def offsets(array: pa.Array) -> Ints:
+    """Where each list, text or byte string of an array begins in its child or data, with the end appended."""
+    # Arrow's Java library writes no offset at all for an empty array.
+    buffer = array.buffers()[1] if len(array) else bytes(4)
+    return _view(buffer, np.dtype("<i4"), array.offset, len(array) + 1).astype(np.int64)
+
+
+def from_numbers(values: npt.NDArray[Any], type_: pa.DataType) -> pa.Array:
+    """Wrap integers or floats of the type's own width."""
+    return pa.Array.from_buffers(type_, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+
+
+def from_flags(values: Bools) -> pa.Array:
+    """Pack booleans."""
+    packed = np.packbits(values, bitorder="little")
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(packed)])
+
+
+def from_offsets(type_: pa.DataType, starts: npt.NDArray[Any], data: Any) -> pa.Array:
+    """Make byte strings of ``data``, or lists of a child array, from where each begins, with the end appended."""
+    buffers = [None, pa.py_buffer(starts.astype("<i4"))]
+    if isinstance(data, pa.Array):
+        return pa.Array.from_buffers(type_, len(starts) - 1, buffers, children=[data])
+    return pa.Array.from_buffers(type_, len(starts) - 1, [*buffers, pa.py_buffer(data)])
+
+
+def take(array: pa.Array, places: Ints) -> pa.Array:
+    """Reorder an array; a place below 0 gives NULL."""
+    valid = pa.py_buffer(np.packbits(places >= 0, bitorder="little"))
+    return array.take(pa.Array.from_buffers(pa.int64(), len(places), [valid, pa.py_buffer(places)]))
+
+
+def _view(buffer: Any, dtype: np.dtype[Any], offset: int, length: int) -> npt.NDArray[Any]:
+    if length == 0:
+        return np.empty(0, dtype)
+    return np.frombuffer(buffer, dtype, length, offset * dtype.itemsize)
+
+
+def _unpack(bitmap: Any, offset: int, length: int) -> Bools:
+    if length == 0:
+        return np.empty(0, np.bool_)
+    return np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little")[offset : offset + length].view(np.bool_)
