@@ -102,10 +102,14 @@ _Checked = Callable[[npt.NDArray[Any], Datatype], "tuple[npt.NDArray[Any], Bools
 _CHECKED: dict[str, _Checked] = {"i": _integers_checked, "f": _floats_checked}
 
 
+_UINT64_LIMITS = pa.Array.from_buffers(
+    pa.decimal128(38, 0), 2, [None, pa.py_buffer(b"".join(n.to_bytes(16, "little") for n in (0, 2**64 - 1)))]
+)
+
+
 def _decimal_to_uint64(values: pa.Array) -> tuple[npt.NDArray[Any], Bools | None]:
     wide = values.cast(pa.decimal128(38, 0))
-    limits = (pa.scalar(low, pa.decimal128(38, 0)) for low in (0, 2**64 - 1))
-    low, high = limits
+    low, high = _UINT64_LIMITS
     good = pc.fill_null(pc.and_(pc.greater_equal(wide, low), pc.less_equal(wide, high)), False)
     # A decimal128 of 0 to 2**64-1 is its lower eight bytes, little-endian.
     filled = pc.if_else(good, wide, low)

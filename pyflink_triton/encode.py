@@ -15,7 +15,8 @@ from pyflink_triton.mapping import Binding
 from pyflink_triton.signature import TensorSpec
 
 Fault = Callable[[Bools, str], None]
-_NOTHING = pa.scalar(b"", pa.binary())
+#: pa.scalar would import pandas.
+_NOTHING = from_offsets(pa.binary(), np.zeros(2), b"")[0]
 #: From elements to the rows that hold one of them.
 ToRows = Callable[[Bools], Bools]
 
