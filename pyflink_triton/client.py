@@ -70,8 +70,7 @@ class Client:
             timeout=aiohttp.ClientTimeout(total=options.timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
-            headers={"Accept-Encoding": "identity"},
-            skip_auto_headers=["User-Agent"],
+            skip_auto_headers=["User-Agent", "Accept", "Accept-Encoding"],
         )
 
     async def __aenter__(self) -> Client:

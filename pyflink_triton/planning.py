@@ -22,8 +22,6 @@ from pyflink_triton.units import format_duration
 _BATCHES_IN_OPERATOR = 32
 #: ... within these bounds, for a row in the operator is a row to send again after a failure.
 _CAPACITY_BOUNDS = (1000, 10_000)
-#: Flink counts its time-out from a row's arrival, so queueing is in it; ours count from the sending.
-_FLINK_TIMEOUT_MS = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ async def check(question: Question) -> dict[str, Any]:
         question: What the statement declares.
 
     Returns:
-        The rows that the operator should hold, Flink's time-out in milliseconds, and warnings.
+        The rows that the operator should hold, and warnings.
 
     Raises:
         TritonError: What is wrong, in one sentence.
@@ -98,7 +96,7 @@ async def check(question: Question) -> dict[str, Any]:
             warnings.append(f"Model '{question.model}' is not checked before the job starts: {reason}")
     low, high = _CAPACITY_BOUNDS
     capacity = min(max(_BATCHES_IN_OPERATOR * batch, low), high)
-    return {"capacity": capacity, "timeout_ms": _FLINK_TIMEOUT_MS, "warnings": warnings}
+    return {"capacity": capacity, "warnings": warnings}
 
 
 async def wait_until_ready(client: Client, options: Options) -> ModelSignature:

@@ -186,9 +186,10 @@ class Predictor:
         if not batch.parts:
             empty = [pa.nulls(batch.rows, type_) for type_ in self._output_types]
             return pa.record_batch(empty, names=self._output_names)
+        batch.parts.sort(key=lambda part: int(part[0][0]))
         rows = np.concatenate([part_rows for part_rows, _ in batch.parts])
         columns = [pa.concat_arrays(chunks) for chunks in zip(*(part for _, part in batch.parts), strict=True)]
-        if len(rows) < batch.rows or batch.errors or (np.diff(rows) < 0).any():
+        if len(rows) < batch.rows or batch.errors or not np.array_equal(rows, np.arange(batch.rows)):
             places = np.full(batch.rows, -1, dtype=np.int64)
             places[rows] = np.arange(len(rows))
             places[list(batch.errors)] = -1

@@ -117,13 +117,17 @@ def test_a_killed_worker_costs_no_row_with_restarts_and_checkpoints(triton: Trit
             for worker in task_workers:
                 os.kill(worker, signal.SIGKILL)
             killed += 1
-            wait_for(lambda gone=task_workers: not gone & set(workers()), 10, "the killed worker to be gone")
+            wait_until_gone(task_workers)
     assert "error" not in outcome, outcome["error"]
     assert killed == 3
     pairs = [tuple(map(int, line.split(","))) for line in read_lines(tmp_path / "answers")]
     assert [pair for pair in pairs if pair[1] != 3 * pair[0] + 1] == []
     assert sorted(x for x, _ in pairs) == list(range(rows))
     assert_gone(before)
+
+
+def wait_until_gone(processes: set[int]) -> None:
+    wait_for(lambda: not processes & set(workers()), 10, "the killed workers to be gone")
 
 
 def busy(candidates: set[int]) -> set[int]:

@@ -16,6 +16,8 @@ from pyflink_triton.bridge.worker import HEARTBEAT_SECONDS, Worker
 
 #: A planning worker that nobody asks anything ends after this.
 _IDLE_SECONDS = 60.0
+#: A request makes some hundred containers that reference counts free: Python's own 700 would look for cycles too often.
+_GC_THRESHOLD = 50_000
 #: A shorter body is joined to its header: one write costs less than two.
 _JOIN_BYTES = 1 << 16
 #: A pipe that takes a whole frame wakes each side once for it.
@@ -30,6 +32,7 @@ def main() -> int:
     """
     frames_in, frames_out = _take_pipes()
     gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
     return asyncio.run(_serve(frames_in, frames_out))
 
 

@@ -12,8 +12,9 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.WeakHashMap;
+import java.util.function.BinaryOperator;
 
-/** Raises Flink's defaults for async ML_PREDICT, too low for batches, where the user set none. */
+/** Sets what Flink's defaults for async ML_PREDICT are too low for, where the user set nothing. */
 final class AsyncDefaults {
 
     private static final ConfigOption<Integer> CAPACITY =
@@ -30,21 +31,23 @@ final class AsyncDefaults {
         // Flink passes the session's own configuration; any other kind is left as it is.
         if (session instanceof TableConfig) {
             TableConfig config = (TableConfig) session;
-            raise(config, CAPACITY, answer.path("capacity").asInt());
-            raise(config, TIMEOUT, Duration.ofMillis(answer.path("timeout_ms").asLong()));
+            set(config, CAPACITY, answer.path("capacity").asInt(), Math::max);
+            // Zero is none: Python's own limits end every row, and a timer a row costs a tenth of the task's time.
+            set(config, TIMEOUT, Duration.ZERO, (ours, flinks) -> ours);
         }
     }
 
-    private static <T extends Comparable<T>> void raise(
-            TableConfig config, ConfigOption<T> option, T wanted) {
+    private static <T> void set(
+            TableConfig config, ConfigOption<T> option, T wanted, BinaryOperator<T> choose) {
         synchronized (OURS) {
             Map<ConfigOption<?>, Object> ours =
                     OURS.computeIfAbsent(config, unknown -> new HashMap<>());
             Optional<T> current = config.getOptional(option);
-            boolean users = current.isPresent() && !current.get().equals(ours.get(option));
-            if (!users && wanted.compareTo(config.get(option)) > 0) {
-                config.set(option, wanted);
-                ours.put(option, wanted);
+            boolean isUsers = current.isPresent() && !current.get().equals(ours.get(option));
+            if (!isUsers) {
+                T chosen = choose.apply(wanted, config.get(option));
+                config.set(option, chosen);
+                ours.put(option, chosen);
             }
         }
     }

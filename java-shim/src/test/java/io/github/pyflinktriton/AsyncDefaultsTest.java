@@ -11,41 +11,45 @@ import java.time.Duration;
 
 class AsyncDefaultsTest {
 
+    private static final Duration NONE = Duration.ZERO;
+
     private final TableConfig session = TableConfig.getDefault();
 
     @Test
     void whatTheUserDidNotSetIsRaisedAndNeverLowered() {
-        raise(1000, 600);
-        assertSession(1000, 600);
-        raise(2000, 300);
-        assertSession(2000, 600);
-        raise(500, 900);
-        assertSession(2000, 900);
+        answer(1000);
+        assertSession(1000, NONE);
+        answer(2000);
+        assertSession(2000, NONE);
+        answer(500);
+        assertSession(2000, NONE);
     }
 
     @Test
     void flinksOwnDefaultIsTheLeast() {
-        raise(1, 1);
-        assertSession(10, 180);
+        answer(1);
+        assertSession(10, NONE);
     }
 
     @Test
     void theUsersOwnValuesStay() {
-        session.set(ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_TIMEOUT, seconds(5));
+        Duration users = Duration.ofSeconds(5);
+        session.set(ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_TIMEOUT, users);
         Configuration outer = new Configuration();
         outer.set(
                 ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_MAX_CONCURRENT_OPERATIONS, 3);
         session.setRootConfiguration(outer);
-        raise(1000, 600);
-        assertSession(3, 5);
+        answer(1000);
+        assertSession(3, users);
     }
 
     @Test
     void aValueThatTheUserSetsLaterStays() {
-        raise(1000, 600);
+        answer(1000);
         session.set("table.exec.async-ml-predict.max-concurrent-operations", "20");
-        raise(2000, 900);
-        assertSession(20, 900);
+        session.set("table.exec.async-ml-predict.timeout", "7 s");
+        answer(2000);
+        assertSession(20, Duration.ofSeconds(7));
     }
 
     @Test
@@ -55,27 +59,17 @@ class AsyncDefaultsTest {
         assertEquals(new Configuration(), other);
     }
 
-    private void raise(int capacity, int seconds) {
-        AsyncDefaults.raise(
-                session,
-                Frame.JSON
-                        .createObjectNode()
-                        .put("capacity", capacity)
-                        .put("timeout_ms", seconds * 1000));
+    private void answer(int capacity) {
+        AsyncDefaults.raise(session, Frame.JSON.createObjectNode().put("capacity", capacity));
     }
 
-    private void assertSession(int capacity, int seconds) {
+    private void assertSession(int capacity, Duration timeout) {
         assertEquals(
                 capacity,
                 session.get(
                         ExecutionConfigOptions
                                 .TABLE_EXEC_ASYNC_ML_PREDICT_MAX_CONCURRENT_OPERATIONS));
         assertEquals(
-                seconds(seconds),
-                session.get(ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_TIMEOUT));
-    }
-
-    private static Duration seconds(int seconds) {
-        return Duration.ofSeconds(seconds);
+                timeout, session.get(ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_TIMEOUT));
     }
 }

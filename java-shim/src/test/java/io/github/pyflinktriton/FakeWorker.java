@@ -82,7 +82,6 @@ public final class FakeWorker {
         ObjectNode answer = FakeReplies.reply(frame, "answer");
         answer.putObject("answer")
                 .put("capacity", 1000)
-                .put("timeout_ms", 600_000)
                 .putArray("warnings")
                 .add("a warning");
         replies.send(answer);

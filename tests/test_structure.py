@@ -1,0 +1,61 @@
+"""The package's shape: what may import what, and how long a module may be."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "pyflink_triton"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+#: From the bottom up; a module imports only what stands before it.
+LAYERS = (
+    ("errors", "version", "units", "arrays"),
+    ("options", "sqltypes"),
+    ("datatypes",),
+    ("signature", "casting"),
+    ("mapping",),
+    ("wire", "encode"),
+    ("decode", "client", "metrics"),
+    ("predictor",),
+    ("planning",),
+    ("bridge.frames",),
+    ("bridge.worker",),
+    ("bridge.__main__",),
+)
+
+
+def name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_nothing_here_imports_flink(path: Path) -> None:
+    assert not {module for module in imported(path) if module.split(".")[0] in ("pyflink", "py4j", "pandas")}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if any(name(path) in layer for layer in LAYERS)], ids=name)
+def test_imports_point_down(path: Path) -> None:
+    level = next(n for n, layer in enumerate(LAYERS) if name(path) in layer)
+    above = {module for layer in LAYERS[level:] for module in layer} - {name(path)}
+    assert not {f"pyflink_triton.{module}" for module in above} & imported(path)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_a_module_says_its_one_purpose_and_is_short(path: Path) -> None:
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text)), "a docstring that says why it exists"
+    assert len(text.splitlines()) <= 260
