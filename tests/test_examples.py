@@ -1,0 +1,31 @@
+"""The examples, run as a user runs them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+def run(name: str, *arguments: str) -> str:
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_digits_are_read_right() -> None:
+    printed = run("digits.py", "--times", "5")
+    accuracy = re.search(r"([\d.]+)% read right", printed)
+    assert accuracy is not None
+    assert float(accuracy[1]) >= 93
+    assert "CREATE TEMPORARY MODEL digits" in printed
+    assert re.search(r"4,495 images in .* a second", printed)
+
+
+def test_reviews_are_scored() -> None:
+    printed = run("sentiment.py")
+    assert "300" in printed
