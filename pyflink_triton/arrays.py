@@ -12,9 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pyflink_triton.errors import JobError
+
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
+_MAX_OFFSET = (1 << 31) - 1
 _NUMPY: dict[pa.DataType, np.dtype[np.generic]] = {
     pa.int8(): np.dtype("<i1"),
     pa.int16(): np.dtype("<i2"),
@@ -70,6 +73,8 @@ def from_flags(values: Bools) -> pa.Array:
 
 def from_offsets(type_: pa.DataType, starts: npt.NDArray[Any], data: Any) -> pa.Array:
     """Make byte strings of ``data``, or lists of a child array, from where each begins, with the end appended."""
+    if starts[-1] > _MAX_OFFSET:
+        raise JobError("a batch holds more than 2 GiB in one column: lower 'max-batch-size'")
     buffers = [None, pa.py_buffer(starts.astype("<i4"))]
     if isinstance(data, pa.Array):
         return pa.Array.from_buffers(type_, len(starts) - 1, buffers, children=[data])

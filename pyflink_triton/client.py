@@ -33,6 +33,11 @@ _STATUS_ERRORS: dict[int, type[TritonError]] = {
     405: JobError,
     501: JobError,
 }
+#: What a proxy answers that forbids the model's configuration.
+_HIDDEN = frozenset({401, 403, 404, 405, 501})
+#: Bytes of an answer at the most: of one with tensors what an Arrow array can hold, of others enough for a message.
+_MAX_ANSWER = (1 << 31) - 1
+_MAX_WORDS = 1 << 20
 #: Below this a request's buffers are joined: one write costs less than several.
 _JOIN_BYTES = 1 << 16
 
@@ -70,6 +75,7 @@ class Client:
             timeout=aiohttp.ClientTimeout(total=options.timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
+            auto_decompress=False,
             skip_auto_headers=["User-Agent", "Accept", "Accept-Encoding"],
         )
 
@@ -125,6 +131,8 @@ class Client:
             raise self._failure(status, body)
         metadata = self._json(body)
         status, body = await self._get("/config")
+        if status != 200 and status not in _HIDDEN:
+            raise UnavailableError(f"{self._where()} answered {self._words(status, body)} for its configuration")
         config = self._json(body) if status == 200 else None
         return read_signature(metadata, config, self._options.max_batch_size)
 
@@ -147,7 +155,8 @@ class Client:
         where = self._options.endpoint
         try:
             async with self._session.request(method, url, allow_redirects=False, **request) as response:
-                return response.status, response.headers, await response.read()
+                body = await self._read(response)
+                return response.status, response.headers, body
         except asyncio.TimeoutError:
             limit = format_duration(self._options.timeout)
             raise UnavailableError(
@@ -164,6 +173,21 @@ class Client:
             ) from None
         except aiohttp.ClientError as error:
             raise UnavailableError(f"the connection to {where} broke: {type(error).__name__}: {error}") from None
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        """Read an answer whole, unless it is compressed, which nobody asked for, or too large."""
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise ContractError(f"{self._where()} answered with a compressed body that was not asked for")
+        limit = _MAX_ANSWER if response.status == 200 else _MAX_WORDS
+        if response.content_length is not None and response.content_length <= limit:
+            return await response.read()
+        chunks, size = [], 0
+        async for chunk in response.content.iter_any():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise ContractError(f"{self._where()} answered HTTP {response.status} with more than {limit} bytes")
+        return b"".join(chunks)
 
     def _failure(self, status: int, body: bytes) -> TritonError:
         kind = _STATUS_ERRORS.get(status, RowError if status >= 400 else ContractError)

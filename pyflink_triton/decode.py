@@ -18,6 +18,7 @@ from pyflink_triton.mapping import Binding
 from pyflink_triton.sqltypes import SqlType
 from pyflink_triton.wire import Tensor
 
+_MAX_ELEMENTS = (1 << 31) - 1
 Fault = Callable[[Bools, str], None]
 
 
@@ -53,6 +54,8 @@ def decode(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool, fa
             f"{declared}: declare it ARRAY<{declared}>"
         )
     count = rows * per_row
+    if rows * math.prod(max(size, 1) for size in inner) > _MAX_ELEMENTS:
+        raise ContractError(f"output '{tensor.name}' has the shape {list(shape)}, more than a batch can hold")
     if tensor.datatype.numpy is None:
         elements = _split_bytes(tensor.name, data, count)
         if declared.leaf.name == "STRING":

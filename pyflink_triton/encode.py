@@ -32,6 +32,7 @@ class TensorColumn:
         size: How many bytes each row has, where all have as many.
         starts: Where each row's bytes begin in ``data``; None where ``size`` says it.
         sizes: How many bytes each row has; None where ``size`` says it.
+        given: Which rows have the tensor at all; None when all have. Only an optional tensor may be left out.
     """
 
     tensor: TensorSpec
@@ -40,6 +41,7 @@ class TensorColumn:
     size: int | None = None
     starts: Ints | None = None
     sizes: Ints | None = None
+    given: Bools | None = None
 
     def shape(self, row: int) -> tuple[int, ...]:
         """The shape of a row, without the batch axis."""
@@ -163,10 +165,10 @@ def _shapes(tensor: TensorSpec, lengths: list[Ints], given: Bools, fault: Fault)
     dims = np.asarray(tensor.dims, dtype=np.int64)
     if len(lengths) == len(dims):
         shapes = np.stack(lengths, axis=1)
-        # An empty outer array says nothing of its inner lengths: the model's own stand in.
-        empty = (shapes == 0).any(axis=1)
-        shapes[empty] = np.where((dims != -1) & (shapes[empty] == 0), dims, shapes[empty])
-        shapes[empty, 0] = lengths[0][empty]
+        # Below an empty array nothing says the inner lengths: the model's own stand in.
+        unknown = np.zeros(shapes.shape, dtype=np.bool_)
+        unknown[:, 1:] = np.logical_or.accumulate(shapes == 0, axis=1)[:, :-1]
+        shapes = np.where(unknown & (dims != -1), dims, shapes)
         bad = ((dims != -1) & (shapes != dims)).any(axis=1)
     else:
         known = int(np.prod(dims[dims != -1]))

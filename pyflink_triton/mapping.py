@@ -151,12 +151,15 @@ def _match(side: str, columns: Sequence[Column], tensors: Sequence[TensorSpec]) 
     if not columns:
         raise SchemaError(f"the model declares no {side} column")
     exact = {tensor.name: tensor for tensor in tensors}
-    folded = {tensor.name.lower(): tensor for tensor in tensors}
     found: list[TensorSpec] = []
     for column in columns:
-        tensor = exact.get(column.name) or folded.get(column.name.lower())
-        if tensor is None and len(columns) == len(tensors) == 1:
-            tensor = tensors[0]
+        tensor = exact.get(column.name)
+        if tensor is None:
+            alike = [tensor for tensor in tensors if tensor.name.lower() == column.name.lower()]
+            if len(alike) > 1:
+                names = ", ".join(map(str, alike))
+                raise SchemaError(f"{side} column '{column.name}' may be any of {names}. Write the name exactly")
+            tensor = alike[0] if alike else tensors[0] if len(columns) == len(tensors) == 1 else None
         if tensor is None:
             raise SchemaError(
                 f"{side} column '{column.name}' is no tensor of the model. "

@@ -105,11 +105,11 @@ def _integer(minimum: int, maximum: int) -> Callable[[str], int]:
     return parse
 
 
-def _duration(minimum: float) -> Callable[[str], float]:
+def _duration(minimum: float, maximum: float = 86400) -> Callable[[str], float]:
     def parse(value: str) -> float:
         seconds = parse_duration(value)
-        if not minimum <= seconds <= 86400:
-            raise ValueError(f"is not between {format_duration(minimum)} and 1 day")
+        if not minimum <= seconds <= maximum:
+            raise ValueError(f"is not between {format_duration(minimum)} and {format_duration(maximum)}")
         return seconds
 
     return parse
@@ -160,7 +160,7 @@ class Options:
         "server is an error), `best-effort` (it is a warning, and the check moves to the job's start), `off`.",
     )  # fmt: skip
     plan_check_timeout: float = _option(
-        "plan-check-timeout", "Duration", _duration(0.001), 5.0,
+        "plan-check-timeout", "Duration", _duration(0.001, 50.0), 5.0,
         "How long planning a statement waits for the server.",
     )  # fmt: skip
     warmup_timeout: float = _option(

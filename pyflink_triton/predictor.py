@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -118,18 +118,20 @@ class Predictor:
         """Encode every column; returns the rows to send."""
         given = np.ones(batch.rows, dtype=np.bool_)
         good = np.ones(batch.rows, dtype=np.bool_)
-        for column in inputs.columns:
-            if column.null_count:
-                given &= present(column)
-        for binding, column in zip(self._columns.inputs, inputs.columns, strict=True):
+        holds = [present(column) if column.null_count else None for column in inputs.columns]
+        for binding, held in zip(self._columns.inputs, holds, strict=True):
+            if held is not None and not binding.tensor.optional:
+                given &= held
+        for binding, column, held in zip(self._columns.inputs, inputs.columns, holds, strict=True):
 
-            def fault(mask: Bools, what: str, name: str = binding.column.name) -> None:
-                bad = mask & given
+            def fault(mask: Bools, what: str, name: str = binding.column.name, held: Bools | None = held) -> None:
+                bad = mask & given if held is None else mask & given & held
                 if bad.any():
                     batch.fail(np.flatnonzero(bad), f"column '{name}' {what}")
                     good[bad] = False
 
-            batch.columns.append(encode(binding, column, fault))
+            encoded = encode(binding, column, fault)
+            batch.columns.append(replace(encoded, given=held) if binding.tensor.optional else encoded)
         batch.attempted = int(np.count_nonzero(given))
         return np.flatnonzero(given & good)
 
@@ -140,7 +142,7 @@ class Predictor:
             return
         fixed = sum(column.size or 0 for column in columns)
         varying = [column.sizes for column in columns if column.sizes is not None]
-        for group in _equal_shapes(columns, rows):
+        for group in _alike(columns, rows):
             if not varying:
                 step = min(max(self._bytes_per_request // fixed, 1), self._rows_per_request)
                 yield from (group[start : start + step] for start in range(0, len(group), step))
@@ -158,7 +160,9 @@ class Predictor:
         async with self._slots:
             lead = (len(rows),) if self._has_batch_axis else ()
             tensors = [
-                (column.tensor, (*lead, *column.shape(int(rows[0]))), column.gather(rows)) for column in batch.columns
+                (column.tensor, (*lead, *column.shape(int(rows[0]))), column.gather(rows))
+                for column in batch.columns
+                if column.given is None or column.given[rows[0]]
             ]
             header = self._writer.write(tensors)
             self._metrics.begin(len(rows))
@@ -209,8 +213,10 @@ async def _all(requests: Sequence[Coroutine[Any, Any, None]]) -> None:
         raise
 
 
-def _equal_shapes(columns: Sequence[TensorColumn], rows: Ints) -> Iterator[Ints]:
+def _alike(columns: Sequence[TensorColumn], rows: Ints) -> Iterator[Ints]:
+    """Rows whose tensors have the same shapes and are the same ones."""
     shapes = [column.shapes[rows] for column in columns if column.shapes is not None]
+    shapes += [column.given[rows, None].astype(np.int64) for column in columns if column.given is not None]
     if not shapes:
         yield rows
         return

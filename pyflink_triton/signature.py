@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyflink_triton.datatypes import DATATYPES, Datatype
-from pyflink_triton.errors import SchemaError
+from pyflink_triton.errors import ContractError, SchemaError
 from pyflink_triton.sqltypes import SqlType, array_of, simple
 
 
@@ -81,8 +81,16 @@ def read_signature(
             model's own.
 
     Raises:
+        ContractError: They are not what the protocol says.
         SchemaError: The server hides the configuration and the option is not set, or a datatype is unknown.
     """
+    try:
+        return _read(metadata, config, max_batch_size)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ContractError("the server describes the model in a way that is not the protocol's") from None
+
+
+def _read(metadata: Mapping[str, Any], config: Mapping[str, Any] | None, max_batch_size: int | None) -> ModelSignature:
     name = metadata["name"]
     if config is not None:
         batch = int(config.get("max_batch_size", 0))

@@ -60,6 +60,8 @@ def format_duration(seconds: float) -> str:
     if milliseconds % 1000:
         return f"{milliseconds}ms"
     whole = milliseconds // 1000
+    if whole and whole % 86400 == 0:
+        return f"{whole // 86400} d"
     return f"{whole // 60} min" if whole >= 300 and whole % 60 == 0 else f"{whole}s"
 
 

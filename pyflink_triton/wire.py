@@ -64,7 +64,7 @@ def read_response(headers: Mapping[str, str], body: bytes, outputs: Mapping[str,
     try:
         answer = json.loads(body[:size])
         answered = {entry["name"]: entry for entry in answer["outputs"]}
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise ContractError(f"the server's answer has no outputs: {excerpt(body)}") from None
     view, position = memoryview(body), size
     tensors: dict[str, Tensor] = {}
@@ -93,13 +93,14 @@ def _header_size(headers: Mapping[str, str], body: bytes) -> int:
     text = headers.get(HEADER_LENGTH)
     if text is None:
         return len(body)
-    if not (text.isascii() and text.isdigit()) or int(text) > len(body):
+    if not (text.isascii() and text.isdigit() and len(text) < 19) or int(text) > len(body):
         raise ContractError(f"the server's answer has a bad {HEADER_LENGTH}: {text[:40]!r}")
     return int(text)
 
 
 def _tensor_size(name: str, entry: Mapping[str, Any]) -> int:
-    size = entry.get("parameters", {}).get("binary_data_size")
+    parameters = entry.get("parameters")
+    size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
     if type(size) is not int or size < 0:
         raise ContractError(f"output '{name}' is not binary, though it was asked for as such")
     return size

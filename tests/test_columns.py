@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from decimal import Decimal
+from decimal import Context, Decimal
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pytest
 from fakes import Echo, identity, predictor
 
+from pyflink_triton.casting import cast_column
 from pyflink_triton.datatypes import DATATYPES
 from pyflink_triton.predictor import Prediction
 from pyflink_triton.signature import TensorSpec
@@ -234,3 +236,39 @@ def test_an_empty_child_as_arrow_java_writes_it_is_read() -> None:
     made = predictor(identity(tensor("FP32", 2, 3)), Echo(), ["ARRAY<ARRAY<FLOAT>>"])
     prediction = asyncio.run(made.predict(pa.record_batch([column], names=["c0"])))
     assert prediction.outputs.column(0).to_pylist() == [None]
+
+
+@pytest.mark.parametrize("dims", [(2, 3), (-1, 3)])
+def test_an_empty_inner_array_is_its_own_rows_fault(dims: tuple[int, ...]) -> None:
+    echo = Echo()
+    good = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+    got, errors = run(tensor("FP32", *dims), "ARRAY<ARRAY<FLOAT>>", [good, [[], []], good], echo=echo)
+    assert got == [good, None, good]
+    assert list(errors) == [1]
+    assert "shape" in errors[1]
+    assert echo.shapes == [[2, 2, 3]]
+
+
+@pytest.mark.parametrize(("precision", "scale"), [(10, 2), (18, 18), (38, 10), (38, 0), (38, 38)])
+def test_a_decimal_becomes_the_nearest_float(precision: int, scale: int) -> None:
+    random = Random(1)
+    units = [random.randint(1 - 10**precision, 10**precision - 1) for _ in range(2000)]
+    values = [Decimal(unit).scaleb(-scale, Context(prec=60)) for unit in units]
+    column = pa.array(values, pa.decimal128(precision, scale))
+    doubles, bad = cast_column(column, pa.float64())
+    assert bad is None
+    assert doubles.to_pylist() == [float(value) for value in values]
+    floats, _ = cast_column(column, pa.float32())
+    assert floats.to_pylist() == [float(np.float32(float(value))) for value in values]
+
+
+def test_a_null_for_an_optional_tensor_leaves_it_out() -> None:
+    echo = Echo(lambda answer: answer.extend([({**answer[0][0], "name": "b"}, answer[0][1])] * (len(answer) < 2)))
+    optional = TensorSpec("b", DATATYPES["FP32"], (1,), optional=True)
+    made = predictor(identity(tensor("FP32", 1, name="a"), optional), echo, ["FLOAT", "FLOAT"])
+    a, b = pa.array([1.0, 2.0, None, 4.0], pa.float32()), pa.array([None, 5.0, 6.0, None], pa.float32())
+    prediction = asyncio.run(made.predict(pa.record_batch([a, b], names=["c0", "c1"])))
+    assert prediction.errors == {}
+    assert prediction.outputs.column(0).to_pylist() == [1.0, 2.0, None, 4.0]
+    assert prediction.outputs.column(1).to_pylist() == [1.0, 5.0, None, 4.0]
+    assert sorted([entry["name"] for entry, _ in request] for request in echo.requests) == [["a"], ["a", "b"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyflink_triton.datatypes import DATATYPES
-from pyflink_triton.errors import SchemaError
+from pyflink_triton.errors import ContractError, SchemaError
 from pyflink_triton.mapping import Column, map_columns
 from pyflink_triton.signature import ModelSignature, TensorSpec, read_signature
 from pyflink_triton.sqltypes import parse_type
@@ -35,6 +35,12 @@ def test_names_match_exactly_then_ignoring_case_then_by_position() -> None:
     twins = [spec("a", "FP32", 1), spec("A", "FP32", 1)]
     found = map_columns(model(twins, [OUT]), columns("A FLOAT", "a FLOAT"), columns("y FLOAT"))
     assert [binding.tensor.name for binding in found.inputs] == ["A", "a"]
+
+
+def test_a_name_that_may_be_two_tensors_is_refused() -> None:
+    twins = [spec("Score", "FP32", 1), spec("SCORE", "FP32", 1)]
+    with pytest.raises(SchemaError, match="may be any of Score"):
+        map_columns(model([A], twins), columns("A FLOAT"), columns("score FLOAT"))
 
 
 def test_some_of_the_outputs_and_no_optional_input_are_enough() -> None:
@@ -174,6 +180,9 @@ def test_a_signature_is_read_with_and_without_the_configuration() -> None:
     assert read_signature(METADATA, None, 0).inputs[0].dims == (-1, 4)
     with pytest.raises(SchemaError, match="max-batch-size"):
         read_signature(METADATA, None, None)
+    for broken in ({"foo": 1}, {**METADATA, "inputs": None}, {**METADATA, "outputs": [{"name": "y"}]}):
+        with pytest.raises(ContractError):
+            read_signature(broken, {}, None)
     odd = {**METADATA, "inputs": [{"name": "x", "datatype": "FP8", "shape": [1]}]}
     with pytest.raises(SchemaError, match="FP8"):
         read_signature(odd, {}, None)

@@ -12,8 +12,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: From the bottom up; a module imports only what stands before it.
 LAYERS = (
-    ("errors", "version", "units", "arrays"),
-    ("options", "sqltypes"),
+    ("errors", "version", "units"),
+    ("arrays", "options", "sqltypes"),
     ("datatypes",),
     ("signature", "casting"),
     ("mapping",),

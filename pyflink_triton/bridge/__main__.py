@@ -81,7 +81,7 @@ async def _serve(frames_in: BinaryIO, frames_out: BinaryIO) -> int:
         await asyncio.wait([ended], timeout=HEARTBEAT_SECONDS)
         if not ended.done():
             worker.heartbeat()
-            if worker.is_planner and loop.time() - asked_at[0] > _IDLE_SECONDS:
+            if worker.is_planner and worker.is_idle and loop.time() - asked_at[0] > _IDLE_SECONDS:
                 _end(ended, None)
     await worker.close()
     failure = ended.result()

@@ -14,7 +14,8 @@ from pyflink_triton.errors import TritonError
 PROTOCOL = 1
 _LENGTHS = struct.Struct("<IQ")
 _MAX_HEADER = 64 << 20
-_MAX_BODY = 2 << 30
+#: What the shim can read: a Java array.
+MAX_BODY = (1 << 31) - 9
 
 
 class FrameError(TritonError):
@@ -93,7 +94,7 @@ class FrameReader(asyncio.Protocol):
 
     def _lengths(self, data: memoryview) -> None:
         self._needed, self._body_length = _LENGTHS.unpack(data)
-        if self._needed > _MAX_HEADER or self._body_length > _MAX_BODY:
+        if self._needed > _MAX_HEADER or self._body_length > MAX_BODY:
             raise FrameError(f"a frame claims {self._needed} and {self._body_length} bytes")
         self._parse = self._head
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import platform
 import traceback
 from collections.abc import Awaitable, Callable
@@ -10,9 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from pyflink_triton.bridge.frames import PROTOCOL, Frame, FrameError, write_frame
+from pyflink_triton.bridge.frames import MAX_BODY, PROTOCOL, Frame, FrameError, write_frame
 from pyflink_triton.client import Client
-from pyflink_triton.errors import TritonError
+from pyflink_triton.errors import JobError, TritonError
+from pyflink_triton.mapping import Mapping
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.planning import Question, check, wait_until_ready
 from pyflink_triton.predictor import Predictor
@@ -113,7 +115,7 @@ class Worker:
         self._send(
             kind="opened",
             id=frame.header["id"],
-            frame_rows=FRAME_ROWS,
+            frame_rows=_frame_rows(columns),
             frame_bytes=FRAME_BYTES,
             frames_in_flight=FRAMES_IN_FLIGHT,
             max_in_flight_bytes=question.options.max_in_flight_bytes,
@@ -135,7 +137,15 @@ class Worker:
         taken = self._metrics.take()
         if taken is not None:
             header["metrics"] = taken
-        self._send(memoryview(prediction.outputs.serialize()), **header)
+        body = memoryview(prediction.outputs.serialize())
+        if len(body) > MAX_BODY:
+            raise JobError(f"the outputs of {batch.num_rows} rows have {len(body)} bytes, more than a frame may")
+        self._send(body, **header)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing was asked that is not answered."""
+        return not self._tasks
 
     def heartbeat(self) -> None:
         """Say that the event loop turns, and hand over what was counted."""
@@ -150,3 +160,10 @@ class Worker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._client is not None:
             await self._client.close()
+
+
+def _frame_rows(columns: Mapping) -> int:
+    """How many rows a frame may have so that its answer is no larger than a frame may be."""
+    tensors = [binding.tensor for binding in columns.outputs]
+    row = sum(tensor.datatype.itemsize * abs(math.prod(tensor.dims)) for tensor in tensors)
+    return max(1, min(FRAME_ROWS, FRAME_BYTES // max(row, 1)))

@@ -87,10 +87,19 @@ final class PredictWorker implements AutoCloseable {
         if (threadsEnded) {
             encoder.close();
             decoder.close();
-            allocator.close();
+            closeAllocator();
         } else {
             // Memory that a thread may still touch must not be freed under it.
             Log.LOG.warn("A thread of a closed Python worker did not end in time.");
+        }
+    }
+
+    /** A reply that could not be read may have left a buffer; that job has failed already. */
+    private void closeAllocator() {
+        try {
+            allocator.close();
+        } catch (IllegalStateException e) {
+            Log.LOG.warn("Memory of a reply that could not be read was not given back.", e);
         }
     }
 }
