@@ -146,7 +146,7 @@ def report(images: Path, predictions: Path, seconds: float) -> int:
     print(
         f"{len(read):,} images in {seconds:.1f} s, the start of the job included: {len(read) / seconds:,.0f} a second."
     )
-    print(f"{accuracy:.1%} read right. Predictions: {predictions}")
+    print(f"Accuracy {accuracy:.3f}. Predictions: {predictions}")
     if [row["id"] for row in read] != sorted(pixels):
         print(f"There were {len(pixels):,} images, and not each has one prediction.", file=sys.stderr)
         return 1
