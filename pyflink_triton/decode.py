@@ -22,29 +22,29 @@ _MAX_ELEMENTS = (1 << 31) - 1
 Fault = Callable[[Bools, str], None]
 
 
-def decode(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool, fault: Fault) -> pa.Array:
-    """Decode one output of one response.
+def check(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool) -> tuple[int, ...]:
+    """Check one output of one response against what the model promised.
 
     Args:
         binding: The declared column and its tensor.
         answer: The tensor's shape, with the batch axis where there is one, and its bytes.
         rows: How many rows were sent.
         has_batch_axis: Whether the first axis is the rows.
-        fault: Called with a mask of rows and what is wrong with their output.
 
     Returns:
-        An array of ``rows`` values in the declared type.
+        The shape of one row.
 
     Raises:
         ContractError: Shape or size is not what the model promised.
     """
     tensor, declared = binding.tensor, binding.column.type
-    shape, data = answer.shape, answer.data
-    inner = tuple(shape[1:] if has_batch_axis else shape)
+    shape = answer.shape
+    inner = shape[1:] if has_batch_axis else shape
     if has_batch_axis and (not shape or shape[0] != rows):
         raise ContractError(f"output '{tensor.name}' has the shape {list(shape)} for {rows} rows")
-    if len(inner) != len(tensor.dims) or any(
-        size < 0 or dim not in (-1, size) for dim, size in zip(tensor.dims, inner, strict=True)
+    if inner != tensor.dims and (
+        len(inner) != len(tensor.dims)
+        or any(size < 0 or dim not in (-1, size) for dim, size in zip(tensor.dims, inner, strict=True))
     ):
         raise ContractError(f"output '{tensor.name}' has the shape {list(shape)}, and the model promised {tensor}")
     per_row = math.prod(inner)
@@ -53,19 +53,40 @@ def decode(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool, fa
             f"output '{tensor.name}' has {per_row} elements a row, and column '{binding.column.name}' is "
             f"{declared}: declare it ARRAY<{declared}>"
         )
-    count = rows * per_row
     if rows * math.prod(max(size, 1) for size in inner) > _MAX_ELEMENTS:
         raise ContractError(f"output '{tensor.name}' has the shape {list(shape)}, more than a batch can hold")
+    size = rows * per_row * tensor.datatype.itemsize
+    if len(answer.data) < size or (tensor.datatype.numpy is not None and len(answer.data) != size):
+        raise ContractError(f"output '{tensor.name}' has {len(answer.data)} bytes for the shape {list(shape)}")
+    return inner
+
+
+def decode(binding: Binding, inner: tuple[int, ...], data: memoryview | bytes, rows: int, fault: Fault) -> pa.Array:
+    """Decode an output of some rows, of one response or of several that were checked and joined.
+
+    Args:
+        binding: The declared column and its tensor.
+        inner: The shape of one row.
+        data: The bytes of all rows.
+        rows: How many there are.
+        fault: Called with a mask of rows and what is wrong with their output.
+
+    Returns:
+        An array of ``rows`` values in the declared type.
+
+    Raises:
+        ContractError: A BYTES tensor is not what its lengths say.
+    """
+    tensor, declared = binding.tensor, binding.column.type
+    per_row = math.prod(inner)
     if tensor.datatype.numpy is None:
-        elements = _split_bytes(tensor.name, data, count)
+        elements = _split_bytes(tensor.name, memoryview(data), rows * per_row)
         if declared.leaf.name == "STRING":
             elements, bad = _to_text(elements)
             if bad.any():
                 message = f"output '{tensor.name}' holds bytes that are not UTF-8: declare it BYTES"
                 fault(bad.reshape(rows, per_row).any(axis=1), message)
     else:
-        if len(data) != count * tensor.datatype.itemsize:
-            raise ContractError(f"output '{tensor.name}' has {len(data)} bytes for the shape {list(shape)}")
         elements = _widen(np.frombuffer(data, tensor.datatype.numpy), tensor.datatype.name, declared.leaf)
     return _nest(elements, rows, (per_row,) if declared.depth == 1 else inner, declared.depth)
 
@@ -82,8 +103,6 @@ def _widen(values: npt.NDArray[Any], datatype: str, leaf: SqlType) -> pa.Array:
 
 def _split_bytes(name: str, data: memoryview, count: int) -> pa.Array:
     """Strip the length prefixes; where each stands depends on those before it."""
-    if count > len(data) // 4:
-        raise ContractError(f"output '{name}' has {len(data)} bytes for {count} elements")
     starts = np.empty(count + 1, dtype=np.int64)
     position = 0
     size = len(data)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from pyflink_triton import mapping
 from pyflink_triton.arrays import Bools, Ints, present, take
-from pyflink_triton.decode import decode
+from pyflink_triton.decode import check, decode
 from pyflink_triton.encode import TensorColumn, encode
 from pyflink_triton.errors import RowError, UnavailableError
 from pyflink_triton.metrics import Metrics
@@ -52,7 +53,7 @@ class _Batch:
     attempted: int = 0
     columns: list[TensorColumn] = field(default_factory=list)
     errors: dict[int, str] = field(default_factory=dict)
-    parts: list[tuple[Ints, list[pa.Array]]] = field(default_factory=list)
+    parts: list[tuple[Ints, list[tuple[tuple[int, ...], memoryview]]]] = field(default_factory=list)
 
     def fail(self, rows: Ints, message: str) -> None:
         for row in rows.tolist():
@@ -176,13 +177,10 @@ class Predictor:
                 self._metrics.end(time.perf_counter() - began)
         answered = read_response(headers, body, self._promised)
 
-        def fault(mask: Bools, what: str) -> None:
-            batch.fail(rows[mask], what)
-
-        outputs = [
-            decode(binding, answered[binding.tensor.name], len(rows), self._has_batch_axis, fault)
-            for binding in self._columns.outputs
-        ]
+        outputs = []
+        for binding in self._columns.outputs:
+            answer = answered[binding.tensor.name]
+            outputs.append((check(binding, answer, len(rows), self._has_batch_axis), answer.data))
         batch.parts.append((rows, outputs))
 
     def _assemble(self, batch: _Batch) -> pa.RecordBatch:
@@ -192,13 +190,35 @@ class Predictor:
             return pa.record_batch(empty, names=self._output_names)
         batch.parts.sort(key=lambda part: int(part[0][0]))
         rows = np.concatenate([part_rows for part_rows, _ in batch.parts])
-        columns = [pa.concat_arrays(chunks) for chunks in zip(*(part for _, part in batch.parts), strict=True)]
+        columns = [self._column(batch, rows, output) for output in range(len(self._output_names))]
         if len(rows) < batch.rows or batch.errors or not np.array_equal(rows, np.arange(batch.rows)):
             places = np.full(batch.rows, -1, dtype=np.int64)
             places[rows] = np.arange(len(rows))
             places[list(batch.errors)] = -1
             columns = [take(column, places) for column in columns]
         return pa.record_batch(columns, names=self._output_names)
+
+    def _column(self, batch: _Batch, rows: Ints, output: int) -> pa.Array:
+        """Decode an output of all parts, at once where the size of each is known from its shape.
+
+        BYTES are decoded part by part: a wrong length in one must not reach into the next.
+        """
+        binding = self._columns.outputs[output]
+        is_fixed = binding.tensor.datatype.numpy is not None
+        chunks: list[pa.Array] = []
+        done = 0
+        for _, run in groupby(batch.parts, key=lambda part: part[1][output][0] if is_fixed else id(part)):
+            parts = list(run)
+            inner = parts[0][1][output][0]
+            count = sum(len(part_rows) for part_rows, _ in parts)
+            data = parts[0][1][output][1] if len(parts) == 1 else b"".join(part[1][output][1] for part in parts)
+
+            def fault(mask: Bools, what: str, of: Ints = rows[done : done + count]) -> None:
+                batch.fail(of[mask], what)
+
+            chunks.append(decode(binding, inner, data, count, fault))
+            done += count
+        return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
 
 
 async def _all(requests: Sequence[Coroutine[Any, Any, None]]) -> None:

@@ -72,6 +72,14 @@ def test_broken_bytes_elements_fail_the_job(data: bytes) -> None:
         asyncio.run(predictor(identity(TEXT), Echo(set_data(data)), ["STRING"]).predict(batch))
 
 
+def test_bytes_that_reach_into_the_next_answer_fail_the_job() -> None:
+    answers = iter([b"\5\0\0\0a", b"\1\0\0\0b" + b"\0" * 4])
+    echo = Echo(lambda answer: set_data(next(answers))(answer))
+    batch = pa.record_batch([pa.array(["a", "b"])], names=["c0"])
+    with pytest.raises(ContractError, match="output 'x'"):
+        asyncio.run(predictor(identity(TEXT, max_batch_size=1), echo, ["STRING"]).predict(batch))
+
+
 class Raw:
     def __init__(self, headers: Mapping[str, str], body: bytes) -> None:
         self._answer = headers, body

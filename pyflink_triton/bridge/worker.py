@@ -23,9 +23,9 @@ from pyflink_triton.version import __version__
 #: A frame closes at so many rows or bytes.
 FRAME_ROWS = 256
 FRAME_BYTES = 4 << 20
-#: Frames that the shim may have under way at once: half of the rows that the operator holds (planning.py), so that
-#: a full frame is waiting whenever one is answered.
-FRAMES_IN_FLIGHT = 4
+#: Frames that the shim may have under way at once: three quarters of the rows that the operator holds (planning.py),
+#: so that a full frame is waiting whenever one is answered.
+FRAMES_IN_FLIGHT = 6
 HEARTBEAT_SECONDS = 1.0
 
 Write = Callable[[bytes, "memoryview | bytes"], None]
