@@ -60,7 +60,10 @@ def main() -> int:
     if options.prepare:
         prepare(options.prepare, options.times)
         return 0
-    directory = Path(tempfile.mkdtemp(prefix="pyflink-triton-digits-"))
+    if options.input and options.output:
+        directory = options.input.parent
+    else:
+        directory = Path(tempfile.mkdtemp(prefix="pyflink-triton-digits-"))
     images = options.input or directory / "images"
     predictions = options.output or directory / "predictions"
     if not options.input:

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import pyflink
 from pyflink.version import __version__ as flink_version
 from ruamel.yaml import YAML
 from triton import call
+from waiting import wait_for
 
 from pyflink_triton.server import ports
 
@@ -257,14 +257,3 @@ def registered(cluster: Cluster) -> int:
         return len(cluster.get("/taskmanagers")["taskmanagers"])
     except (OSError, AssertionError):  # not listening yet, or not ready to say
         return 0
-
-
-def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """Wait until a condition gives something that is true, and return that."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds} s: {what}")

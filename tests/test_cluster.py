@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, Finished, clean_environment, standalone_cluster, wait_for
+from cluster import Cluster, Finished, clean_environment, standalone_cluster
 from flink_session import read_lines
 from triton import Triton
+from waiting import wait_for
 
 from pyflink_triton.server import TritonServer
 

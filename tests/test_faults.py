@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from flink_session import create_model, read_lines, session
 from triton import Triton
+from waiting import wait_for
 
 WORKER = b"pyflink_triton.bridge"
 #: Sockets that asyncio itself opens.
@@ -40,16 +41,6 @@ def workers() -> dict[int, bytes]:
         return False
 
     return {process: command for process, command in commands.items() if WORKER in command and is_ours(process)}
-
-
-def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 @contextmanager
