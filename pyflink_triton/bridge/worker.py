@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import platform
+import sys
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -112,6 +113,8 @@ class Worker:
         columns = question.map(signature)
         self._schema = pa.schema([(f"c{index}", binding.given.arrow) for index, binding in enumerate(columns.inputs)])
         self._predictor = Predictor(self._client, signature, columns, question.options, self._metrics)
+        where = f"Triton's model '{question.options.model_name}' at {question.options.endpoint}"
+        print(f"Model '{self._model}' predicts with {where}: {signature}", file=sys.stderr, flush=True)
         self._send(
             kind="opened",
             id=frame.header["id"],

@@ -100,7 +100,7 @@ class MlPredictTest {
                                 ExecutionConfigOptions
                                         .TABLE_EXEC_ASYNC_ML_PREDICT_MAX_CONCURRENT_OPERATIONS));
         assertEquals(
-                Duration.ofMinutes(10),
+                Duration.ZERO,
                 tables.getConfig().get(ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_TIMEOUT));
     }
 
