@@ -19,7 +19,7 @@ def run(name: str, *arguments: str) -> str:
 
 def test_digits_are_read_right() -> None:
     printed = run("digits.py", "--times", "5")
-    accuracy = re.search(r"Accuracy ([\d.]+)", printed)
+    accuracy = re.search(r"Accuracy (\d\.\d+)", printed)
     assert accuracy is not None
     assert float(accuracy[1]) >= 0.93
     assert "CREATE TEMPORARY MODEL digits" in printed
