@@ -108,13 +108,13 @@ class Worker:
         self.is_planner = False
         question = Question.parse(frame.header)
         self._model = question.model
+        where = f"Triton's model '{question.options.model_name}' at {question.options.endpoint}"
+        print(f"Model '{self._model}' predicts with {where}.", file=sys.stderr, flush=True)
         self._client = Client(question.options)
         signature = await wait_until_ready(self._client, question.options)
         columns = question.map(signature)
         self._schema = pa.schema([(f"c{index}", binding.given.arrow) for index, binding in enumerate(columns.inputs)])
         self._predictor = Predictor(self._client, signature, columns, question.options, self._metrics)
-        where = f"Triton's model '{question.options.model_name}' at {question.options.endpoint}"
-        print(f"Model '{self._model}' predicts with {where}: {signature}", file=sys.stderr, flush=True)
         self._send(
             kind="opened",
             id=frame.header["id"],
