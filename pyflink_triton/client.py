@@ -68,7 +68,7 @@ class Client:
     def __init__(self, options: Options) -> None:
         self._options = options
         version = "" if options.model_version is None else f"/versions/{options.model_version}"
-        self._model_url = f"{options.endpoint}/v2/models/{quote(options.model_name, safe='')}{version}"
+        self._model_url = f"{options.endpoints[0]}/v2/models/{quote(options.model_name, safe='')}{version}"
         self._infer_url = URL(f"{self._model_url}/infer", encoded=True)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=options.max_in_flight_requests),

@@ -13,7 +13,8 @@ from pyflink_triton import mapping
 from pyflink_triton.client import Client
 from pyflink_triton.errors import TritonError, UnavailableError
 from pyflink_triton.mapping import Column, map_columns
-from pyflink_triton.options import Options, parse_options
+from pyflink_triton.option_parsing import parse_options
+from pyflink_triton.options import Options
 from pyflink_triton.signature import ModelSignature
 from pyflink_triton.sqltypes import SqlType, parse_type
 from pyflink_triton.units import format_duration

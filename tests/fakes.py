@@ -8,7 +8,7 @@ from typing import Any
 
 from pyflink_triton.mapping import Column, map_columns
 from pyflink_triton.metrics import Metrics
-from pyflink_triton.options import parse_options
+from pyflink_triton.option_parsing import parse_options
 from pyflink_triton.predictor import Predictor
 from pyflink_triton.signature import ModelSignature, TensorSpec
 from pyflink_triton.sqltypes import parse_type

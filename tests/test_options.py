@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pyflink_triton.errors import OptionError
-from pyflink_triton.options import OPTIONS, Options, parse_options
+from pyflink_triton.option_parsing import check_defaults, parse_options
+from pyflink_triton.options import OPTIONS, Options
 
 GOOD = {"endpoint": "http://triton:8000/v2/models", "model-name": "m"}
 
@@ -23,7 +24,7 @@ GOOD = {"endpoint": "http://triton:8000/v2/models", "model-name": "m"}
     ],
 )
 def test_an_endpoint_is_taken_with_and_without_its_path(endpoint: str, base: str) -> None:
-    assert parse_options({**GOOD, "endpoint": endpoint}).endpoint == base
+    assert parse_options({**GOOD, "endpoint": endpoint}).endpoints == (base,)
 
 
 def test_units_are_those_of_flink() -> None:
@@ -61,7 +62,35 @@ def test_latest_is_no_version() -> None:
         ({"endpoint": "triton:8000"}, ["'endpoint'", "http://host:8000"]),
         ({"endpoint": "ftp://triton"}, ["'endpoint'", "http or https"]),
         ({"endpoint": "http://triton:port"}, ["'endpoint'", "http://host:8000"]),
-        ({"endpoint": "http://a:1,http://b:1"}, ["'endpoint'", "takes one"]),
+        ({"endpoint": "http://a:1,b:1"}, ["'endpoint'", "http or https"]),
+        ({"endpoint": "http://a b:1"}, ["'endpoint'", "not a URL"]),
+        ({"endpoint": " , "}, ["'endpoint'", "is empty"]),
+        ({"priority": "256"}, ["'priority' = '256'", "0 to 255"]),
+        ({"compression": "brotli"}, ["'compression' = 'brotli'", "'gzip'"]),
+        ({"custom-headers": "X-Key value"}, ["'custom-headers'", "without a ':'"]),
+        ({"custom-headers": '{"X-Key": 3}'}, ["'custom-headers'", "not a string"]),
+        ({"custom-headers": "{"}, ["'custom-headers'", "JSON"]),
+        ({"custom-headers": "X Key:v"}, ["'custom-headers'", "no HTTP header"]),
+        ({"custom-headers.X Key": "v"}, ["'custom-headers.X Key'", "no HTTP header"]),
+        ({"custom-headers.X-Key": "a\r\nb: c"}, ["'custom-headers.X-Key'", "line break"]),
+        ({"custom-headers.Content-Length": "3"}, ["'custom-headers.Content-Length'", "not for users"]),
+        ({"custom-headers": "X-Key:v", "custom-headers.x-key": "v"}, ["'custom-headers'", "twice"]),
+        ({"auth-token": "a\nb"}, ["'auth-token'", "line break"]),
+        ({"auth-token": "t", "custom-headers": "authorization:t"}, ["'auth-token'", "Authorization", "Leave one out"]),
+        ({"sequence-start": "true"}, ["'sequence-start'", "'sequence-id'"]),
+        ({"sequence-id": "a-${b"}, ["'sequence-id'", "not closed"]),
+        ({"sequence-id": "a", "sequence-start": "maybe"}, ["'sequence-start'", "'${is_first}'"]),
+        (
+            {"sequence-id": "a", "sequence-id-auto-increment": "true", "sequence-end": "false"},
+            ["'sequence-end'", "'sequence-id-auto-increment'"],
+        ),
+        ({"sequence-lost": "ignore", "sequence-id": "a"}, ["'sequence-lost' = 'ignore'", "'restart'"]),
+        ({"retry-initial-backoff": "1 min"}, ["'retry-initial-backoff'", "'retry-max-backoff'"]),
+        ({"timeout": "1 min", "total-timeout": "3s"}, ["'total-timeout'", "'timeout'"]),
+        ({"circuit-breaker-failure-threshold": "1.5"}, ["'circuit-breaker-failure-threshold' = '1.5'", "'0.5'"]),
+        ({"tls-ca-file": "ca.pem"}, ["'tls-ca-file'", "https"]),
+        ({"endpoint": "https://t", "tls-key-file": "k.pem"}, ["'tls-key-file'", "'tls-cert-file'"]),
+        ({"warmup": "yes"}, ["'warmup' = 'yes'", "'true'"]),
         ({"endpoint": "http://triton:8000?x=1"}, ["'endpoint'", "more than a server"]),
         ({"model-name": " "}, ["'model-name'", "is empty"]),
         ({"model-name": "a\nb"}, ["'model-name'", "not a model's name"]),
@@ -88,11 +117,53 @@ def test_a_password_in_an_endpoint_is_not_printed() -> None:
     assert "hunter2" not in str(error.value)
 
 
+def test_several_endpoints_are_taken() -> None:
+    written = "http://a:8000/v2/models, https://b , http://a:8000"
+    assert parse_options({**GOOD, "endpoint": written}).endpoints == ("http://a:8000", "https://b")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"custom-headers": "X-API-Key:a,b,X-Client-ID: c"},
+        {"custom-headers": '{"X-API-Key": "a,b", "X-Client-ID": "c"}'},
+        {"custom-headers.X-API-Key": "a,b", "custom-headers.X-Client-ID": "c"},
+    ],
+)
+def test_headers_have_three_forms(written: dict[str, str]) -> None:
+    assert parse_options({**GOOD, **written}).custom_headers == (("X-API-Key", "a,b"), ("X-Client-ID", "c"))
+
+
+def test_a_secret_is_not_printed() -> None:
+    options = parse_options({**GOOD, "auth-token": "canary", "custom-headers.X-Key": "canary"})
+    assert "canary" not in repr(options)
+    for bad in ({"auth-token": "canary\n"}, {"custom-headers": "X-Key canary"}, {"custom-headers.Host": "canary"}):
+        with pytest.raises(OptionError) as error:
+            parse_options({**GOOD, **bad})
+        assert "canary" not in str(error.value)
+
+
+def test_the_time_of_a_row_follows_the_timeout_unless_it_is_set() -> None:
+    assert parse_options(GOOD).row_timeout == 150.0
+    assert parse_options({**GOOD, "timeout": "1000s"}).row_timeout == 1200.0
+    assert parse_options({**GOOD, "timeout": "1000s", "total-timeout": "2000s"}).row_timeout == 2000.0
+
+
+def test_a_catalog_takes_any_option_but_those_of_one_model() -> None:
+    check_defaults({"endpoint": "http://triton:8000", "timeout": "3s", "auth-token": "t"})
+    check_defaults({})
+    with pytest.raises(OptionError, match="'model-name' is for one model"):
+        check_defaults({"model-name": "m"})
+    with pytest.raises(OptionError, match="Did you mean 'timeout'"):
+        check_defaults({"timout": "3s"})
+
+
 def test_every_option_is_documented_and_its_default_is_what_it_parses_to() -> None:
-    defaults = parse_options(GOOD)
+    good = {**GOOD, "endpoint": "https://triton:8000"}
+    defaults = parse_options(good)
     for option in OPTIONS.values():
         assert option.description.endswith(".")
-        if not option.required and option.default is not None:
-            again = parse_options({**GOOD, option.key: option.default_text.lower()})
+        if option.default_text != "-":
+            again = parse_options({**good, option.key: option.default_text.lower()})
             assert again == defaults, option.key
     assert isinstance(defaults, Options)

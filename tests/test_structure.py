@@ -13,7 +13,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: From the bottom up; a module imports only what stands before it.
 LAYERS = (
     ("errors", "version", "units"),
-    ("arrays", "options", "sqltypes"),
+    ("arrays", "option", "option_values", "sqltypes"),
+    ("options",),
+    ("option_parsing",),
     ("datatypes",),
     ("signature", "casting"),
     ("mapping",),
