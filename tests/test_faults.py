@@ -4,84 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flink_session import create_model, read_lines, session
+from jobs import assert_gone, busy, numbers_and_answers, running, wait_until_gone, workers
 from triton import Triton
 from waiting import wait_for
-
-WORKER = b"pyflink_triton.bridge"
-#: Sockets that asyncio itself opens.
-SELF_PIPE = 2
-
-
-def workers() -> dict[int, bytes]:
-    """This process's descendants that are workers (planning ones too): id and command line."""
-    parents: dict[int, int] = {}
-    commands: dict[int, bytes] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                commands[int(entry.name)] = (entry / "cmdline").read_bytes()
-            except (OSError, ValueError):
-                continue  # it ended meanwhile
-
-    def is_ours(process: int) -> bool:
-        while process in parents:
-            if process == os.getpid():
-                return True
-            process = parents[process]
-        return False
-
-    return {process: command for process, command in commands.items() if WORKER in command and is_ours(process)}
-
-
-@contextmanager
-def running(env: Any, insert: str) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """A job under way: its result, and what waiting for it came to."""
-    result = env.execute_sql(insert)
-    outcome: dict[str, Any] = {}
-
-    def wait() -> None:
-        try:
-            result.wait()
-        except Exception as error:
-            outcome["error"] = str(error)
-        outcome["ended"] = True
-
-    waiter = threading.Thread(target=wait, daemon=True)
-    waiter.start()
-    try:
-        yield result, outcome
-        waiter.join(120)
-        assert not waiter.is_alive(), "the job did not end"
-    finally:
-        if waiter.is_alive():
-            result.get_job_client().cancel().result()
-
-
-def numbers(env: Any, rows: int, directory: Path) -> None:
-    """Rows from files, so that a restart reads on where the checkpoint was."""
-    source = directory / "numbers"
-    source.mkdir()
-    step = rows // 10
-    for part in range(10):
-        lines = "".join(f"{x}\n" for x in range(part * step, (part + 1) * step))
-        (source / f"{part}.csv").write_text(lines)
-    env.execute_sql(
-        "CREATE TEMPORARY TABLE numbers (x BIGINT) WITH ('connector' = 'filesystem', "
-        f"'path' = '{source}', 'format' = 'csv')"
-    )
-    env.execute_sql(
-        "CREATE TEMPORARY TABLE answers (x BIGINT, y BIGINT) WITH ('connector' = 'filesystem', "
-        f"'path' = '{directory / 'answers'}', 'format' = 'csv')"
-    )
 
 
 def test_a_killed_worker_costs_no_row_with_restarts_and_checkpoints(triton: Triton, tmp_path: Path) -> None:
@@ -94,7 +24,7 @@ def test_a_killed_worker_costs_no_row_with_restarts_and_checkpoints(triton: Trit
         table__exec__async_ml_predict__max_concurrent_operations="64",
     )
     rows = 20_000
-    numbers(env, rows, tmp_path)
+    numbers_and_answers(env, rows, tmp_path)
     create_model(env, "pairing", triton.http_url, "pairing", "x BIGINT", "y BIGINT")
     insert = "INSERT INTO answers SELECT x, y FROM ML_PREDICT(TABLE numbers, MODEL pairing, DESCRIPTOR(x))"
     with running(env, insert) as (_, outcome):
@@ -115,28 +45,6 @@ def test_a_killed_worker_costs_no_row_with_restarts_and_checkpoints(triton: Trit
     assert_gone(before)
 
 
-def wait_until_gone(processes: set[int]) -> None:
-    wait_for(lambda: not processes & set(workers()), 10, "the killed workers to be gone")
-
-
-def busy(candidates: set[int]) -> set[int]:
-    """Those that talk to the server: planning workers idle without a connection."""
-    return {process for process in candidates if sockets(process) > SELF_PIPE}
-
-
-def sockets(process: int) -> int:
-    try:
-        descriptors = list(Path(f"/proc/{process}/fd").iterdir())
-        return sum("socket:" in str(descriptor.readlink()) for descriptor in descriptors)
-    except OSError:
-        return 0
-
-
-def assert_gone(before: set[int]) -> None:
-    """No worker of a task is left; a planning worker may idle on."""
-    wait_for(lambda: len(set(workers()) - before) <= 1, 5, f"workers left: {workers()}")
-
-
 @pytest.mark.parametrize(
     ("sent", "seconds", "words"),
     [(signal.SIGKILL, 10, "signal 9"), (signal.SIGSTOP, 45, "hangs")],
@@ -147,7 +55,7 @@ def test_a_lost_worker_fails_the_job_with_its_last_words_where_there_are_no_rest
 ) -> None:
     before = set(workers())
     env = session(restart_strategy__type="none", table__exec__async_ml_predict__max_concurrent_operations="10")
-    numbers(env, 50_000, tmp_path)
+    numbers_and_answers(env, 50_000, tmp_path)
     create_model(env, "pairing", triton.http_url, "pairing", "x BIGINT", "y BIGINT")
     insert = "INSERT INTO answers SELECT x, y FROM ML_PREDICT(TABLE numbers, MODEL pairing, DESCRIPTOR(x))"
     with running(env, insert) as (_, outcome):
