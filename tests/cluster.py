@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,14 +96,33 @@ class Cluster:
         """The state of each job by its id, the finished ones too."""
         return {job["jid"]: job["state"] for job in self.get("/jobs/overview")["jobs"]}
 
-    def end_of(self, job: str) -> str:
+    def end_of(self, job: str, seconds: float = COMMAND_SECONDS) -> str:
         """Wait until a job has ended and return its state."""
 
         def ended() -> str | None:
             state = self.jobs()[job]
             return state if state in ENDED else None
 
-        return str(wait_for(ended, COMMAND_SECONDS, f"the end of job {job}"))
+        return str(wait_for(ended, seconds, f"the end of job {job}"))
+
+    def completed_checkpoints(self, job: str) -> int:
+        """How many checkpoints of a job have completed."""
+        return int(self.get(f"/jobs/{job}/checkpoints")["counts"]["completed"])
+
+    def start_task_manager(self, killed: int) -> None:
+        """Start a TaskManager in the place of one that was killed."""
+        for file in (self.home / "pid").glob("*taskexecutor*"):
+            file.write_text("".join(line for line in file.read_text().splitlines(True) if int(line) != killed))
+        started = subprocess.run(
+            [self.home / "bin" / "taskmanager.sh", "start"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment(self.home),
+            text=True,
+            start_new_session=True,
+        )
+        assert started.returncode == 0, started.stdout
 
     def failure(self, job: str) -> str:
         """Why a job failed, as the web interface shows it."""
@@ -151,17 +170,18 @@ class Cluster:
 
 
 @contextmanager
-def standalone_cluster(home: Path) -> Iterator[Cluster]:
+def standalone_cluster(home: Path, more: Mapping[str, str] | None = None) -> Iterator[Cluster]:
     """Start a cluster.
 
     Args:
         home: Where to make its FLINK_HOME; must not be there.
+        more: Further entries of the cluster's configuration.
 
     Yields:
         The cluster, once both TaskManagers have registered.
     """
     rest_port, rpc_port = ports.choose(HOST, 2, set())
-    make_home(home, rest_port, rpc_port)
+    make_home(home, rest_port, rpc_port, more or {})
     with (home / "stop.out").open("wb") as output:
         stopper = subprocess.Popen(
             ["bash", "-c", STOP, "stop", str(home)],
@@ -193,7 +213,7 @@ def standalone_cluster(home: Path) -> Iterator[Cluster]:
         stopper.communicate()
 
 
-def make_home(home: Path, rest_port: int, rpc_port: int) -> None:
+def make_home(home: Path, rest_port: int, rpc_port: int, more: Mapping[str, str]) -> None:
     """Make a FLINK_HOME of the installed PyFlink, which lacks what sql-client.sh needs, and two configurations."""
     distribution = Path(pyflink.__file__).parent
     for name in ("bin", "conf"):
@@ -226,7 +246,7 @@ def make_home(home: Path, rest_port: int, rpc_port: int) -> None:
         "taskmanager.numberOfTaskSlots": 2,
         "taskmanager.load-balance.mode": "SLOTS",  # else a job of two subtasks stays on one TaskManager
     }
-    yaml.dump(shared | cluster, home / "conf" / "config.yaml")
+    yaml.dump(shared | cluster | dict(more), home / "conf" / "config.yaml")
     yaml.dump(shared, home / "client-conf" / "config.yaml")
     fetch = ["mvn", "-q", "-B", MAVEN_COPY, f"-Dartifact={SQL_GATEWAY}", f"-DoutputDirectory={home / 'opt'}"]
     fetched = subprocess.run(fetch, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
