@@ -158,7 +158,7 @@ def map_columns(
         column.type.depth == 1 and tensor.is_scalar for _, column, tensor in in_pairs
     )
     if is_array_batch:
-        _check_array_batch(signature, [pair[1:] for pair in in_pairs], [pair[1:] for pair in out_pairs])
+        _check_array_batch([pair[1:] for pair in in_pairs], [pair[1:] for pair in out_pairs])
     flatten = options is not None and options.flatten_batch_dim
     is_flattened = [_fits("input", column, tensor, flatten, is_array_batch) for _, column, tensor in in_pairs]
     for _, column, tensor in out_pairs:
@@ -195,17 +195,11 @@ def _refuse_two_meanings(column: Column, tensors: Sequence[TensorSpec]) -> None:
 
 
 def _check_array_batch(
-    signature: ModelSignature,
     inputs: Sequence[tuple[Column, TensorSpec]],
     outputs: Sequence[tuple[Column, TensorSpec]],
 ) -> None:
     """Check that every tensor has one element a row, and that every output is an ARRAY; raises SchemaError."""
     first, spec = next(pair for pair in inputs if pair[1].is_scalar and pair[0].type.depth)
-    if signature.stateful:
-        raise SchemaError(
-            f"input column '{first.name}' is {first.type}, an array as a batch, which a stateful model does not take. "
-            f"Declare it {first.type.leaf}"
-        )
     for column, tensor in (*inputs, *outputs):
         if not tensor.is_scalar:
             raise SchemaError(
