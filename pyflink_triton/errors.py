@@ -8,6 +8,7 @@
     │   └── SchemaError       a column does not fit the model's tensors
     ├── UnavailableError      the server or the model cannot be reached, or is not ready yet
     ├── RowError              one row's own fault: the row fails by its policy, its neighbours do not
+    │   └── LostError         a request that must not be sent twice, and that may have run
     └── JobError              nothing that a row's policy covers: the job fails
         ├── AccessError       the server refuses us (401, 403)
         └── ContractError     the server's answer breaks the protocol or the model's signature
@@ -15,7 +16,16 @@
 
 
 class TritonError(Exception):
-    """Base class; the message is one sentence for the user, with no secret and no row's values."""
+    """Base class; the message is one sentence for the user, with no secret and no row's values.
+
+    Args:
+        message: That sentence.
+        status: The HTTP status that it comes from, where there is one.
+    """
+
+    def __init__(self, message: str = "", status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class PlanError(TritonError):
@@ -36,6 +46,10 @@ class UnavailableError(TritonError):
 
 class RowError(TritonError):
     """One row's own fault."""
+
+
+class LostError(RowError):
+    """A request that must not be sent twice, and that may have run."""
 
 
 class JobError(TritonError):

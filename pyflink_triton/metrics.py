@@ -9,14 +9,18 @@ from typing import Any
 class Metrics:
     """Counts since the last hand-over; not safe for threads: one event loop counts.
 
-    Counters: ``requests``, ``success``, ``failure`` and ``output_rows`` count rows, ``http_requests`` calls.
-    Histograms: ``latency`` (one HTTP call, milliseconds), ``batch_size`` (rows of a call). Gauge: ``in_flight``.
+    Counters: ``requests``, ``success``, ``failure`` and ``output_rows`` count rows, ``http_requests`` calls,
+    ``sequences_lost`` sequences that had not ended.
+    Histograms: ``latency`` (one HTTP call, milliseconds), ``batch_size`` (rows of a call). Gauges: ``in_flight``,
+    ``live_sequences``.
     """
 
     def __init__(self) -> None:
         self._counters: Counter[str] = Counter()
         self._histograms: dict[str, list[float]] = {}
         self._in_flight = 0
+        #: Sequences that the server is taken to have; None for a stateless model.
+        self.live_sequences: int | None = None
 
     def begin(self, rows: int) -> None:
         """A call goes out with so many rows."""
@@ -36,14 +40,17 @@ class Metrics:
         self._counters["failure"] += failed
         self._counters["output_rows"] += rows - failed
 
+    def lose_sequence(self) -> None:
+        """A sequence was lost before its end."""
+        self._counters["sequences_lost"] += 1
+
     def take(self) -> dict[str, Any] | None:
         """Hand over what was counted since the last time; None when nothing was."""
         if not self._counters and not self._histograms:
             return None
-        taken = {
-            "counters": dict(self._counters),
-            "histograms": self._histograms,
-            "gauges": {"in_flight": self._in_flight},
-        }
+        gauges = {"in_flight": self._in_flight}
+        if self.live_sequences is not None:
+            gauges["live_sequences"] = self.live_sequences
+        taken = {"counters": dict(self._counters), "histograms": self._histograms, "gauges": gauges}
         self._counters, self._histograms = Counter(), {}
         return taken
