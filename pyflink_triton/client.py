@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -21,7 +22,8 @@ from pyflink_triton.errors import (
     UnavailableError,
 )
 from pyflink_triton.options import Options
-from pyflink_triton.signature import ModelSignature, read_signature
+from pyflink_triton.scheduling import read_scheduling
+from pyflink_triton.signature import ModelSignature, read_signature, with_scheduling
 from pyflink_triton.units import format_duration
 from pyflink_triton.wire import HEADER_LENGTH, excerpt
 
@@ -134,7 +136,21 @@ class Client:
         if status != 200 and status not in _HIDDEN:
             raise UnavailableError(f"{self._where()} answered {self._words(status, body)} for its configuration")
         config = self._json(body) if status == 200 else None
-        return read_signature(metadata, config, self._options.max_batch_size)
+        signature = read_signature(metadata, config, self._options.max_batch_size)
+        scheduling = None if config is None else await read_scheduling(config, self._step_config)
+        signature = with_scheduling(signature, scheduling, self._options.sequence_id is not None)
+        return replace(signature, server_version=await self._server_version()) if signature.stateful else signature
+
+    async def _step_config(self, model: str, version: str | None) -> Mapping[str, Any] | None:
+        """Read the configuration of another model, a step of an ensemble; None where the server hides it."""
+        path = f"{quote(model, safe='')}{'' if version is None else f'/versions/{version}'}/config"
+        url = URL(f"{self._options.endpoints[0]}/v2/models/{path}", encoded=True)
+        status, _, body = await self._call("GET", url)
+        return self._json(body) if status == 200 else None
+
+    async def _server_version(self) -> str:
+        status, _, body = await self._call("GET", URL(f"{self._options.endpoints[0]}/v2", encoded=True))
+        return str(self._json(body).get("version", "")) if status == 200 else ""
 
     async def _explain(self, status: int, body: bytes) -> tuple[int, bytes]:
         """A readiness probe answers without words; the metadata's answer has some."""

@@ -18,7 +18,8 @@ from pyflink_triton.metrics import Metrics
 from pyflink_triton.option_parsing import parse_options
 from pyflink_triton.scheduling import CORRID_MAXIMA, SequenceBatching
 from pyflink_triton.sequence_ids import IdTemplate, encode_id
-from pyflink_triton.sequences import SequenceFlags, Sequences
+from pyflink_triton.sequence_state import SequenceFlags
+from pyflink_triton.sequences import Sequences
 
 
 def in_a_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -65,7 +66,7 @@ class Server:
 class Task:
     """Sequences over the columns id, first and last, with a clock of the test's."""
 
-    def __init__(self, server: Server, batching: SequenceBatching | None = None, **options: str) -> None:
+    def __init__(self, server: Server, batching: SequenceBatching | None = None, /, **options: str) -> None:
         written = {"endpoint": "http://h:1", "model-name": "m", "sequence-id": "${id}"}
         written.update({key.replace("_", "-"): value for key, value in options.items()})
         self.server, self.metrics, self.now = server, Metrics(), 0.0
@@ -77,7 +78,10 @@ class Task:
         """Send rows of (id, first, last, whether it is sent); returns the errors."""
         padded = [(*row, *(False, False, True)[len(row) - 1 :]) for row in rows]
         ids, first, last, sent = zip(*padded, strict=True)
-        batch = pa.record_batch([pa.array(ids), pa.array(first), pa.array(last)], names=["c0", "c1", "c2"])
+        batch = pa.record_batch(
+            [pa.array(ids, pa.utf8()), pa.array(first, pa.bool_()), pa.array(last, pa.bool_())],
+            names=["c0", "c1", "c2"],
+        )
         errors: dict[int, str] = {}
         turns = self.sequences.enter(batch, np.flatnonzero(sent), errors.__setitem__)
         await asyncio.gather(*(self.sequences.run(turn, self.server.send, errors.__setitem__) for turn in turns))

@@ -23,7 +23,7 @@ LAYERS = (
     ("decode", "client", "metrics", "sequence_ids"),
     ("sequence_state",),
     ("sequences",),
-    ("predictor",),
+    ("predictor", "sequence_planning"),
     ("planning",),
     ("bridge.frames",),
     ("bridge.worker",),
