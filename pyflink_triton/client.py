@@ -72,6 +72,7 @@ class Client:
         version = "" if options.model_version is None else f"/versions/{options.model_version}"
         self._model_url = f"{options.endpoints[0]}/v2/models/{quote(options.model_name, safe='')}{version}"
         self._infer_url = URL(f"{self._model_url}/infer", encoded=True)
+        self._index_url = URL(f"{options.endpoints[0]}/v2/repository/index", encoded=True)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=options.max_in_flight_requests),
             timeout=aiohttp.ClientTimeout(total=options.timeout),
@@ -151,6 +152,23 @@ class Client:
     async def _server_version(self) -> str:
         status, _, body = await self._call("GET", URL(f"{self._options.endpoints[0]}/v2", encoded=True))
         return str(self._json(body).get("version", "")) if status == 200 else ""
+
+    async def models(self) -> list[str]:
+        """List the names of the models that are ready, sorted.
+
+        Raises:
+            UnavailableError: The server could not be reached.
+            JobError: The server does not tell.
+        """
+        status, _, body = await self._call("POST", self._index_url, json={})
+        where = f"Triton at {self._options.endpoint}"
+        if status != 200:
+            kind = AccessError if status in (401, 403) else UnavailableError
+            raise kind(f"{where} answered {self._words(status, body)} when asked for its models")
+        try:
+            return sorted({str(entry["name"]) for entry in json.loads(body) if entry.get("state") == "READY"})
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise ContractError(f"{where} answered with no list of models: {excerpt(body)}") from None
 
     async def _explain(self, status: int, body: bytes) -> tuple[int, bytes]:
         """A readiness probe answers without words; the metadata's answer has some."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -14,11 +15,14 @@ import pyarrow as pa
 
 from pyflink_triton import mapping
 from pyflink_triton.arrays import Bools, Ints, present, take
+from pyflink_triton.concurrency import await_all
 from pyflink_triton.decode import check, decode
 from pyflink_triton.encode import TensorColumn, encode
 from pyflink_triton.errors import RowError, UnavailableError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options import Options
+from pyflink_triton.sequence_state import SequenceFlags
+from pyflink_triton.sequences import Sequences
 from pyflink_triton.signature import ModelSignature
 from pyflink_triton.wire import RequestWriter, read_response
 
@@ -69,6 +73,7 @@ class Predictor:
         columns: The declared columns and their tensors.
         options: The model's options.
         metrics: Where rows and calls are counted.
+        subtask: Index of the subtask, for the ids of sequences.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class Predictor:
         columns: mapping.Mapping,
         options: Options,
         metrics: Metrics,
+        subtask: int = 0,
     ) -> None:
         self._transport = transport
         self._columns = columns
@@ -86,9 +92,14 @@ class Predictor:
         self._rows_per_request = max(1, signature.max_batch_size)
         self._bytes_per_request = options.max_request_bytes
         self._slots = asyncio.Semaphore(options.max_in_flight_requests)
-        self._writer = RequestWriter(
-            [binding.tensor for binding in columns.inputs], [binding.tensor for binding in columns.outputs]
-        )
+        scheduling = signature.scheduling
+        tensors = [[binding.tensor for binding in side] for side in (columns.inputs, columns.outputs)]
+        self._writer = RequestWriter(*tensors, scheduling.parameters(options.priority))
+        self._sequences: Sequences | None = None
+        if scheduling.sequences is not None:
+            self._sequences = Sequences(options, scheduling.sequences, columns.references, metrics, subtask)
+        self._may_be_null = {binding.place for binding in columns.inputs if binding.tensor.optional}
+        self._may_be_null -= set(columns.references.values())
         self._promised = {binding.tensor.name: binding.tensor.datatype.name for binding in columns.outputs}
         self._output_types = [binding.column.type.arrow for binding in columns.outputs]
         self._output_names = [f"c{index}" for index in range(len(columns.outputs))]
@@ -107,11 +118,13 @@ class Predictor:
         """
         batch = _Batch(inputs.num_rows)
         sent = self._encode(batch, inputs)
-        requests = list(self._split(batch.columns, sent)) if len(sent) else []
+        if self._sequences is not None:
+            await self._sequences.predict(inputs, sent, partial(self._send_row, batch), batch.errors.setdefault)
+        requests = list(self._split(batch.columns, sent)) if len(sent) and self._sequences is None else []
         if len(requests) == 1:
             await self._request(batch, requests[0])
         elif requests:
-            await _all([self._request(batch, rows) for rows in requests])
+            await await_all([self._request(batch, rows) for rows in requests])
         self._metrics.settle(batch.attempted, len(batch.errors))
         return Prediction(self._assemble(batch), batch.errors)
 
@@ -120,10 +133,11 @@ class Predictor:
         given = np.ones(batch.rows, dtype=np.bool_)
         good = np.ones(batch.rows, dtype=np.bool_)
         holds = [present(column) if column.null_count else None for column in inputs.columns]
-        for binding, held in zip(self._columns.inputs, holds, strict=True):
-            if held is not None and not binding.tensor.optional:
+        for place, held in enumerate(holds):
+            if held is not None and place not in self._may_be_null:
                 given &= held
-        for binding, column, held in zip(self._columns.inputs, inputs.columns, holds, strict=True):
+        for binding in self._columns.inputs:
+            column, held = inputs.column(binding.place), holds[binding.place]
 
             def fault(mask: Bools, what: str, name: str = binding.column.name, held: Bools | None = held) -> None:
                 bad = mask & given if held is None else mask & given & held
@@ -158,6 +172,17 @@ class Predictor:
                 start = stop
 
     async def _request(self, batch: _Batch, rows: Ints) -> None:
+        try:
+            await self._exchange(batch, rows)
+        except (RowError, UnavailableError) as error:
+            batch.fail(rows, str(error))
+
+    async def _send_row(self, batch: _Batch, row: int, flags: SequenceFlags, endpoint: str | None) -> str | None:
+        """Send the request of one row of a sequence."""
+        await self._exchange(batch, np.array([row]), flags.parameters)
+        return endpoint
+
+    async def _exchange(self, batch: _Batch, rows: Ints, parameters: Mapping[str, Any] | None = None) -> None:
         async with self._slots:
             lead = (len(rows),) if self._has_batch_axis else ()
             tensors = [
@@ -165,18 +190,14 @@ class Predictor:
                 for column in batch.columns
                 if column.given is None or column.given[rows[0]]
             ]
-            header = self._writer.write(tensors)
+            header = self._writer.write(tensors, parameters)
             self._metrics.begin(len(rows))
             began = time.perf_counter()
             try:
                 headers, body = await self._transport.infer(header, [data for _, _, data in tensors])
-            except (RowError, UnavailableError) as error:
-                batch.fail(rows, str(error))
-                return
             finally:
                 self._metrics.end(time.perf_counter() - began)
         answered = read_response(headers, body, self._promised)
-
         outputs = []
         for binding in self._columns.outputs:
             answer = answered[binding.tensor.name]
@@ -219,18 +240,6 @@ class Predictor:
             chunks.append(decode(binding, inner, data, count, fault))
             done += count
         return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
-
-
-async def _all(requests: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Await all; the first that raises ends the others before it is raised."""
-    tasks = [asyncio.ensure_future(request) for request in requests]
-    try:
-        await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 def _alike(columns: Sequence[TensorColumn], rows: Ints) -> Iterator[Ints]:

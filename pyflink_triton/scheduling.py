@@ -52,6 +52,19 @@ class Scheduling:
     sequences: SequenceBatching | None = None
     priority_levels: int = 0
 
+    def parameters(self, priority: int | None) -> dict[str, int]:
+        """What every request says.
+
+        Args:
+            priority: The option, 0 to 255, higher is more urgent; None where it is not set.
+
+        Returns:
+            The priority as one of the model's levels, of which 1 is the most urgent; nothing where it has none.
+        """
+        if priority is None or self.priority_levels < 2:
+            return {}
+        return {"priority": 1 + (255 - priority) * self.priority_levels // 256}
+
 
 STATELESS = Scheduling()
 #: A model whose configuration is hidden and for which the user names sequences: 63 bits suit every CORRID but a text.
@@ -125,16 +138,3 @@ def _join(found: Iterable[SequenceBatching]) -> SequenceBatching | None:
         min(step.idle_seconds for step in steps if step.idle_seconds is not None),
         steps[0].strategy,
     )
-
-
-def priority_level(priority: int, levels: int) -> int | None:
-    """Map the option ``priority`` to one of the model's levels.
-
-    Args:
-        priority: 0 to 255, higher is more urgent.
-        levels: How many levels the model's queue has; 1 of them is the most urgent.
-
-    Returns:
-        The level to send; None where the model has no levels to choose from.
-    """
-    return None if levels < 2 else 1 + (255 - priority) * levels // 256

@@ -15,33 +15,21 @@ _NO_TEXT_CORRID = (2, 51)
 _SHORT_IDLE_SECONDS = 10.0
 
 
-def check_scheduling(signature: ModelSignature, options: Options) -> list[str]:
+def check_scheduling(signature: ModelSignature, options: Options | None) -> None:
     """Check that the options suit how the server schedules the model.
 
     Args:
         signature: The server's model.
-        options: The model's options.
-
-    Returns:
-        Warnings, a sentence each.
+        options: The model's options; None where there are none.
 
     Raises:
         SchemaError: The model is stateful and the options do not say what its sequences are.
     """
-    warnings = []
-    if options.priority is not None and signature.scheduling.priority_levels < 2:
-        warnings.append(
-            f"The server's model '{signature.name}' has no priority_levels, so the option 'priority' has no effect."
-        )
     batching = signature.scheduling.sequences
-    if batching is None:
-        if options.sequence_id is not None:
-            warnings.append(
-                f"The server's model '{signature.name}' is not stateful, so the option 'sequence-id' has no effect."
-            )
-        return warnings
+    if not signature.stateful:
+        return
     stateful = f"the server's model '{signature.name}' is stateful"
-    if options.sequence_id is None:
+    if options is None or options.sequence_id is None:
         raise SchemaError(
             f"{stateful}, so each row must say its sequence. Set 'sequence-id', as in "
             "'sequence-id' = '${user_id}' with 'sequence-start' = 'true', or with 'sequence-id-auto-increment' = "
@@ -52,21 +40,29 @@ def check_scheduling(signature: ModelSignature, options: Options) -> list[str]:
             f"{stateful}, and with 'sequence-start' = 'false' no request begins a sequence, so the server would refuse "
             "every one. Set 'sequence-start' to 'true', or to the BOOLEAN column that says so: '${is_first}'"
         )
-    if batching.corrid not in (None, CORRID_STRING, *CORRID_MAXIMA):
-        raise SchemaError(
-            f"{stateful} with a CORRID control of {batching.corrid}, which this version does not know. Use an integer"
-        )
-    if batching.corrid == CORRID_STRING and _version(signature.server_version) <= _NO_TEXT_CORRID:
+    corrid = batching.corrid if batching is not None else None
+    if corrid not in (None, CORRID_STRING, *CORRID_MAXIMA):
+        raise SchemaError(f"{stateful} with a CORRID control of {corrid}, which this version does not know")
+    if corrid == CORRID_STRING and _version(signature.server_version) <= _NO_TEXT_CORRID:
         raise SchemaError(
             f"{stateful} with a CORRID control of TYPE_STRING, and Triton {signature.server_version} refuses every "
             "request for such a model. Give the control an integer type, or leave it out of the model's configuration"
         )
+
+
+def scheduling_warnings(signature: ModelSignature, options: Options) -> list[str]:
+    """What has no effect, or an effect that may surprise: sentences."""
+    name, batching, warnings = signature.name, signature.scheduling.sequences, []
+    if options.priority is not None and signature.scheduling.priority_levels < 2:
+        warnings.append(f"The server's model '{name}' has no priority_levels: the option 'priority' has no effect.")
+    if options.sequence_id is not None and batching is None:
+        warnings.append(f"The server's model '{name}' is not stateful: the option 'sequence-id' has no effect.")
     is_whole = options.sequence_id_auto_increment or (options.sequence_start is True and options.sequence_end is True)
-    idle = batching.idle_seconds
-    if idle is not None and idle < _SHORT_IDLE_SECONDS and not is_whole:
+    idle = None if batching is None or is_whole else batching.idle_seconds
+    if idle is not None and idle < _SHORT_IDLE_SECONDS:
         warnings.append(
-            f"The server drops a sequence of the model '{signature.name}' that has no request for "
-            f"{format_duration(idle)}. Raise max_sequence_idle_microseconds in the model's configuration."
+            f"The server drops a sequence of the model '{name}' that has no request for {format_duration(idle)}. "
+            "Raise max_sequence_idle_microseconds in the model's configuration."
         )
     return warnings
 

@@ -22,6 +22,11 @@ class SequenceFlags:
     start: bool
     end: bool
 
+    @property
+    def parameters(self) -> dict[str, WireId | bool]:
+        """As the protocol writes them."""
+        return {"sequence_id": self.id, "sequence_start": self.start, "sequence_end": self.end}
+
 
 @dataclass(slots=True)
 class Row:

@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from pyflink_triton.arrays import Bools, Ints, flags, present
+from pyflink_triton.concurrency import await_all
 from pyflink_triton.errors import LostError, RowError, TritonError, UnavailableError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options import Options
@@ -35,6 +36,10 @@ _EMPTY = "Invalid sequence ID: the id of the row is empty. Give each row an id i
 _SAME_NUMBER = (
     "Invalid sequence ID: two ids are one number to the model. Use whole numbers as ids, or a CORRID control of 64 bits"
 )
+
+
+#: Takes a row that failed, and why.
+Fail = Callable[[int, str], object]
 
 
 class Send(Protocol):
@@ -61,7 +66,7 @@ class Sequences:
         self,
         options: Options,
         batching: SequenceBatching,
-        columns: dict[str, int],
+        columns: Mapping[str, int],
         metrics: Metrics,
         subtask: int = 0,
         clock: Callable[[], float] = time.monotonic,
@@ -86,17 +91,22 @@ class Sequences:
         self._clock = clock
         metrics.live_sequences = 0
 
-    def enter(self, inputs: pa.RecordBatch, sent: Ints, fail: Callable[[int, str], None]) -> list[Turn]:
-        """Queue a batch's rows; must be called in the order in which batches arrive.
+    async def predict(self, inputs: pa.RecordBatch, sent: Ints, send: Send, fail: Fail) -> None:
+        """Send a batch's rows; batches are in the order in which they arrive here.
 
         Args:
             inputs: The batch, with the columns that the options refer to.
             sent: The rows to send, ascending; the others only hand on their START and END.
-            fail: Called with each row that cannot be sent and why.
+            send: Sends one row.
+            fail: Called with each row that failed and why.
 
-        Returns:
-            What ``run`` takes; turns of different sequences may run at once.
+        Raises:
+            TritonError: What no row's policy covers.
         """
+        await await_all([self._run(turn, send, fail) for turn in self._enter(inputs, sent, fail)])
+
+    def _enter(self, inputs: pa.RecordBatch, sent: Ints, fail: Fail) -> list[Turn]:
+        """Queue a batch's rows, before anything is awaited."""
         ids = self._template.fill(inputs)
         if self._is_automatic:
             return [self._whole(row, ids[row]) for row in sent.tolist()]
@@ -143,12 +153,8 @@ class Sequences:
             sequence.turns += 1
         return turn
 
-    async def run(self, turn: Turn, send: Send, fail: Callable[[int, str], None]) -> None:
-        """Send a turn's rows one after the other, when those before it are done.
-
-        Raises:
-            TritonError: What no row's policy covers.
-        """
+    async def _run(self, turn: Turn, send: Send, fail: Fail) -> None:
+        """Send a turn's rows one after the other, when those before it are done."""
         try:
             if turn.before is not None:
                 await turn.before.wait()
@@ -162,7 +168,7 @@ class Sequences:
             if not self._is_automatic:
                 self._leave(turn.sequence)
 
-    async def _request(self, sequence: Sequence, row: Row, send: Send, fail: Callable[[int, str], None]) -> None:
+    async def _request(self, sequence: Sequence, row: Row, send: Send, fail: Fail) -> None:
         start, end = sequence.flags_of(row, begins=self._begins, ends=self._end is True)
         try:
             if not start and sequence.live:

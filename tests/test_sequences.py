@@ -83,8 +83,7 @@ class Task:
             names=["c0", "c1", "c2"],
         )
         errors: dict[int, str] = {}
-        turns = self.sequences.enter(batch, np.flatnonzero(sent), errors.__setitem__)
-        await asyncio.gather(*(self.sequences.run(turn, self.server.send, errors.__setitem__) for turn in turns))
+        await self.sequences.predict(batch, np.flatnonzero(sent), self.server.send, errors.__setitem__)
         return errors
 
     @property

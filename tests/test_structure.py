@@ -12,20 +12,23 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: From the bottom up; a module imports only what stands before it.
 LAYERS = (
-    ("errors", "version", "units"),
+    ("errors", "version", "units", "concurrency"),
     ("arrays", "option", "option_values", "sqltypes"),
     ("options",),
     ("option_parsing",),
     ("datatypes", "scheduling"),
     ("signature", "casting"),
-    ("mapping",),
+    ("columns", "sequence_planning"),
+    ("option_columns",),
+    ("mapping", "schema"),
+    ("calls",),
     ("wire", "encode"),
     ("decode", "client", "metrics", "sequence_ids"),
     ("sequence_state",),
     ("sequences",),
-    ("predictor", "sequence_planning"),
+    ("predictor",),
     ("planning",),
-    ("bridge.frames",),
+    ("bridge.frames", "bridge.questions"),
     ("bridge.worker",),
     ("bridge.__main__",),
 )
