@@ -93,8 +93,8 @@ class Predictor:
         self._bytes_per_request = options.max_request_bytes
         self._slots = asyncio.Semaphore(options.max_in_flight_requests)
         scheduling = signature.scheduling
-        tensors = [[binding.tensor for binding in side] for side in (columns.inputs, columns.outputs)]
-        self._writer = RequestWriter(*tensors, scheduling.parameters(options.priority))
+        ins, outs = ([binding.tensor for binding in side] for side in (columns.inputs, columns.outputs))
+        self._writer = RequestWriter(ins, outs, scheduling.parameters(options.priority))
         self._sequences: Sequences | None = None
         if scheduling.sequences is not None:
             self._sequences = Sequences(options, scheduling.sequences, columns.references, metrics, subtask)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from loops import in_a_loop
 
 from pyflink_triton.errors import LostError, RowError, TritonError, UnavailableError
 from pyflink_triton.metrics import Metrics
@@ -20,20 +20,6 @@ from pyflink_triton.scheduling import CORRID_MAXIMA, SequenceBatching
 from pyflink_triton.sequence_ids import IdTemplate, encode_id
 from pyflink_triton.sequence_state import SequenceFlags
 from pyflink_triton.sequences import Sequences
-
-
-def in_a_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run a test that awaits."""
-
-    @functools.wraps(test)
-    def run(*arguments: Any, **named: Any) -> None:
-        async def body() -> None:
-            await test(*arguments, **named)
-
-        asyncio.run(body())
-
-    return run
-
 
 Answer = Callable[["Server", int, SequenceFlags, "str | None"], Awaitable["str | None"]]
 NOT_STARTED = RowError("the model answered HTTP 400: must specify the START flag on the first request", 400)
