@@ -50,6 +50,15 @@ def check_scheduling(signature: ModelSignature, options: Options | None) -> None
         )
 
 
+def check_one_row(signature: ModelSignature) -> None:
+    """Check that a row may be a batch of its own; raises SchemaError for a stateful model, whose requests have a row."""
+    if signature.stateful:
+        raise SchemaError(
+            f"the server's model '{signature.name}' is stateful, so a row cannot be an array as a batch. Give it one "
+            "element a row, as with CROSS JOIN UNNEST"
+        )
+
+
 def scheduling_warnings(signature: ModelSignature, options: Options) -> list[str]:
     """What has no effect, or an effect that may surprise: sentences."""
     name, batching, warnings = signature.name, signature.scheduling.sequences, []

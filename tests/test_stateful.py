@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from stateful import opened, question
 from stateful_rows import interleaved, running_sums
 from triton import Triton
 
+from pyflink_triton.columns import Column
 from pyflink_triton.errors import OptionError, SchemaError
 from pyflink_triton.planning import check
 from pyflink_triton.sequence_ids import encode_id
@@ -192,6 +194,14 @@ async def test_planning_warns(triton: Triton, model: str, options: dict[str, str
     output = "y BIGINT" if model == "pairing" else "sum BIGINT"
     warnings = (await check(question(triton.http_url, model, ("x", "id"), (output,), **options)))["warnings"]
     assert [words in warning for warning in warnings] == ([True] if words else [])
+
+
+@in_a_loop
+async def test_an_array_is_no_batch_of_a_sequence(triton: Triton) -> None:
+    asked = question(triton.http_url, "sequence", ("x", "id"), ("sum ARRAY<BIGINT>",), sequence_start="true")
+    x = Column.parse("x", "ARRAY<BIGINT>")
+    with pytest.raises(SchemaError, match="cannot be an array as a batch"):
+        await check(replace(asked, inputs=(x, asked.inputs[1])))
 
 
 def test_auto_increment_leaves_no_room_for_start_and_end() -> None:
