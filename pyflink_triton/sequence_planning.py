@@ -51,7 +51,7 @@ def check_scheduling(signature: ModelSignature, options: Options | None) -> None
 
 
 def check_one_row(signature: ModelSignature) -> None:
-    """Check that a row may be a batch of its own; raises SchemaError for a stateful model, whose requests have a row."""
+    """Check that a row may be a batch of its own; raises SchemaError for a stateful model."""
     if signature.stateful:
         raise SchemaError(
             f"the server's model '{signature.name}' is stateful, so a row cannot be an array as a batch. Give it one "

@@ -144,11 +144,11 @@ def _sequence(
     return Model(name, [Tensor("x", "INT64")], outputs, "sequence", max_batch_size=max_batch_size, extra=batching)
 
 
-def _ensemble(name: str, inside: str, x: str, y: str, datatype: str) -> Model:
+def _ensemble(name: str, inside: str, x: str, y: str, datatype: str, max_batch_size: int = 64) -> Model:
     step = f"""ensemble_scheduling {{ step [ {{ model_name: "{inside}", model_version: -1,
   input_map {{ key: "{x}", value: "{x}" }}, output_map {{ key: "{y}", value: "{y}" }} }} ] }}
 platform: "ensemble" """
-    return Model(name, [Tensor(x, datatype)], [Tensor(y, datatype)], None, extra=step)
+    return Model(name, [Tensor(x, datatype)], [Tensor(y, datatype)], None, max_batch_size=max_batch_size, extra=step)
 
 
 def _sequences() -> Iterable[Model]:
@@ -201,9 +201,10 @@ MODELS: tuple[Model, ...] = (
         "priority_3",
         "slow",
         "INT32",
+        max_batch_size=1,
         extra="dynamic_batching { priority_levels: 3, default_priority_level: 2 }",
     ),
-    _ensemble("priority_ensemble", "priority_3", "x", "y", "INT32"),
+    _ensemble("priority_ensemble", "priority_3", "x", "y", "INT32", max_batch_size=1),
     _x_to_y("version", "version", "INT64", versions=(1, 3), extra="version_policy { all {} }"),
 )
 
