@@ -225,7 +225,7 @@ class Client:
 
     def _failure(self, status: int, body: bytes) -> TritonError:
         kind = _STATUS_ERRORS.get(status, RowError if status >= 400 else ContractError)
-        return kind(f"{self._where()} answered {self._words(status, body)}", status)
+        return kind(f"{self._where()} answered {self._words(status, body)}", status=status)
 
     def _where(self) -> str:
         version = self._options.model_version

@@ -22,7 +22,7 @@ from pyflink_triton.sequence_state import SequenceFlags
 from pyflink_triton.sequences import Sequences
 
 Answer = Callable[["Server", int, SequenceFlags, "str | None"], Awaitable["str | None"]]
-NOT_STARTED = RowError("the model answered HTTP 400: must specify the START flag on the first request", 400)
+NOT_STARTED = RowError("the model answered HTTP 400: must specify the START flag on the first request", status=400)
 
 
 async def answered(server: Server, row: int, flags: SequenceFlags, endpoint: str | None) -> str | None:
@@ -130,7 +130,7 @@ async def test_no_row_goes_without_a_beginning() -> None:
     assert again.server.flags == "S -"
 
 
-@pytest.mark.parametrize("error", [NOT_STARTED, LostError("cut off"), RowError("the model failed", 500)])
+@pytest.mark.parametrize("error", [NOT_STARTED, LostError("cut off"), RowError("the model failed", status=500)])
 @in_a_loop
 async def test_what_is_lost_is_begun_anew_at_once(error: TritonError) -> None:
     task = Task(Server([answered, error]), sequence_start="true")
@@ -159,7 +159,7 @@ async def test_where_the_option_begins_the_row_after_a_loss_does() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [RowError("bad shape", 400), UnavailableError("nobody there"), RowError("large", 413)]
+    "error", [RowError("bad shape", status=400), UnavailableError("nobody there"), RowError("large", 413)]
 )
 @in_a_loop
 async def test_a_row_that_never_ran_costs_that_row(error: TritonError) -> None:
@@ -174,7 +174,7 @@ async def test_a_row_that_never_ran_costs_that_row(error: TritonError) -> None:
 
 @in_a_loop
 async def test_a_beginning_that_fails_again_fails_its_row() -> None:
-    task = Task(Server([answered, NOT_STARTED, RowError("bad", 500)]), sequence_start="true")
+    task = Task(Server([answered, NOT_STARTED, RowError("bad", status=500)]), sequence_start="true")
     assert await task.predict(("a",), ("a",), ("a",)) == {1: "bad"}
     assert task.server.flags == "S - S S"
 

@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: From the bottom up; a module imports only what stands before it.
 LAYERS = (
     ("errors", "version", "units", "concurrency"),
-    ("arrays", "option", "option_values", "sqltypes"),
+    ("arrays", "outcomes", "delivery", "option", "option_values", "sqltypes"),
     ("options",),
     ("option_parsing",),
     ("datatypes", "scheduling"),
