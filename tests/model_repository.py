@@ -16,6 +16,7 @@ DATATYPES = (
     *("BOOL", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"),
     *("FP16", "BF16", "FP32", "FP64", "BYTES"),
 )
+OLDEST = "oldest { max_candidate_sequences: 1024 }"
 SHAPES: dict[str, tuple[int, ...]] = {"": (1,), "_array": (-1,), "_matrix": (2, 3), "_nested": (-1, -1)}
 
 
@@ -116,7 +117,9 @@ def _contract_breakers() -> Iterable[Model]:
         yield Model(how, [Tensor("x", "FP32")], outputs, "breaks_contract", extra=parameter)
 
 
-def _sequence_batching(corrid: str | None, idle_seconds: int, strategy: str) -> str:
+def sequence_batching(
+    corrid: str | None, idle_seconds: int, strategy: str = "oldest { max_candidate_sequences: 1024 }"
+) -> str:
     control = """{{ name: "{name}", control {{ kind: CONTROL_SEQUENCE_{name}, {value} }} }}"""
     controls = [
         control.format(name=name, value="int32_false_true: [ 0, 1 ]")
@@ -131,16 +134,15 @@ def _sequence_batching(corrid: str | None, idle_seconds: int, strategy: str) -> 
     )
 
 
-_OLDEST = "oldest { max_candidate_sequences: 1024 }"
 _FEW = "oldest { max_candidate_sequences: 4 }"
 _DIRECT = "direct { }"
 
 
 def _sequence(
-    name: str, corrid: str | None, idle_seconds: int = 60, strategy: str = _OLDEST, max_batch_size: int = 64
+    name: str, corrid: str | None, idle_seconds: int = 60, strategy: str = OLDEST, max_batch_size: int = 64
 ) -> Model:
     outputs = [Tensor("sum", "INT64"), Tensor("id", corrid or "BYTES")]
-    batching = _sequence_batching(corrid, idle_seconds, strategy)
+    batching = sequence_batching(corrid, idle_seconds, strategy)
     return Model(name, [Tensor("x", "INT64")], outputs, "sequence", max_batch_size=max_batch_size, extra=batching)
 
 
