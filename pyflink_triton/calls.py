@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pyflink_triton.columns import Column, cast_needed, check_count, is_castable
-from pyflink_triton.option_columns import find_error_column, find_references, is_template_type
+from pyflink_triton.option_columns import check_reference_argument, find_error_column, find_references
 from pyflink_triton.options import Options
 from pyflink_triton.sqltypes import SqlType, array_of, parse_type
 
@@ -35,7 +35,8 @@ def call_types(
     cast, is_array_batch = [], False
     for place, (column, text) in enumerate(zip(inputs, arguments, strict=True)):
         given = column.type if text.strip().upper() == "NULL" else parse_type(text, column.name)
-        if place in references.values() and is_template_type(column.type) and is_template_type(given):
+        if place in references.values():
+            check_reference_argument(column, given)
             cast.append(replace(column, type=given))
             continue
         depth = _depth(column, given, options)
