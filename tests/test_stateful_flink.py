@@ -93,7 +93,9 @@ def test_after_a_failover_sums_are_those_of_sequences_begun_anew(triton: Triton,
         lines.append(f"{id_},{x},{len(readings[id_])}\n")
     env = session(
         parallelism__default="2",
-        execution__checkpointing__interval="300 ms",
+        execution__checkpointing__interval="200 ms",
+        # Else a checkpoint waits until all that is in the network's buffers, here every row, has been answered.
+        execution__checkpointing__unaligned__enabled="true",
         restart_strategy__type="fixed-delay",
         restart_strategy__fixed_delay__attempts="20",
         restart_strategy__fixed_delay__delay="100 ms",
@@ -108,6 +110,8 @@ def test_after_a_failover_sums_are_those_of_sequences_begun_anew(triton: Triton,
     )
     with running(env, insert) as (_, outcome):
         for _ in range(2):
+            done = len(read_lines(tmp_path / "sums"))
+            wait_for(lambda least=done: len(read_lines(tmp_path / "sums")) > least, 30, "a checkpoint with rows")
             task_workers = wait_for(lambda: busy(set(workers()) - before) or "ended" in outcome, 30, "a busy worker")
             assert "ended" not in outcome, outcome
             for worker in task_workers:
