@@ -110,8 +110,7 @@ def test_after_a_failover_sums_are_those_of_sequences_begun_anew(triton: Triton,
     )
     with running(env, insert) as (_, outcome):
         for _ in range(2):
-            done = len(read_lines(tmp_path / "sums"))
-            wait_for(lambda least=done: len(read_lines(tmp_path / "sums")) > least, 30, "a checkpoint with rows")
+            wait_for_more_lines(tmp_path / "sums")
             task_workers = wait_for(lambda: busy(set(workers()) - before) or "ended" in outcome, 30, "a busy worker")
             assert "ended" not in outcome, outcome
             for worker in task_workers:
@@ -130,6 +129,12 @@ def test_after_a_failover_sums_are_those_of_sequences_begun_anew(triton: Triton,
     }
     assert all(places == sorted(places) for places in begun.values())
     assert any(places[-1] > 1 for places in begun.values()), "no sequence was begun anew"
+
+
+def wait_for_more_lines(directory: Path) -> None:
+    """Wait until a checkpoint with new rows is done."""
+    done = len(read_lines(directory))
+    wait_for(lambda: len(read_lines(directory)) > done, 30, "a checkpoint with rows")
 
 
 def begin_of(readings: list[int], total: int) -> int:
