@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,19 +15,13 @@ from pyflink_triton import mapping
 from pyflink_triton.arrays import Bools, Ints, present, take
 from pyflink_triton.decode import check, decode
 from pyflink_triton.encode import TensorColumn, encode
-from pyflink_triton.errors import RowError, UnavailableError
+from pyflink_triton.errors import RowError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options import Options
+from pyflink_triton.request import Answer, Delivers, Request
 from pyflink_triton.signature import ModelSignature
+from pyflink_triton.splitting import Splitter
 from pyflink_triton.wire import RequestWriter, read_response
-
-
-class Transport(Protocol):
-    """What carries a request to the model and its answer back."""
-
-    async def infer(self, header: bytes, tensors: Sequence[memoryview]) -> tuple[Mapping[str, str], bytes]:
-        """Send one request; see ``Client.infer``."""
-        ...
 
 
 @dataclass
@@ -64,7 +57,7 @@ class Predictor:
     """Predicts batches with one model.
 
     Args:
-        transport: What carries the requests.
+        delivery: What carries the requests.
         signature: The server's model.
         columns: The declared columns and their tensors.
         options: The model's options.
@@ -73,19 +66,18 @@ class Predictor:
 
     def __init__(
         self,
-        transport: Transport,
+        delivery: Delivers,
         signature: ModelSignature,
         columns: mapping.Mapping,
         options: Options,
         metrics: Metrics,
     ) -> None:
-        self._transport = transport
+        self._splitter = Splitter(delivery)
         self._columns = columns
         self._metrics = metrics
         self._has_batch_axis = signature.has_batch_axis
         self._rows_per_request = max(1, signature.max_batch_size)
         self._bytes_per_request = options.max_request_bytes
-        self._slots = asyncio.Semaphore(options.max_in_flight_requests)
         self._writer = RequestWriter(
             [binding.tensor for binding in columns.inputs], [binding.tensor for binding in columns.outputs]
         )
@@ -158,30 +150,33 @@ class Predictor:
                 start = stop
 
     async def _request(self, batch: _Batch, rows: Ints) -> None:
-        async with self._slots:
-            lead = (len(rows),) if self._has_batch_axis else ()
-            tensors = [
-                (column.tensor, (*lead, *column.shape(int(rows[0]))), column.gather(rows))
-                for column in batch.columns
-                if column.given is None or column.given[rows[0]]
-            ]
-            header = self._writer.write(tensors)
-            self._metrics.begin(len(rows))
-            began = time.perf_counter()
-            try:
-                headers, body = await self._transport.infer(header, [data for _, _, data in tensors])
-            except (RowError, UnavailableError) as error:
-                batch.fail(rows, str(error))
-                return
-            finally:
-                self._metrics.end(time.perf_counter() - began)
-        answered = read_response(headers, body, self._promised)
+        def write(part: Ints) -> Request:
+            return self._write(batch, part)
 
+        def answered(part: Ints, answer: Answer) -> None:
+            batch.parts.append((part, self._outputs(part, answer)))
+
+        def failed(part: Ints, error: RowError) -> None:
+            batch.fail(part, str(error))
+
+        await self._splitter.send(rows, write, answered, failed)
+
+    def _write(self, batch: _Batch, rows: Ints) -> Request:
+        lead = (len(rows),) if self._has_batch_axis else ()
+        tensors = [
+            (column.tensor, (*lead, *column.shape(int(rows[0]))), column.gather(rows))
+            for column in batch.columns
+            if column.given is None or column.given[rows[0]]
+        ]
+        return Request(self._writer.write(tensors), [data for _, _, data in tensors], len(rows))
+
+    def _outputs(self, rows: Ints, answer: Answer) -> list[tuple[tuple[int, ...], memoryview]]:
+        answered = read_response(answer.headers, answer.body, self._promised)
         outputs = []
         for binding in self._columns.outputs:
-            answer = answered[binding.tensor.name]
-            outputs.append((check(binding, answer, len(rows), self._has_batch_axis), answer.data))
-        batch.parts.append((rows, outputs))
+            tensor = answered[binding.tensor.name]
+            outputs.append((check(binding, tensor, len(rows), self._has_batch_axis), tensor.data))
+        return outputs
 
     def _assemble(self, batch: _Batch) -> pa.RecordBatch:
         """Put the parts in the rows' order, NULL where there is none."""
