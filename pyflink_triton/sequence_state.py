@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 from dataclasses import dataclass, field
 
-from pyflink_triton.sequence_ids import WireId
+from pyflink_triton.scheduling import SequenceBatching
+from pyflink_triton.sequence_ids import WireId, encode_id
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,14 @@ class SequenceFlags:
     def parameters(self) -> dict[str, WireId | bool]:
         """As the protocol writes them."""
         return {"sequence_id": self.id, "sequence_start": self.start, "sequence_end": self.end}
+
+
+def lone_sequence(batching: SequenceBatching | None) -> bytes:
+    """The JSON members of a request that is a sequence of its own, as for a warm-up; none for a stateless model."""
+    if batching is None:
+        return b""
+    flags = SequenceFlags(encode_id(os.urandom(16).hex(), batching.corrid), start=True, end=True)
+    return b'"parameters":' + json.dumps(flags.parameters).encode()
 
 
 @dataclass(slots=True)

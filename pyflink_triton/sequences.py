@@ -18,15 +18,13 @@ import pyarrow as pa
 
 from pyflink_triton.arrays import Bools, Ints, flags, present
 from pyflink_triton.concurrency import await_all
-from pyflink_triton.errors import LostError, RowError, TritonError, UnavailableError
+from pyflink_triton.errors import LostError, RowError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options import Options
 from pyflink_triton.scheduling import SequenceBatching
 from pyflink_triton.sequence_ids import IdTemplate, WireId, encode_id
 from pyflink_triton.sequence_state import Row, Sequence, SequenceFlags, Turn
 
-#: What fails a row by its policy.
-ROW_ERRORS = (RowError, UnavailableError)
 _NOT_FOUND = (
     "Sequence not found: the server or this task no longer has the row's sequence, or no row began it. Mark its first "
     "row by 'sequence-start', set 'sequence-lost' = 'restart' to begin it anew, or raise the model's "
@@ -174,7 +172,7 @@ class Sequences:
             if not start and sequence.live:
                 try:
                     await self._send(sequence, row, start=False, end=end, send=send)
-                except ROW_ERRORS as error:
+                except RowError as error:
                     if not _is_lost(error):
                         sequence.end_due = end
                         raise
@@ -186,7 +184,7 @@ class Sequences:
             if not start and not self._restarts:
                 raise RowError(_NOT_FOUND)
             await self._begin(sequence, row, end, send)
-        except ROW_ERRORS as error:
+        except RowError as error:
             fail(row.number, str(error))
 
     async def _begin(self, sequence: Sequence, row: Row, end: bool, send: Send) -> None:
@@ -249,7 +247,7 @@ def _each(ids: list[str | None], starts: Bools, ends: Bools, is_sent: Bools) -> 
     return [Row(number, start, end, sent) for number, (text, start, end, sent) in enumerate(rows) if text is not None]
 
 
-def _is_lost(error: TritonError) -> bool:
+def _is_lost(error: RowError) -> bool:
     """Whether the server may no longer have the sequence as this task knows it, after a request that continued it."""
     if isinstance(error, LostError):
         return True

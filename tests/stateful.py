@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from pyflink_triton.client import Client
+from pyflink_triton.delivery import Delivery
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.planning import Question, wait_until_ready
 from pyflink_triton.predictor import Prediction, Predictor
@@ -68,4 +69,8 @@ async def opened(
     metrics = Metrics()
     async with Client(asked.options) as client:
         signature = await wait_until_ready(client, asked.options)
-        yield Opened(Predictor(client, signature, asked.map(signature), asked.options, metrics), metrics, columns)
+        delivery = Delivery(asked.options, client.transport, metrics)
+        try:
+            yield Opened(Predictor(delivery, signature, asked.map(signature), asked.options, metrics), metrics, columns)
+        finally:
+            await delivery.close()

@@ -16,6 +16,7 @@ from triton import Triton
 
 from pyflink_triton.client import Client
 from pyflink_triton.datatypes import DATATYPES
+from pyflink_triton.delivery import Delivery
 from pyflink_triton.errors import ContractError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.planning import Question, check, wait_until_ready
@@ -150,7 +151,10 @@ async def test_urgent_rows_overtake(triton: Triton, model: str) -> None:
             asked = question(triton.http_url, model, priority)
             client = await stack.enter_async_context(Client(asked.options))
             signature = await wait_until_ready(client, asked.options)
-            predictors[name] = Predictor(client, signature, asked.map(signature), asked.options, Metrics())
+            metrics = Metrics()
+            delivery = Delivery(asked.options, client.transport, metrics)
+            stack.push_async_callback(delivery.close)
+            predictors[name] = Predictor(delivery, signature, asked.map(signature), asked.options, metrics)
         await asyncio.gather(*(predict(name, of) for name, of in predictors.items() for _ in range(5)))
     # Whatever came first was at work before the others came; the rest waited in the queue.
     assert sorted(done[1:], key=["high", "middle", "low"].index) == done[1:]

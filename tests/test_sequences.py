@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from loops import in_a_loop
 
-from pyflink_triton.errors import LostError, RowError, TritonError, UnavailableError
+from pyflink_triton.errors import ExhaustedError, LostError, RowError, TritonError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.option_parsing import parse_options
 from pyflink_triton.scheduling import CORRID_MAXIMA, SequenceBatching
@@ -159,7 +159,7 @@ async def test_where_the_option_begins_the_row_after_a_loss_does() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [RowError("bad shape", status=400), UnavailableError("nobody there"), RowError("large", status=413)]
+    "error", [RowError("bad shape", status=400), ExhaustedError("nobody there"), RowError("large", status=413)]
 )
 @in_a_loop
 async def test_a_row_that_never_ran_costs_that_row(error: TritonError) -> None:
