@@ -29,13 +29,17 @@ def response(outputs: Sequence[tuple[Entry, bytes]]) -> tuple[Mapping[str, str],
 
 
 class Sends:
-    """Delivers to a transport of this file or of a test."""
+    """Delivers to a transport of this file or of a test, and counts the calls."""
 
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport
+    def __init__(self, transport: Any, metrics: Metrics) -> None:
+        self._transport, self._metrics = transport, metrics
 
     async def send(self, request: Request) -> Answer:
-        headers, body = await self._transport.infer(request.header, request.tensors)
+        self._metrics.begin(request.rows)
+        try:
+            headers, body = await self._transport.infer(request.header, request.tensors)
+        finally:
+            self._metrics.end(0.0)
         return Answer(headers, body, "http://localhost:1")
 
 
@@ -82,7 +86,8 @@ def declare(
     parsed = parse_options({"endpoint": "http://localhost:1", "model-name": "m", **written})
     given = None if arguments is None else [parse_type(text, "x") for text in arguments]
     columns = map_columns(signature, parse_columns(inputs), parse_columns(outputs), given, parsed)
-    return Predictor(Sends(transport), signature, columns, parsed, metrics or Metrics())
+    counted = metrics or Metrics()
+    return Predictor(Sends(transport, counted), signature, columns, parsed, counted)
 
 
 def parse_columns(written: Sequence[str]) -> list[Column]:

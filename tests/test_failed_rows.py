@@ -17,7 +17,7 @@ from triton import Triton
 from pyflink_triton.client import Client
 from pyflink_triton.datatypes import DATATYPES
 from pyflink_triton.delivery import Delivery
-from pyflink_triton.errors import AccessError, ContractError, JobError, PlanError, RowError, UnavailableError
+from pyflink_triton.errors import AccessError, ContractError, ExhaustedError, JobError, PlanError, RowError
 from pyflink_triton.mapping import map_columns
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.option_parsing import parse_options
@@ -185,7 +185,7 @@ def test_a_failed_row_follows_the_policy_and_is_counted(
     assert taken["counters"] == expected
 
 
-@pytest.mark.parametrize("error", [RowError("bad"), UnavailableError("Request timed out after 30s")])
+@pytest.mark.parametrize("error", [RowError("bad"), ExhaustedError("Request timed out after 30s")])
 def test_faults_of_rows_and_of_the_server_are_covered(error: Exception) -> None:
     made = declare(
         identity(UINT8, max_batch_size=1), Fails(error), ["x INT"], ["x INT", "why STRING"],
