@@ -19,7 +19,7 @@ LAYERS = (
     ("datatypes", "scheduling"),
     ("signature", "casting"),
     ("columns", "sequence_planning"),
-    ("option_columns", "defaults"),
+    ("matching", "option_columns", "defaults"),
     ("mapping", "schema", "calls"),
     ("wire", "encode", "array_batch", "failed_rows", "metrics", "outcomes", "request", "breaker", "slots"),
     ("decode", "batching", "sequence_ids", "bodies", "credentials", "tls"),
