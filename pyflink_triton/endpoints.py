@@ -97,6 +97,7 @@ class Endpoints:
         self._by_base = {endpoint.base: endpoint for endpoint in self.all}
         self._only = self.all[0] if len(self.all) == 1 else None
         self._openings = 0
+        self._timers: dict[Endpoint, asyncio.TimerHandle] = {}
         self._tell_breakers()
 
     def _endpoint(self, base: str) -> Endpoint:
@@ -143,16 +144,18 @@ class Endpoints:
         was_open, was_admitting = endpoint.is_open, breaker.admits
         breaker.leave(ticket, failed)
         if endpoint.is_open and not was_open:
-            wait = self._options.circuit_breaker_timeout
-            asyncio.get_running_loop().call_later(wait, self._half_open, endpoint)
+            self._half_open_in(self._options.circuit_breaker_timeout, endpoint)
         self._tell_breakers()
         if breaker.admits and not was_admitting:
             self.notify()
 
+    def _half_open_in(self, seconds: float, endpoint: Endpoint) -> None:
+        self._timers[endpoint] = asyncio.get_running_loop().call_later(seconds, self._half_open, endpoint)
+
     def _half_open(self, endpoint: Endpoint) -> None:
         """An open breaker has had its time; a timer may come a little early."""
         if endpoint.is_open:
-            asyncio.get_running_loop().call_later(0.001, self._half_open, endpoint)
+            self._half_open_in(0.001, endpoint)
             return
         self._tell_breakers()
         self.notify()
@@ -228,6 +231,8 @@ class Endpoints:
 
     async def close(self) -> None:
         """End all probes."""
+        for timer in self._timers.values():
+            timer.cancel()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

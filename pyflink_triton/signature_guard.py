@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable
 from pyflink_triton.errors import SignatureError, TritonError
 from pyflink_triton.signature import ModelSignature
 
-#: Refusals within so many seconds are answered by one look: a stream of bad rows must not double the calls.
+#: Refusals within so many seconds are answered by one look, for a stream of bad rows must not double the calls;
+#: and by one that could not see the model, which may be on its way.
 _SECONDS = 5.0
+_SECONDS_UNSEEN = 0.5
 
 
 class SignatureGuard:
@@ -32,7 +34,7 @@ class SignatureGuard:
         self._began_with = began_with
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._checked_at = float("-inf")
+        self._next_at = float("-inf")
 
     async def check(self) -> None:
         """Look whether the signature has changed, once for all that ask within some seconds.
@@ -42,15 +44,16 @@ class SignatureGuard:
         """
         asked_at = self._clock()
         async with self._lock:
-            if self._checked_at + _SECONDS > asked_at:
+            if asked_at < self._next_at:
                 return
             try:
                 found = await self._read()
-            except TritonError:
-                return  # what the requests are answered says more
+            except TritonError:  # what the requests are answered says more
+                self._next_at = self._clock() + _SECONDS_UNSEEN
+                return
             if str(found) != str(self._began_with):
                 raise SignatureError(
                     f"the model '{found.name}' has changed on the server: the job began with {self._began_with}, and "
                     f"now it is {found}. Restart the job"
                 )
-            self._checked_at = self._clock()
+            self._next_at = self._clock() + _SECONDS

@@ -37,7 +37,7 @@ class Slots:
 
     def try_take(self) -> bool:
         """Take a slot if one is free and nobody waits."""
-        if self._taken < self._limit and not self._waiting:
+        if self._taken < self.limit and not self._waiting:
             self._taken += 1
             return True
         return False
@@ -52,7 +52,7 @@ class Slots:
         Returns:
             Whether there was one in time.
         """
-        if self._taken < self._limit and (first or not self._waiting):
+        if self._taken < self.limit and (first or not self._waiting):
             self._taken += 1
             return True
         waiter = asyncio.get_running_loop().create_future()
@@ -92,7 +92,7 @@ class Slots:
             self._wake()
 
     def _wake(self) -> None:
-        while self._waiting and self._taken < int(self._limit):
+        while self._waiting and self._taken < self.limit:
             waiter = self._waiting.popleft()
             if not waiter.done():
                 self._taken += 1

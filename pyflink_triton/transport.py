@@ -25,7 +25,9 @@ from pyflink_triton.outcomes import Fault
 from pyflink_triton.tls import tls_context
 
 #: Bytes of an answer without tensors at the most: enough for a message and for a model's configuration.
-_MAX_WORDS = 1 << 20
+_MAX_WORDS = 16 << 20
+#: Decompressing more than this is done beside the event loop.
+_ASIDE_BYTES = 1 << 17
 #: Below this a request's buffers are joined: one write costs less than several.
 _JOIN_BYTES = 1 << 16
 
@@ -182,13 +184,13 @@ class Transport:
             async with self._session.request(
                 method, url, data=body, headers=sent_headers, allow_redirects=False, **more
             ) as response:
-                content = await self._read(response)
+                content = await self._read(response, is_inference=body is not None)
                 return Reply(response.status, response.headers, content)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             raise _call_error(error, body) from None
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        limit = self._options.max_response_bytes if response.status == 200 else _MAX_WORDS
+    async def _read(self, response: aiohttp.ClientResponse, *, is_inference: bool) -> bytes:
+        limit = self._options.max_response_bytes if response.status == 200 and is_inference else _MAX_WORDS
         if response.content_length is not None and response.content_length <= limit:
             content = await response.read()
         else:
@@ -210,6 +212,8 @@ class Transport:
             raise ContractError(
                 f"the server answered with a {encoding[:40]!r} body that was not asked for", status=response.status
             )
+        if len(content) > _ASIDE_BYTES:
+            return await asyncio.to_thread(decompress, content, encoding, limit)
         return decompress(content, encoding, limit)
 
 
