@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from pyflink_triton.arrays import Bools, Ints, flags, present
 from pyflink_triton.concurrency import await_all
-from pyflink_triton.errors import LostError, RowError
+from pyflink_triton.errors import ExhaustedError, LostError, RowError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options import Options
 from pyflink_triton.scheduling import SequenceBatching
@@ -177,8 +177,10 @@ class Sequences:
                         sequence.end_due = end
                         raise
                     self._lose(sequence)
+                    if isinstance(error, ExhaustedError):
+                        raise  # no time is left for this row
                     if not self._restarts:
-                        raise RowError(_NOT_FOUND) from None
+                        raise RowError(_why(error)) from None
                 else:
                     return
             if not start and not self._restarts:
@@ -247,9 +249,14 @@ def _each(ids: list[str | None], starts: Bools, ends: Bools, is_sent: Bools) -> 
     return [Row(number, start, end, sent) for number, (text, start, end, sent) in enumerate(rows) if text is not None]
 
 
+def _why(error: RowError) -> str:
+    """The message of the row whose sequence a request lost; what the server says of a missing START names the id."""
+    return _NOT_FOUND if error.status == 400 else f"{_NOT_FOUND}. It was lost when {error}"
+
+
 def _is_lost(error: RowError) -> bool:
     """Whether the server may no longer have the sequence as this task knows it, after a request that continued it."""
-    if isinstance(error, LostError):
-        return True
+    if isinstance(error, LostError) or (isinstance(error, ExhaustedError) and error.status is None):
+        return True  # it may have run, or its server is away for longer than a row waits
     status = error.status
     return status is not None and (status == 500 or (status == 400 and "START" in str(error)))

@@ -154,12 +154,15 @@ async def test_what_is_lost_fails_until_a_row_begins_again() -> None:
 @in_a_loop
 async def test_where_the_option_begins_the_row_after_a_loss_does() -> None:
     task = Task(Server([answered, LostError("cut off")]), sequence_start="true", sequence_lost="fail")
-    assert list(await task.predict(("a",), ("a",), ("a",))) == [1]
+    errors = await task.predict(("a",), ("a",), ("a",))
+    assert list(errors) == [1]
+    assert errors[1].startswith("Sequence not found")
+    assert errors[1].endswith("cut off")
     assert task.server.flags == "S - S"
 
 
 @pytest.mark.parametrize(
-    "error", [RowError("bad shape", status=400), ExhaustedError("nobody there"), RowError("large", status=413)]
+    "error", [RowError("bad shape", status=400), ExhaustedError("too busy", status=503), RowError("large", status=413)]
 )
 @in_a_loop
 async def test_a_row_that_never_ran_costs_that_row(error: TritonError) -> None:

@@ -13,10 +13,15 @@ from stateful import opened, question
 from stateful_rows import interleaved, running_sums
 from triton import Triton
 
+from pyflink_triton.client import Client
 from pyflink_triton.columns import Column
+from pyflink_triton.delivery import Delivery
 from pyflink_triton.errors import OptionError, SchemaError
-from pyflink_triton.planning import check
+from pyflink_triton.metrics import Metrics
+from pyflink_triton.planning import check, wait_until_ready
 from pyflink_triton.sequence_ids import encode_id
+from pyflink_triton.sequence_state import lone_sequence
+from pyflink_triton.warmup import warm_up
 
 IDS = {
     "sequence": ("BIGINT", "INT64"),
@@ -202,6 +207,18 @@ async def test_an_array_is_no_batch_of_a_sequence(triton: Triton) -> None:
     x = Column.parse("x", "ARRAY<BIGINT>")
     with pytest.raises(SchemaError, match="cannot be an array as a batch"):
         await check(replace(asked, inputs=(x, asked.inputs[1])))
+
+
+@in_a_loop
+async def test_a_warm_up_is_a_sequence_of_its_own(triton: Triton) -> None:
+    asked = question(triton.http_url, "sequence_few", ("x", "id"), sequence_start="true")
+    async with Client(asked.options) as client:
+        signature = await wait_until_ready(client, asked.options)
+        delivery = Delivery(asked.options, client.transport, Metrics())
+        for _ in range(10):  # more than the model has slots
+            assert await warm_up(delivery, signature, 10, lone_sequence(signature.scheduling.sequences)) is None
+        assert str(await warm_up(delivery, signature, 10)).startswith("the warm-up request of zeros failed")
+        await delivery.close()
 
 
 def test_auto_increment_leaves_no_room_for_start_and_end() -> None:
