@@ -18,18 +18,14 @@ import pyarrow as pa
 
 from pyflink_triton.arrays import Bools, Ints, flags, present
 from pyflink_triton.concurrency import await_all
-from pyflink_triton.errors import ExhaustedError, LostError, RowError
+from pyflink_triton.errors import ExhaustedError, RowError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options import Options
 from pyflink_triton.scheduling import SequenceBatching
 from pyflink_triton.sequence_ids import IdTemplate, WireId, encode_id
+from pyflink_triton.sequence_loss import NOT_FOUND, is_lost, why_lost
 from pyflink_triton.sequence_state import Row, Sequence, SequenceFlags, Turn
 
-_NOT_FOUND = (
-    "Sequence not found: the server or this task no longer has the row's sequence, or no row began it. Mark its first "
-    "row by 'sequence-start', set 'sequence-lost' = 'restart' to begin it anew, or raise the model's "
-    "max_sequence_idle_microseconds"
-)
 _EMPTY = "Invalid sequence ID: the id of the row is empty. Give each row an id in the columns of 'sequence-id'"
 _SAME_NUMBER = (
     "Invalid sequence ID: two ids are one number to the model. Use whole numbers as ids, or a CORRID control of 64 bits"
@@ -173,18 +169,18 @@ class Sequences:
                 try:
                     await self._send(sequence, row, start=False, end=end, send=send)
                 except RowError as error:
-                    if not _is_lost(error):
+                    if not is_lost(error):
                         sequence.end_due = end
                         raise
                     self._lose(sequence)
                     if isinstance(error, ExhaustedError):
                         raise  # no time is left for this row
                     if not self._restarts:
-                        raise RowError(_why(error)) from None
+                        raise RowError(why_lost(error)) from None
                 else:
                     return
             if not start and not self._restarts:
-                raise RowError(_NOT_FOUND)
+                raise RowError(NOT_FOUND)
             await self._begin(sequence, row, end, send)
         except RowError as error:
             fail(row.number, str(error))
@@ -247,16 +243,3 @@ def _each(ids: list[str | None], starts: Bools, ends: Bools, is_sent: Bools) -> 
     """The rows whose id is known."""
     rows = zip(ids, starts.tolist(), ends.tolist(), is_sent.tolist(), strict=True)
     return [Row(number, start, end, sent) for number, (text, start, end, sent) in enumerate(rows) if text is not None]
-
-
-def _why(error: RowError) -> str:
-    """The message of the row whose sequence a request lost; what the server says of a missing START names the id."""
-    return _NOT_FOUND if error.status == 400 else f"{_NOT_FOUND}. It was lost when {error}"
-
-
-def _is_lost(error: RowError) -> bool:
-    """Whether the server may no longer have the sequence as this task knows it, after a request that continued it."""
-    if isinstance(error, LostError) or (isinstance(error, ExhaustedError) and error.status is None):
-        return True  # it may have run, or its server is away for longer than a row waits
-    status = error.status
-    return status is not None and (status == 500 or (status == 400 and "START" in str(error)))

@@ -211,11 +211,11 @@ async def test_an_array_is_no_batch_of_a_sequence(triton: Triton) -> None:
 
 @in_a_loop
 async def test_a_warm_up_is_a_sequence_of_its_own(triton: Triton) -> None:
-    asked = question(triton.http_url, "sequence_few", ("x", "id"), sequence_start="true")
+    asked = question(triton.http_url, "sequence_direct", ("x", "id"), sequence_start="true")
     async with Client(asked.options) as client:
         signature = await wait_until_ready(client, asked.options)
         delivery = Delivery(asked.options, client.transport, Metrics())
-        for _ in range(10):  # more than the model has slots
+        for _ in range(40):  # more than the model has slots
             assert await warm_up(delivery, signature, 10, lone_sequence(signature.scheduling.sequences)) is None
         assert str(await warm_up(delivery, signature, 10)).startswith("the warm-up request of zeros failed")
         await delivery.close()
