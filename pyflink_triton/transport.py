@@ -239,6 +239,8 @@ def _words(error: BaseException) -> str:
         return str(error.certificate_error)
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror
+    if isinstance(reason, ConnectionResetError):
+        return "Connection reset by peer"
     return type(error).__name__
 
 

@@ -27,6 +27,9 @@ _SENTENCES: dict[Fault, str] = {
     Fault.NONSENSE: "what answers at {base} does not speak HTTP. Check the option 'endpoint'",
 }
 
+#: Servers that miss a certificate do not always say so before they hang up.
+_MAYBE_CLIENT_CERTIFICATE = ". The server may want a certificate of this side: the option 'tls-cert-file'"
+
 
 def where(options: Options, base: str) -> str:
     """Name the model and the endpoint.
@@ -62,4 +65,6 @@ def no_answer(error: CallError, base: str, limit: float) -> str:
         base: The endpoint's base URL.
         limit: Seconds that the call had.
     """
-    return _SENTENCES[error.fault].format(base=base, words=error.words, limit=format_duration(limit))
+    sentence = _SENTENCES[error.fault].format(base=base, words=error.words, limit=format_duration(limit))
+    is_cut_short = error.fault in (Fault.REFUSED, Fault.RESET) and "reset" in error.words
+    return sentence + _MAYBE_CLIENT_CERTIFICATE if is_cut_short and base.startswith("https:") else sentence
