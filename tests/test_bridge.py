@@ -321,7 +321,10 @@ def test_what_is_not_declared_comes_from_the_server(
     ("options", "words"),
     [
         ({"model-name": "nowhere"}, "'nowhere'"),
-        ({"endpoint": "http://127.0.0.1:9"}, "declare INPUT and OUTPUT"),
+        (
+            {"endpoint": "http://127.0.0.1:9"},
+            "is right. To create the model without the server, declare INPUT and OUTPUT.",
+        ),
         ({"error-column": "SCORE"}, "'error-column' = 'SCORE' is a tensor"),
     ],
 )
