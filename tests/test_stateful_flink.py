@@ -17,23 +17,27 @@ from waiting import wait_for
 #: Each row knows whether it is its id's first, and all rows of an id are on one subtask, in their order.
 KEYED = """
 CREATE TEMPORARY VIEW keyed AS
-SELECT id, x, place, ROW_NUMBER() OVER (PARTITION BY id ORDER BY arrival) = 1 AS `first`, place = {length} AS `last`
+SELECT id, x, place, ROW_NUMBER() OVER (PARTITION BY id ORDER BY {order}) = 1 AS `first`, place = {length} AS `last`
 FROM readings
 """
 
 
-@pytest.mark.parametrize("parallelism", [1, 4])
-def test_keyed_by_id_each_sequence_has_its_exact_sums(triton: Triton, tmp_path: Path, parallelism: int) -> None:
-    sequences, length = 1000, 20
-    rows = interleaved(sequences, length, prefix=f"flink-{parallelism}")
+@pytest.mark.parametrize(
+    ("mode", "parallelism", "sequences"), [("streaming", 1, 1000), ("streaming", 4, 1000), ("batch", 4, 200)]
+)
+def test_keyed_by_id_each_sequence_has_its_exact_sums(
+    triton: Triton, tmp_path: Path, mode: str, parallelism: int, sequences: int
+) -> None:
+    length = 20
+    rows = interleaved(sequences, length, prefix=f"{mode}-{parallelism}")
     places: dict[str, int] = {}
     lines, expected = [], set()
     for (x, id_, _, _), total in zip(rows, running_sums(rows), strict=True):
         places[id_] = places.get(id_, 0) + 1
         lines.append(f"{id_},{x},{places[id_]}\n")
         expected.add((id_, places[id_], total))
-    env = session(parallelism__default=str(parallelism))
-    tables(env, tmp_path, lines, length)
+    env = session(mode, parallelism__default=str(parallelism))
+    tables(env, tmp_path, lines, length, "arrival" if mode == "streaming" else "place")
     options = {"sequence-id": "${id}", "sequence-start": "${first}", "sequence-end": "${last}"}
     columns = "x BIGINT, id STRING, `first` BOOLEAN, `last` BOOLEAN"
     create_model(env, "summing", triton.http_url, "sequence", columns, "`sum` BIGINT", **options)
@@ -46,14 +50,14 @@ def test_keyed_by_id_each_sequence_has_its_exact_sums(triton: Triton, tmp_path: 
     assert {(id_, int(place), int(total)) for id_, place, total in found} == expected
 
 
-def tables(env: Any, directory: Path, lines: list[str], length: int) -> None:
+def tables(env: Any, directory: Path, lines: list[str], length: int, order: str = "arrival") -> None:
     """Readings of (id, x, place) from a file, keyed by id; and sums into files."""
     (directory / "readings.csv").write_text("".join(lines))
     env.execute_sql(
         "CREATE TEMPORARY TABLE readings (id STRING, x BIGINT, place BIGINT, arrival AS PROCTIME()) WITH "
         f"('connector' = 'filesystem', 'path' = '{directory / 'readings.csv'}', 'format' = 'csv')"
     )
-    env.execute_sql(KEYED.format(length=length))
+    env.execute_sql(KEYED.format(length=length, order=order))
     env.execute_sql(
         "CREATE TEMPORARY TABLE sums (id STRING, place BIGINT, total BIGINT) WITH "
         f"('connector' = 'filesystem', 'path' = '{directory / 'sums'}', 'format' = 'csv')"
