@@ -15,13 +15,18 @@ import pyarrow as pa
 from pyflink_triton.bridge.frames import MAX_BODY, PROTOCOL, Frame, FrameError, write_frame
 from pyflink_triton.bridge.questions import QUESTIONS
 from pyflink_triton.client import Client
+from pyflink_triton.delivery import Delivery
 from pyflink_triton.errors import JobError, TritonError
 from pyflink_triton.mapping import Mapping
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.planning import Question, wait_until_ready
 from pyflink_triton.predictor import Predictor
+from pyflink_triton.sequence_planning import check_parallelism
+from pyflink_triton.sequence_state import lone_sequence
 from pyflink_triton.signature import check_unchanged, read_planned
+from pyflink_triton.signature_guard import SignatureGuard
 from pyflink_triton.version import __version__
+from pyflink_triton.warmup import warm_up
 
 #: A frame closes at so many rows or bytes.
 FRAME_ROWS = 256
@@ -45,6 +50,7 @@ class Worker:
         self._write = write
         self._metrics = Metrics()
         self._client: Client | None = None
+        self._delivery: Delivery | None = None
         self._predictor: Predictor | None = None
         self._schema: pa.Schema | None = None
         self._model = ""
@@ -118,8 +124,18 @@ class Worker:
         if frame.header.get("planned") is not None:
             check_unchanged(read_planned(frame.header["planned"]), signature)
         columns = question.map(signature)
+        task = frame.header.get("task", {})
+        check_parallelism(signature, question.options, task.get("parallelism", 1))
+        guard = SignatureGuard(self._client.signature, signature)
+        self._delivery = Delivery(question.options, self._client.transport, self._metrics, guard.check)
+        if question.options.warmup:
+            parameters = lone_sequence(signature.scheduling.sequences)
+            warning = await warm_up(self._delivery, signature, question.options.warmup_timeout, parameters)
+            if warning is not None:
+                print(f"Model '{self._model}': {warning}.", file=sys.stderr, flush=True)
         self._schema = pa.schema([(f"c{index}", type_.arrow) for index, type_ in enumerate(columns.given)])
-        self._predictor = Predictor(self._client, signature, columns, question.options, self._metrics)
+        subtask = task.get("subtask", 0)
+        self._predictor = Predictor(self._delivery, signature, columns, question.options, self._metrics, subtask)
         self._send(
             kind="opened",
             id=frame.header["id"],
@@ -166,6 +182,8 @@ class Worker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._delivery is not None:
+            await self._delivery.close()
         if self._client is not None:
             await self._client.close()
 
