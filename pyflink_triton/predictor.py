@@ -89,6 +89,8 @@ class Predictor:
         self._writer = RequestWriter(
             [binding.tensor for binding in columns.inputs], [binding.tensor for binding in columns.outputs]
         )
+        self._may_be_null = {binding.place for binding in columns.inputs if binding.tensor.optional}
+        self._may_be_null -= set(columns.references.values())
         self._promised = {binding.tensor.name: binding.tensor.datatype.name for binding in columns.outputs}
         self._output_types = [binding.column.type.arrow for binding in columns.outputs]
         self._output_names = [f"c{index}" for index in range(len(columns.outputs))]
@@ -120,10 +122,11 @@ class Predictor:
         given = np.ones(batch.rows, dtype=np.bool_)
         good = np.ones(batch.rows, dtype=np.bool_)
         holds = [present(column) if column.null_count else None for column in inputs.columns]
-        for binding, held in zip(self._columns.inputs, holds, strict=True):
-            if held is not None and not binding.tensor.optional:
+        for place, held in enumerate(holds):
+            if held is not None and place not in self._may_be_null:
                 given &= held
-        for binding, column, held in zip(self._columns.inputs, inputs.columns, holds, strict=True):
+        for binding in self._columns.inputs:
+            column, held = inputs.column(binding.place), holds[binding.place]
 
             def fault(mask: Bools, what: str, name: str = binding.column.name, held: Bools | None = held) -> None:
                 bad = mask & given if held is None else mask & given & held
