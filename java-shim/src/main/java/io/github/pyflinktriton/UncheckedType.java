@@ -19,7 +19,7 @@ final class UncheckedType extends LogicalType {
     private final LogicalType declared;
 
     UncheckedType(LogicalType declared) {
-        super(true, LogicalTypeRoot.UNRESOLVED);
+        super(true, LogicalTypeRoot.SYMBOL);
         this.declared = declared;
     }
 
