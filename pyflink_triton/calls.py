@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pyflink_triton.columns import Column, cast_needed, check_count, is_castable
-from pyflink_triton.mapping import check_declared
-from pyflink_triton.option_columns import is_template_type
+from pyflink_triton.option_columns import check_reference_argument, find_error_column, find_references
 from pyflink_triton.options import Options
 from pyflink_triton.sqltypes import SqlType, array_of, parse_type
 
@@ -31,11 +30,13 @@ def call_types(
         SchemaError: An argument is not cast implicitly; the message holds the CAST to write.
     """
     check_count(inputs, arguments)
-    references, error_column = check_declared(inputs, outputs, options=options)
+    references = find_references(options, inputs)
+    error_column = find_error_column(options, outputs)
     cast, is_array_batch = [], False
     for place, (column, text) in enumerate(zip(inputs, arguments, strict=True)):
         given = column.type if text.strip().upper() == "NULL" else parse_type(text, column.name)
-        if place in references.values() and is_template_type(column.type) and is_template_type(given):
+        if place in references.values():
+            check_reference_argument(column, given)
             cast.append(replace(column, type=given))
             continue
         depth = _depth(column, given, options)

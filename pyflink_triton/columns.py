@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.signature import TensorSpec
-from pyflink_triton.sqltypes import FLOATS, INTEGERS, SqlType, array_of, parse_type
+from pyflink_triton.sqltypes import FLOATS, INTEGERS, SqlType, parse_type
 
 #: The datatype that the documentation's table gives for a Flink type, for messages.
 _DOCUMENTED = {
@@ -131,9 +131,9 @@ def check_shape(side: str, column: Column, tensor: TensorSpec, *, flatten: bool 
     if depth > 1 and depth == rank + 1:
         if flatten:
             return True
-        if side == "input":
+        if side == "input" and not tensor.is_scalar:
             raise SchemaError(
-                f"{_where(side, column, tensor)} The shapes differ: declare it {array_of(column.type.leaf, rank)}, "
+                f"{_where(side, column, tensor)} The shapes differ: declare it {tensor.sql_type}, "
                 "or set 'flatten-batch-dim' = 'true' where its outer array always has one element"
             )
     raise SchemaError(f"{_where(side, column, tensor)} The shapes differ: declare it {tensor.sql_type}")

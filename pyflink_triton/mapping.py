@@ -6,7 +6,10 @@ import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from pyflink_triton.columns import Column, check_argument, check_count, check_shape, check_type
+from pyflink_triton.defaults import read_defaults
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.option_columns import check_reference_argument, find_error_column, find_references
 from pyflink_triton.options import Options
@@ -46,6 +49,8 @@ class Mapping:
         output_types: The types of all output columns, in the columns' order.
         references: The input columns that options refer to: which one, by the name that the option has for it.
         error_column: Which output column takes the message of a row that failed; None: there is none.
+        defaults: An array of one row for each of ``outputs``, what a failed row answers; None: there is no default.
+        nullable: The input columns whose NULL does not make the row NULL, but leaves an optional tensor out.
         is_array_batch: Whether each row is a batch of its own: ARRAYs of the elements that the tensors take.
     """
 
@@ -55,7 +60,18 @@ class Mapping:
     output_types: tuple[SqlType, ...]
     references: typing.Mapping[str, int] = field(default_factory=dict)
     error_column: int | None = None
+    defaults: tuple[pa.Array, ...] | None = None
+    nullable: frozenset[int] = frozenset()
     is_array_batch: bool = False
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the declared columns and the options say by themselves; see ``Mapping``."""
+
+    references: typing.Mapping[str, int]
+    error_column: int | None
+    defaults: tuple[pa.Array, ...] | None
 
 
 def check_declared(
@@ -63,7 +79,7 @@ def check_declared(
     outputs: Sequence[Column],
     arguments: Sequence[SqlType] | None = None,
     options: Options | None = None,
-) -> tuple[dict[str, int], int | None]:
+) -> Declared:
     """Check what can be checked of the declared columns without the server's model.
 
     Args:
@@ -72,14 +88,15 @@ def check_declared(
         arguments: The types of the values given, in the order of ``inputs``.
         options: The model's options.
 
-    Returns:
-        The references and the error column, as in ``Mapping``.
-
     Raises:
-        SchemaError: Something does not fit; the message names the column or option, and the remedy.
+        PlanError: Something does not fit; the message names the column or option, and the remedy.
     """
-    references = {} if options is None else find_references(options, inputs)
-    error_column = None if options is None else find_error_column(options, outputs)
+    references: dict[str, int] = {}
+    error_column, defaults = None, None
+    if options is not None:
+        references = find_references(options, inputs)
+        error_column = find_error_column(options, outputs)
+        defaults = read_defaults(options, [column for n, column in enumerate(outputs) if n != error_column])
     if arguments is not None:
         check_count(inputs, arguments)
         for place, (column, given) in enumerate(zip(inputs, arguments, strict=True)):
@@ -87,7 +104,7 @@ def check_declared(
                 check_reference_argument(column, given)
             else:
                 check_argument(column, given)
-    return references, error_column
+    return Declared(references, error_column, defaults)
 
 
 def map_columns(
@@ -107,7 +124,7 @@ def map_columns(
         options: The model's options, for the columns that they name.
 
     Raises:
-        SchemaError: Something does not fit; the message names the column, both types and the remedy.
+        PlanError: Something does not fit; the message names the column, both types and the remedy.
     """
     if signature.decoupled:
         raise SchemaError(
@@ -115,9 +132,10 @@ def map_columns(
             "does not serve decoupled models. Use a model that gives one response for each request"
         )
     _refuse_stateful(signature)
-    references, error_column = check_declared(inputs, outputs, arguments, options)
+    declared = check_declared(inputs, outputs, arguments, options)
+    error_column = declared.error_column
     given = tuple(arguments or (column.type for column in inputs))
-    in_places = _tensor_places(inputs, signature.inputs, set(references.values()))
+    in_places = _tensor_places(inputs, signature.inputs, set(declared.references.values()))
     out_places = [place for place in range(len(outputs)) if place != error_column]
     if error_column is not None:
         _refuse_two_meanings(outputs[error_column], signature.outputs)
@@ -152,8 +170,10 @@ def map_columns(
         outputs=tuple(Binding(column, tensor, column.type, place) for place, column, tensor in out_pairs),
         given=given,
         output_types=tuple(column.type for column in outputs),
-        references=references,
+        references=declared.references,
         error_column=error_column,
+        defaults=declared.defaults,
+        nullable=frozenset(place for place, _, tensor in in_pairs if tensor.optional) - {*declared.references.values()},
         is_array_batch=is_array_batch,
     )
 
