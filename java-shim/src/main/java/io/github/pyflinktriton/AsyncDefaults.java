@@ -21,6 +21,9 @@ final class AsyncDefaults {
     private static final ConfigOption<RetryStrategy> SCALAR_RETRY =
             ExecutionConfigOptions.TABLE_EXEC_ASYNC_SCALAR_RETRY_STRATEGY;
 
+    private static final ConfigOption<Duration> SCALAR_TIMEOUT =
+            ExecutionConfigOptions.TABLE_EXEC_ASYNC_SCALAR_TIMEOUT;
+
     /** What we set stays in the session, so a value equal to it is not the user's. */
     private static final Map<TableConfig, Map<ConfigOption<?>, Object>> OURS = new WeakHashMap<>();
 
@@ -38,6 +41,9 @@ final class AsyncDefaults {
     /** For {@code m(x)}, when it is known how many rows the model takes. */
     static void raiseScalar(ReadableConfig session, JsonNode answer) {
         prepareScalar(session);
+        if (answer.has("no_retry") && session.get(SCALAR_RETRY) != RetryStrategy.NO_RETRY) {
+            throw new StatementException(answer.path("no_retry").asText());
+        }
         raise(
                 session,
                 answer.path("capacity").asInt(),
@@ -50,9 +56,12 @@ final class AsyncDefaults {
             TableConfig config = (TableConfig) session;
             set(config, SCALAR_RETRY, RetryStrategy.NO_RETRY, (ours, flinks) -> ours);
             // Flink's retries cannot do without a time-out.
-            if (config.get(SCALAR_RETRY) == RetryStrategy.NO_RETRY) {
-                lift(config, ExecutionConfigOptions.TABLE_EXEC_ASYNC_SCALAR_TIMEOUT);
-            }
+            boolean isRetried = config.get(SCALAR_RETRY) != RetryStrategy.NO_RETRY;
+            set(
+                    config,
+                    SCALAR_TIMEOUT,
+                    isRetried ? SCALAR_TIMEOUT.defaultValue() : Duration.ZERO,
+                    (ours, flinks) -> ours);
         }
     }
 
