@@ -20,7 +20,7 @@ LAYERS = (
     ("signature", "casting"),
     ("mapping",),
     ("wire", "encode", "metrics", "outcomes", "request", "breaker", "slots"),
-    ("decode", "bodies", "credentials", "tls"),
+    ("decode", "bodies", "connections", "credentials", "tls"),
     ("transport", "splitting", "warmup", "letter"),
     ("wording", "endpoints"),
     ("client", "retries"),
