@@ -50,6 +50,7 @@ class FaultProxy:
         poison: What becomes of a call that holds a poisoned row, in place of those.
         tls: Its TLS; None for plain HTTP.
         calls: Every call that it got.
+        troubles: What went wrong between it and the Triton, which no test wants.
     """
 
     upstream: tuple[str, int]
@@ -58,6 +59,7 @@ class FaultProxy:
     poison: Step | None = None
     tls: ssl.SSLContext | None = None
     calls: list[Call] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
 
     async def __aenter__(self) -> FaultProxy:
         self._pending = list(self.steps)
@@ -125,15 +127,19 @@ class FaultProxy:
 
     async def _answer(self, call: Call) -> tuple[bytes, bytes]:
         """What the Triton answers: head and body."""
-        reader, writer = await asyncio.open_connection(*self.upstream)
         try:
-            writer.write(call.head + call.body)
-            head = await reader.readuntil(b"\r\n\r\n")
-            found = _LENGTH.search(head)
-            assert found is not None
-            return head, await reader.readexactly(int(found.group(1)))
-        finally:
-            writer.close()
+            reader, writer = await asyncio.open_connection(*self.upstream)
+            try:
+                writer.write(call.head + call.body)
+                head = await reader.readuntil(b"\r\n\r\n")
+                found = _LENGTH.search(head)
+                assert found is not None, head
+                return head, await reader.readexactly(int(found.group(1)))
+            finally:
+                writer.close()
+        except Exception as error:
+            self.troubles.append(repr(error))
+            raise
 
     # Each kind of step: whether the connection goes on.
 

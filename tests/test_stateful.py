@@ -160,6 +160,16 @@ async def test_a_row_that_fails_in_the_model_breaks_its_sequence_alone(triton: T
     assert [answers[row] for row in (0, 1, 3, 4, 5)] == [1, 1, 3, 5, 11]
 
 
+@in_a_loop
+async def test_a_row_without_its_sequence_follows_the_policy(triton: Triton) -> None:
+    options = {"sequence_start": "${first}", "default_value": "-1"}
+    async with opened(triton.http_url, "sequence", ("x", "id", "first"), **options) as m:
+        rows = [(1, "policy", False), (2, "policy", True), (3, "policy", False), (4, "", True)]
+        assert await m.sums(*rows) == [-1, 2, 5, -1]
+        assert m.count("requests") == 4
+        assert m.count("default_values") == m.count("failure") == 2
+
+
 @pytest.mark.parametrize(
     ("model", "options", "words"),
     [
