@@ -141,9 +141,10 @@ async def test_a_server_that_forgot_never_gives_another_number(own_triton: Calla
 async def test_more_ids_than_slots_wait_for_one_or_fail(triton: Triton) -> None:
     by_data = {"sequence_start": "true", "sequence_end": "${last}"}
     columns = ("x", "id", "last")
-    async with opened(triton.http_url, "sequence_few", columns, **by_data, max_in_flight_requests="8") as m:
-        rows = [(1, f"few-{id_}", part == 2) for part in range(3) for id_ in range(40)]
-        assert await m.sums(*rows) == [1] * 40 + [2] * 40 + [3] * 40
+    for in_flight in ("2", "8", "64"):
+        async with opened(triton.http_url, "sequence_few", columns, **by_data, max_in_flight_requests=in_flight) as m:
+            rows = [(1, f"few-{in_flight}-{id_}", part == 2) for part in range(3) for id_ in range(40)]
+            assert await asyncio.wait_for(m.sums(*rows), 20) == [1] * 40 + [2] * 40 + [3] * 40
     options = {**by_data, "timeout": "500 ms", "total_timeout": "1 s", "max_retries": "0"}
     async with opened(triton.http_url, "sequence_few", columns, **options) as m:
         assert await m.sums(*((1, f"held-{id_}", False) for id_ in range(4))) == [1] * 4
