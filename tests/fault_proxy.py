@@ -67,6 +67,7 @@ class FaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections = 0
         self._port = 0
+        self._is_draining = False
         await self._listen()
         return self
 
@@ -94,6 +95,9 @@ class FaultProxy:
             _reset(writer)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_draining:
+            writer.close()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -209,6 +213,15 @@ class FaultProxy:
         await self._stop()
         await asyncio.sleep(step.seconds)
         await self._listen()
+        return False
+
+    async def _drain(self, step: Step, call: Call, writer: asyncio.StreamWriter) -> bool:
+        """The server shuts down as Triton does: it takes connections and ends them at once. Then it is back."""
+        self._is_draining = True
+        for each in list(self._writers):
+            each.close()
+        await asyncio.sleep(step.seconds)
+        self._is_draining = False
         return False
 
 

@@ -20,7 +20,7 @@ class Step:
     """What becomes of one inference call.
 
     Attributes:
-        kind: pass, status, edit, raw, reset, close, drip, hang or away: a method of the proxy.
+        kind: pass, status, edit, raw, reset, close, drip, hang, away or drain: a method of the proxy.
         status: The HTTP status that is answered.
         body: The body that is answered.
         headers: Header lines of the answer.
@@ -131,6 +131,10 @@ def _transport() -> Iterator[Case]:
     yield Case(
         "the server is away for a while", "all connections reset, refused for 0.5 s", [Step("away", seconds=0.5)],
         calls=2, retries=1, seconds=0.5,
+    )  # fmt: skip
+    yield Case(
+        "the server shuts down and comes back", "for 0.5 s connections are taken and ended at once",
+        [Step("drain", seconds=0.5)], calls=2, retries=1, seconds=0.5,
     )  # fmt: skip
     yield Case(
         "the server is away for longer than a row has", "refused for 2 s", [Step("away", seconds=2)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import random
 import zlib
 from collections.abc import Callable
 
@@ -193,6 +194,60 @@ def test_a_server_that_is_away_is_not_stormed(triton: Triton) -> None:
     options = {"max_batch_size": "1", "max_in_flight_requests": "16", "retry_max_backoff": "2s", "max_retries": "4"}
     through(triton, proxy, work, **options)
     assert len(proxy.calls) <= 1.2 * 300
+
+
+def test_many_rows_and_mixed_faults_are_each_answered_once_and_right(triton: Triton) -> None:
+    """20,000 rows, 1% of the calls with a passing fault, two bad rows in a thousand."""
+    chance = random.Random(7)
+    faults = (
+        Step("reset"),
+        Step("close", cut=-8),
+        page(503),
+        page(429),
+        page(504),
+        triton_says(503, "Exceeds maximum"),
+    )
+    steps = [chance.choice(faults) if chance.random() < 0.01 else PASS for _ in range(20_000)]
+    proxy = proxied(triton, *steps)
+    rows = [-x if x % 500 == 7 else x for x in range(20_000)]
+
+    async def work(one: Model) -> None:
+        frames = [rows[start : start + 256] for start in range(0, len(rows), 256)]
+        for start in range(0, len(frames), 6):
+            done = await asyncio.gather(*[one.answers(*frame) for frame in frames[start : start + 6]])
+            for frame, answers in zip(frames[start:], done, strict=False):
+                assert answers == [None if x < 0 else x for x in frame]
+        counters, _ = one.taken()
+        assert (counters["failure"], counters["success"]) == (40, 20_000 - 40)
+        assert counters["http_requests"] == len(proxy.inferences)
+        ids = [call.body.partition(b",")[0] for call in proxy.inferences]
+        assert counters["retries"] == len(ids) - len(set(ids))
+
+    through(triton, proxy, work, max_batch_size="16", max_retries="4")
+    assert proxy.troubles == []
+
+
+def test_a_large_request_that_is_refused_before_it_is_read_is_refused_and_not_broken(triton: Triton) -> None:
+    """As gateways do it: 413, and the end of the connection, while the body is still on its way."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.write_eof()
+        while await reader.read(1 << 20):  # the gateway lingers, so that the answer is read
+            pass
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server, model(url, triton.http_url, **QUICK) as one:
+            with pytest.raises(RowError) as error:
+                await one.delivery.send(request(*range(1 << 20)))
+            assert (error.value.status, error.value.splits) == (413, True)
+
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 def test_a_model_that_is_unloaded_and_loaded_again_costs_no_row(own_triton: Callable[..., Triton]) -> None:
