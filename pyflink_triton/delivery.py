@@ -177,7 +177,7 @@ class Delivery:
         finally:
             self._metrics.end(time.perf_counter() - began)
             endpoint.in_flight -= 1
-            self._slots.give()
+            self._give(letter.request)
             if ticket is not None:
                 self._endpoints.leave(endpoint, ticket, failed)
 
@@ -196,18 +196,22 @@ class Delivery:
         """Wait for an endpoint and a slot; the rows' time begins here at the latest."""
         avoid = None if last is None else last.endpoint
         while True:
-            if not (self._slots.try_take() or await self._take_slot(request, last)):
+            if not (request.urgent or self._slots.try_take() or await self._take_slot(request, last)):
                 continue
             endpoint = self._endpoints.choose(request.endpoint, avoid)
             if endpoint is not None:
                 if request.deadline is None:
                     request.deadline = self._loop.time() + self._row_timeout
                 elif self._remaining(request) <= 0.0:
-                    self._slots.give()
+                    self._give(request)
                     raise self._late(request, last)
                 return endpoint
-            self._slots.give()
+            self._give(request)
             await self._hold_back(request, last)
+
+    def _give(self, request: Request) -> None:
+        if not request.urgent:
+            self._slots.give()
 
     async def _take_slot(self, request: Request, last: Passing | None) -> bool:
         """Queue for a slot: unlimited before the first sending, and ahead of the others after it."""
