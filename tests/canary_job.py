@@ -226,7 +226,9 @@ def rows(env: Any, statement: str) -> list[tuple[Any, ...]]:
 
 def explained(job: Job, env: Any, name: str, query: str) -> None:
     """Write down a statement's plans."""
-    job.write(f"explain_{name}", rows(env, f"EXPLAIN ESTIMATED_COST, CHANGELOG_MODE, JSON_EXECUTION_PLAN {query}")[0][0])
+    job.write(
+        f"explain_{name}", rows(env, f"EXPLAIN ESTIMATED_COST, CHANGELOG_MODE, JSON_EXECUTION_PLAN {query}")[0][0]
+    )
     if name.startswith("batch"):
         return
     for objects in ("ALL", "IDENTIFIER"):

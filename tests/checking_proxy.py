@@ -76,7 +76,11 @@ class CheckingProxy:
             connection.request(call.command, f"/{path}", body, headers)
             response = connection.getresponse()
             answered = response.read()
-            return response.status, {name: response.headers[name] for name in wanted if name in response.headers}, answered
+            return (
+                response.status,
+                {name: response.headers[name] for name in wanted if name in response.headers},
+                answered,
+            )
         finally:
             connection.close()
 

@@ -57,7 +57,11 @@ final class PredictWorker implements AutoCloseable {
                         task.getIndexOfThisSubtask() + 1,
                         task.getNumberOfParallelSubtasks());
         WorkerClient client =
-                WorkerClient.start(worker, command, silence, new BridgeMetrics(metrics));
+                WorkerClient.start(
+                            worker,
+                            command.passing(call.environment()),
+                            silence,
+                            new BridgeMetrics(metrics));
         try {
             ObjectNode question = call.toOpen().put("kind", "open");
             question.putObject("task")
