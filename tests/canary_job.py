@@ -1,6 +1,7 @@
 """A Flink session that uses secrets in every place that takes one, and writes down all that can be seen of it.
 
-`python tests/canary_job.py PROXY REST_PORT DIRECTORY`; see tests/test_canary.py, which gives it the environment.
+`python tests/canary_job.py PROXY REST_PORT LITERAL DIRECTORY`; see tests/test_canary.py, which gives it the
+environment. LITERAL is a file that holds a token to be written into statements as it is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped] # it has no types
 from flink_session import session
 from pyflink.table.expressions import col
 from waiting import wait_for
@@ -31,8 +32,10 @@ PLACES = {
     "list": {"custom-headers": "X-Other:a,X-List:${SECRET:file-canary}"},
     "own": {"custom-headers.X-Own": "${SECRET:env-canary}"},
 }
+#: By a proxy of the environment's.
+PROXIED = {**PLACES["own"], "proxy-from-environment": "true"}
 #: Models that fail, and how: by the endpoint, and their other options.
-FAILING = {
+FAILING: dict[str, tuple[str | None, dict[str, str]]] = {
     "refused401": ("json", PLACES["token"]),
     "forbidden": ("forbidden", PLACES["token"]),
     "echo": ("echo", {**PLACES["token"], "custom-headers.X-Own": "a ${SECRET:env-canary}"}),
@@ -51,11 +54,13 @@ class Job:
     Args:
         proxy: URL of the checking proxy.
         rest_port: Where Flink's REST interface is to be.
+        literal: A token to write as it is.
         directory: Where to write what can be seen.
     """
 
-    def __init__(self, proxy: str, rest_port: int, directory: Path) -> None:
+    def __init__(self, proxy: str, rest_port: int, literal: str, directory: Path) -> None:
         self.proxy, self.rest_port, self.directory = proxy, rest_port, directory
+        self.literal = {"auth-token": literal}
 
     def write(self, name: str, text: str | bytes) -> None:
         """Write down what can be seen in one place."""
@@ -65,8 +70,10 @@ class Job:
     def env(self, mode: str) -> Any:
         """A session in which a table of numbers and the models are."""
         port = str(self.rest_port)
-        settings = {"rest__port": port, "rest__bind_port": port, "metrics__fetcher__update_interval": "200 ms"}
-        env = session(mode, **settings)
+        settings = {"rest.port": port, "rest.bind-port": port, "metrics.fetcher.update-interval": "200 ms"}
+        env = session(mode)
+        for key, value in settings.items():
+            env.get_config().set(key, value)
         env.execute_sql(
             "CREATE TEMPORARY TABLE numbers (x BIGINT) WITH ('connector' = 'datagen', 'number-of-rows' = '3', "
             "'fields.x.kind' = 'sequence', 'fields.x.start' = '1', 'fields.x.end' = '3')"
@@ -75,6 +82,7 @@ class Job:
         for place, options in PLACES.items():
             self.create(env, f"model_{place}", f"{self.proxy}/{place}", options)
         self.create(env, "model_map", f"{self.proxy}/token", {"plan-check": "off"})
+        self.create(env, "model_proxied", "http://triton.invalid/own", PROXIED)
         return env
 
     def create(self, env: Any, name: str, endpoint: str, options: dict[str, str], kind: str = "MODEL") -> None:
@@ -117,6 +125,7 @@ def queries() -> dict[str, str]:
         "SELECT y FROM ML_PREDICT(TABLE numbers, MODEL model_map, DESCRIPTOR(x), "
         "MAP['auth-token', '${SECRET:file-canary}', 'custom-headers.X-Own', '${SECRET:env-canary}'])"
     )
+    each["ml_predict_proxied"] = each["ml_predict_own"].replace("model_own", "model_proxied")
     each["function"] = "SELECT served.`default`.identity_int64(x) AS y FROM numbers"
     return each
 
@@ -125,6 +134,7 @@ def main(job: Job) -> None:
     """Do it all."""
     logging.basicConfig(level=logging.DEBUG, filename=job.directory / "python.log")
     streaming(job)
+    literal(job)
     batch(job)
     hanging(job)
 
@@ -148,13 +158,55 @@ def streaming(job: Job) -> None:
         answered = sorted(rows(env, query))
         job.write(f"rows_{name}", str(answered))
         assert answered == [(1,), (2,), (3,)], (name, answered)
-    for name, (place, options) in FAILING.items():
-        where = f"{job.proxy}/{place}" if place else "http://127.0.0.1:9"
+    for name, (where, options) in FAILING.items():
+        endpoint = f"{job.proxy}/{where}" if where else "http://127.0.0.1:9"
         limits = {"plan-check": "best-effort", "warmup-timeout": "1s", "max-retries": "0"}
-        failure(job, f"exception_{name}", lambda name=name, where=where, options=options, limits=limits: (  # type: ignore[misc]
-            job.create(env, f"fails_{name}", where, {**options, **limits}),
-            rows(env, f"SELECT y FROM ML_PREDICT(TABLE numbers, MODEL fails_{name}, DESCRIPTOR(x))"),
-        ))  # fmt: skip
+
+        def run(name: str = name, endpoint: str = endpoint, options: dict[str, str] = {**options, **limits}) -> None:  # noqa: B006
+            job.create(env, f"fails_{name}", endpoint, options)
+            rows(env, f"SELECT y FROM ML_PREDICT(TABLE numbers, MODEL fails_{name}, DESCRIPTOR(x))")
+
+        failure(job, f"exception_{name}", run)
+
+
+def literal(job: Job) -> None:
+    """What Flink shows of a token that is written as it is."""
+    env = job.env("streaming")
+    job.create(env, "served_literally", f"{job.proxy}/literal", job.literal, "CATALOG")
+    job.create(env, "model_literal", f"{job.proxy}/literal", job.literal)
+    for name, statement in {
+        "catalog": "SHOW CREATE CATALOG served_literally",
+        "catalog_described": "DESCRIBE CATALOG EXTENDED served_literally",
+        "listed_model": "SHOW CREATE MODEL served_literally.`default`.identity_int64",
+        "listed_model_described": "DESCRIBE MODEL served_literally.`default`.identity_int64",
+        "model": "SHOW CREATE MODEL model_literal",
+        "model_described": "DESCRIBE MODEL model_literal",
+    }.items():
+        job.write(f"literal_ddl_{name}", str(rows(env, statement)))
+    ml_predict = queries()["ml_predict_token"].replace("model_token", "model_literal")
+    for name, query in {
+        "ml_predict": ml_predict,
+        "function": queries()["function"].replace("served", "served_literally"),
+        "map": ml_predict.replace(
+            "MODEL model_literal, DESCRIPTOR(x)",
+            f"MODEL model_map, DESCRIPTOR(x), MAP['auth-token', '{job.literal['auth-token']}', 'endpoint', "
+            f"'{job.proxy}/literal']",
+        ),
+    }.items():
+        explained(job, env, name, query, "literal_")
+        assert sorted(rows(env, query)) == [(1,), (2,), (3,)]
+    for name, options in {"planning": {"timeout": "nonsense"}, "refused": {"auth-token": "wrong"}}.items():
+        job.create(env, f"fails_literally_{name}", f"{job.proxy}/literal", {**job.literal, **options})
+        query = ml_predict.replace("model_literal", f"fails_literally_{name}")
+        failure(job, f"literal_exception_{name}", lambda query=query: rows(env, query))  # type: ignore[misc]
+    job.create(env, "fails_literally", f"{job.proxy}/echo", {**job.literal, "max-retries": "0"})
+    query = ml_predict.replace("model_literal", "fails_literally")
+    failure(job, "literal_exception_echo", lambda: rows(env, query))
+    written = {"endpoint": f"{job.proxy}/literal", "model-name": "identity_int64", **job.literal}
+    provider = pyflink_triton.TritonModelProviderFactory().create_model_provider(written)
+    job.write("literal_pickle", cloudpickle.dumps(provider.scalar_function()._func))
+    column = [{"name": "x", "type": "BIGINT"}]
+    job.write("literal_payload", payload({"model": "m", "options": written, "input": column, "output": column}))
 
 
 def batch(job: Job) -> None:
@@ -179,8 +231,8 @@ def batch(job: Job) -> None:
         column = [{"name": "x", "type": "BIGINT"}]
         job.write(f"payload_{place}", payload({"model": "m", "options": written, "input": column, "output": column}))
         job.write(f"repr_{place}", f"{provider!r} {vars(provider)!r} {function!r}")
-    for name, (place, options) in FAILING.items():
-        written = {"endpoint": f"{job.proxy}/{place}" if place else "http://127.0.0.1:9", **options}
+    for name, (where, options) in FAILING.items():
+        written = {"endpoint": f"{job.proxy}/{where}" if where else "http://127.0.0.1:9", **options}
         written.update({"model-name": "identity_int64", "max-retries": "0", "warmup-timeout": "1s"})
 
         def run(written: dict[str, str] = written) -> None:
@@ -199,17 +251,18 @@ def hanging(job: Job) -> None:
     env = job.env("streaming")
     job.create(env, "model_hanging", f"{job.proxy}/hang/token", PLACES["token"])
     job.create(env, "model_env", f"{job.proxy}/hang/own", PLACES["own"])
+    job.create(env, "model_hanging_literally", f"{job.proxy}/hang/literal", job.literal)
     provider = pyflink_triton.TritonModelProviderFactory().create_model_provider(
         {"endpoint": f"{job.proxy}/hang/json", "model-name": "identity_int64", **PLACES["json"]}
     )
     env.create_temporary_system_function("hanging", provider.scalar_function())
     statements = env.create_statement_set()
-    for model in ("model_hanging", "model_env"):
+    for model in ("model_hanging", "model_env", "model_hanging_literally"):
         query = f"SELECT y FROM ML_PREDICT(TABLE numbers, MODEL {model}, DESCRIPTOR(x))"
         statements.add_insert_sql(f"INSERT INTO nowhere {query}")
     statements.add_insert_sql("INSERT INTO nowhere SELECT hanging(x) FROM numbers")
     result = statements.execute()
-    wait_for(lambda: int(job.get(job.proxy, "/held")[1]) >= 3, 120, "requests that hang in each door")
+    wait_for(lambda: int(job.get(job.proxy, "/held")[1]) >= 4, 120, "requests that hang in each door")
     processes(job)
     (found,) = [each["jid"] for each in job.rest("/jobs/overview")["jobs"] if each["state"] == "RUNNING"]
     pages(job, found)
@@ -224,7 +277,7 @@ def rows(env: Any, statement: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in found]
 
 
-def explained(job: Job, env: Any, name: str, query: str) -> None:
+def explained(job: Job, env: Any, name: str, query: str, prefix: str = "") -> None:
     """Write down a statement's plans."""
     job.write(
         f"explain_{name}", rows(env, f"EXPLAIN ESTIMATED_COST, CHANGELOG_MODE, JSON_EXECUTION_PLAN {query}")[0][0]
@@ -236,7 +289,7 @@ def explained(job: Job, env: Any, name: str, query: str) -> None:
             continue  # Flink compiles a catalog's functions by their names only
         env.get_config().set("table.plan.compile.catalog-objects", objects)
         plan = env._j_tenv.compilePlanSql(f"INSERT INTO nowhere {query}").asJsonString()
-        job.write(f"compiled_{objects}_{name}", plan)
+        job.write(f"{prefix}compiled_{objects}_{name}", plan)
 
 
 def failure(job: Job, name: str, run: Callable[[], object]) -> None:
@@ -259,6 +312,8 @@ def processes(job: Job) -> None:
                 except OSError:
                     continue  # gone, or somebody else's
                 name = what if what == "cmdline" else f"{what}_{'own' if is_own(int(process.name)) else 'others'}"
+                if what == "environ" and b"-m\0pyflink_triton.bridge" in (process / "cmdline").read_bytes():
+                    name = "environ_workers_with_proxies" if b"\0NO_PROXY=" in b"\0" + seen else "environ_workers"
                 with (job.directory / f"proc_{name}").open("ab") as file:
                     file.write(b"%s: %s\n" % (process.name.encode(), seen))
 
@@ -308,4 +363,4 @@ def metric_paths(job: Job, running: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    main(Job(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])))
+    main(Job(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]).read_text(), Path(sys.argv[4])))

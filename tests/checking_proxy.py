@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -45,7 +46,7 @@ class CheckingProxy:
     def answer(self, call: BaseHTTPRequestHandler) -> tuple[int, dict[str, str], bytes]:
         """What a call is answered: status, headers, body."""
         body = call.rfile.read(int(call.headers.get("Content-Length") or 0))
-        name, _, path = call.path[1:].partition("/")
+        name, _, path = urlsplit(call.path).path[1:].partition("/")  # a proxy is told the whole URL
         if name == "held":
             return 200, {}, str(self.held).encode()
         if name == "release":
@@ -71,18 +72,19 @@ class CheckingProxy:
     def _forward(self, call: BaseHTTPRequestHandler, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection(self.upstream, timeout=60)
         try:
-            wanted = ("Content-Type", "Inference-Header-Content-Length")
-            headers = {name: call.headers[name] for name in wanted if name in call.headers}
+            headers = _taken(call.headers)
             connection.request(call.command, f"/{path}", body, headers)
             response = connection.getresponse()
             answered = response.read()
-            return (
-                response.status,
-                {name: response.headers[name] for name in wanted if name in response.headers},
-                answered,
-            )
+            return response.status, _taken(response.headers), answered
         finally:
             connection.close()
+
+
+def _taken(headers: Message) -> dict[str, str]:
+    """The headers that go on."""
+    wanted = ("Content-Type", "Inference-Header-Content-Length")
+    return {name: headers[name] for name in wanted if name in headers}
 
 
 @contextmanager
@@ -107,7 +109,7 @@ def checking_proxy(upstream_url: str, required: dict[str, tuple[str, str]]) -> I
                 self.end_headers()
                 self.wfile.write(body)
 
-        do_GET = do_POST = _handle  # noqa: N815  # the names that http.server looks for
+        do_GET = do_POST = _handle  # the names that http.server looks for
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

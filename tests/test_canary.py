@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -37,15 +36,17 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def seen(triton: Triton, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+def seen(triton: Triton, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     directory = tmp_path_factory.mktemp("canary")
-    canaries = {name: f"canary{uuid4().hex}" for name in ("file", "env", "broken")}
+    canaries = {name: f"canary{uuid4().hex}" for name in ("file", "env", "broken", "literal", "proxy")}
     secrets, found, logs = (directory / name for name in ("secrets", "found", "logs"))
     for each in (secrets, found, logs):
         each.mkdir()
     (secrets / "file-canary").write_text(canaries["file"] + "\n")
     (secrets / "broken-canary").write_text(f"two\n{canaries['broken']}")
+    (directory / "literal").write_text(canaries["literal"])
     required = {
+        "literal": ("Authorization", f"Bearer {canaries['literal']}"),
         "token": ("Authorization", f"Bearer {canaries['file']}"),
         "json": ("X-Json", f"key {canaries['env']}"),
         "list": ("X-List", canaries["file"]),
@@ -56,6 +57,7 @@ def seen(triton: Triton, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         **os.environ,
         "PYFLINK_TRITON_SECRETS_DIR": str(secrets),
         "PYFLINK_TRITON_SECRET_ENV_CANARY": canaries["env"],
+        "NO_PROXY": "127.0.0.1,localhost",
         "FLINK_LOG_DIR": str(logs),
         "ROOT_LOG_LEVEL": "DEBUG",
         "PYTHONASYNCIODEBUG": "1",
@@ -63,8 +65,8 @@ def seen(triton: Triton, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     }
     with checking_proxy(triton.http_url, required) as proxy:
         done = subprocess.run(
-            [sys.executable, JOB, proxy.url, str(port), found],
-            env=environment,
+            [sys.executable, JOB, proxy.url, str(port), directory / "literal", found],
+            env={**environment, "HTTP_PROXY": f"http://user:{canaries['proxy']}@{urlsplit(proxy.url).netloc}"},
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -75,7 +77,7 @@ def seen(triton: Triton, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     places = {path.name: path.read_bytes() for path in found.iterdir()}
     places.update({f"log_{path.name}": path.read_bytes() for path in logs.iterdir()})
     places["output"] = done.stdout
-    yield Seen(places, canaries, proxy)
+    return Seen(places, canaries, proxy)
 
 
 def holding(seen: Seen, name: str) -> list[str]:
