@@ -13,6 +13,7 @@ from pyflink_triton import mapping
 from pyflink_triton.calls import call_types
 from pyflink_triton.client import Client
 from pyflink_triton.columns import Column, check_count
+from pyflink_triton.credentials import literal_secret
 from pyflink_triton.errors import TritonError, UnavailableError
 from pyflink_triton.mapping import check_declared, map_columns
 from pyflink_triton.option_parsing import check_defaults, parse_options
@@ -93,6 +94,9 @@ async def check(question: Question) -> dict[str, Any]:
             if options.plan_check == "required":
                 raise _unavailable(error, "To plan without the server, set 'plan-check' = 'best-effort'") from None
             warnings.append(f"Model '{question.model}' is not checked before the job starts: {error}")
+    literal = literal_secret(options)
+    if literal is not None:
+        warnings.append(f"Model '{question.model}': {literal}.")
     answer: dict[str, Any] = {"warnings": warnings}
     if signature is None:
         check_declared(question.inputs, question.outputs, question.arguments, options)
