@@ -139,6 +139,7 @@ def test_a_literal_token_in_a_map_is_part_of_the_plan_too(seen: Seen) -> None:
     found = holding(seen, "map")
     plans = {"literal_explain_map", "literal_compiled_ALL_map", "literal_compiled_IDENTIFIER_map"}
     assert plans <= found
+    assert any(name.endswith("_plan") for name in found)
     rest = {name for name in found if name.startswith("rest_jobs_")}
     assert found - rest - set(logs(seen)) == plans
 
