@@ -319,7 +319,7 @@ def processes(job: Job) -> None:
                 except OSError:
                     continue  # gone, or somebody else's
                 name = what if what == "cmdline" else f"{what}_{'own' if is_own(int(process.name)) else 'others'}"
-                if what == "environ" and b"-m\0pyflink_triton.bridge" in (process / "cmdline").read_bytes():
+                if name == "environ_own" and b"-m\0pyflink_triton.bridge" in (process / "cmdline").read_bytes():
                     name = "environ_workers_with_proxies" if b"\0NO_PROXY=" in b"\0" + seen else "environ_workers"
                 with (job.directory / f"proc_{name}").open("ab") as file:
                     file.write(b"%s: %s\n" % (process.name.encode(), seen))
