@@ -33,7 +33,6 @@ ENDED = ("FINISHED", "FAILED", "CANCELED")
 #: Runs when its standard input ends, as it does when this process does, however that came.
 STOP = """
 cat >/dev/null
-"$1"/bin/stop-cluster.sh
 for process in /proc/[0-9]*; do
   if tr '\\0' '\\n' <"$process"/cmdline | grep -q "^-Dlog.file=$1/"; then kill -9 "${process#/proc/}"; fi
 done 2>/dev/null
@@ -224,6 +223,7 @@ def make_home(home: Path, rest_port: int, rpc_port: int) -> None:
         "taskmanager.memory.process.size": "1 g",
         "taskmanager.memory.managed.size": "64 m",
         "taskmanager.numberOfTaskSlots": 2,
+        "metrics.fetcher.update-interval": "500 ms",
         "taskmanager.load-balance.mode": "SLOTS",  # else a job of two subtasks stays on one TaskManager
     }
     yaml.dump(shared | cluster, home / "conf" / "config.yaml")

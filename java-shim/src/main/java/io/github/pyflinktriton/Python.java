@@ -50,8 +50,8 @@ final class Python implements Serializable {
     }
 
     /**
-     * The command in the task, to be closed; where the session has archives, a relative path is one
-     * in them. The files of the job come by their names, as {@code FunctionContext} gives them.
+     * The command in the task, to be closed. Where the session has archives a relative path is one
+     * in them.
      */
     WorkerCommand inTask(Function<String, File> cachedFiles) {
         return archives.isEmpty()

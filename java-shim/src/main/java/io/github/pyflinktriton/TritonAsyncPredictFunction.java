@@ -51,7 +51,7 @@ public final class TritonAsyncPredictFunction extends AsyncPredictFunction
         worker =
                 PredictWorker.open(
                         call,
-                        python.inTask(context::getCachedFile),
+                        python.inTask(new JobFiles(context)),
                         context.getTaskInfo(),
                         context.getMetricGroup(),
                         WorkerClient.SILENCE_LIMIT);

@@ -1,0 +1,108 @@
+"""A Triton whose model `gate` answers nothing until it is let, so that a job stays open while its metrics are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster import Cluster
+from model_repository import MODELS, Model, Tensor, write_repository
+from triton import ARGUMENTS, call
+from waiting import wait_for
+
+from pyflink_triton.server import TritonServer
+
+#: Not among the models for all tests: a test that calls each of those would wait for ever.
+GATE = Model("gate", [Tensor("x", "INT64")], [Tensor("y", "INT64")], "gate", max_batch_size=1024, instances=4)
+#: A metric's delta comes with the next heartbeat, and the JobManager asks for it every other half second.
+SETTLING_SECONDS = 60
+#: What is compared with what happened. Those that the core has not counted yet are not there.
+COUNTERS = ("requests", "success", "failure", "output_rows", "http_requests")
+
+
+@dataclass(frozen=True)
+class GatedTriton:
+    """A server that runs.
+
+    Attributes:
+        http_url: What the option `endpoint` takes.
+        metrics_url: Where its counts are.
+        gate: The file that opens the gate.
+    """
+
+    http_url: str
+    metrics_url: str
+    gate: Path
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Close the gate, and open it when left."""
+        self.gate.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            self.gate.touch()
+
+    def counts(self, model: str) -> dict[str, int]:
+        """What the server counts of a model: calls answered (`success`), refused (`failure`), rows (`count`)."""
+        text = call(self.metrics_url, "GET", "/metrics").decode()
+        counts = {"success": 0, "failure": 0, "count": 0}
+        for name, labels, value in re.findall(r"^(nv_inference_\w+)\{(.*)\} (\S+)$", text, re.MULTILINE):
+            short = name.removeprefix("nv_inference_").removeprefix("request_")
+            if short in counts and f'model="{model}"' in labels:
+                counts[short] += int(float(value))
+        return counts
+
+
+@contextmanager
+def gated_triton(directory: Path, *models: str) -> Iterator[GatedTriton]:
+    """Start a server of its own with the gate and the named models.
+
+    Args:
+        directory: Where to write the models; must not be there.
+        models: Their names in `model_repository.MODELS`.
+    """
+    chosen = [model for model in MODELS if model.name in models]
+    assert len(chosen) == len(models), f"not in the model repository: {models}"
+    repository = write_repository(directory, [*chosen, GATE])
+    with TritonServer(repository, arguments=ARGUMENTS) as server:
+        triton = GatedTriton(server.http_url, server.metrics_url, repository / "gate" / "open")
+        try:
+            yield triton
+        finally:
+            triton.gate.touch()  # or the server would wait for the model
+
+
+def operator_counters(cluster: Cluster, job: str) -> dict[str, int]:
+    """The counters of the one operator of a job that has any, summed over its subtasks, as the REST interface has them.
+
+    Rows behind the gate count for nothing, so that the operator of the gate has no `requests`.
+    """
+    summed = {}
+    for vertex in cluster.get(f"/jobs/{job}")["vertices"]:
+        path = f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
+        names = {metric["id"] for metric in cluster.get(path)}
+        operators = {name.removesuffix(".requests") for name in names if name.endswith(".requests")}
+        for operator in operators:
+            asked = ",".join(f"{operator}.{counter}" for counter in COUNTERS)
+            for metric in cluster.get(f"{path}?agg=sum&get={asked}"):
+                summed[metric["id"].removeprefix(f"{operator}.")] = int(metric["sum"])
+    return summed
+
+
+def settled_counters(cluster: Cluster, job: str, rows: int) -> dict[str, int]:
+    """Wait until the counters say that so many rows are done, and return them."""
+    seen: dict[str, int] = {}
+
+    def settled() -> bool:
+        seen.update(operator_counters(cluster, job))
+        return seen.get("requests", 0) >= rows
+
+    try:
+        wait_for(settled, SETTLING_SECONDS, f"{rows} rows in the metrics of job {job}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; there were {seen}, and the job is {cluster.jobs()[job]}") from None
+    return seen
