@@ -5,7 +5,7 @@ import org.apache.flink.configuration.ConfigOptions;
 import org.apache.flink.configuration.ConfigurationUtils;
 import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.configuration.ReadableConfig;
-import org.apache.flink.configuration.WritableConfig;
+import org.apache.flink.table.api.TableConfig;
 import org.apache.flink.util.StringUtils;
 
 import java.io.File;
@@ -49,11 +49,12 @@ final class Archive implements Serializable {
                 archives.add(new Archive(entry));
             }
         }
-        archives.forEach(archive -> archive.register(session));
+        StatementConfig.of(session)
+                .ifPresent(config -> archives.forEach(archive -> archive.register(config)));
         return archives;
     }
 
-    private void register(ReadableConfig session) {
+    private void register(TableConfig session) {
         List<String> files =
                 new ArrayList<>(session.getOptional(PipelineOptions.CACHED_FILES).orElse(List.of()));
         boolean known =
@@ -63,7 +64,7 @@ final class Archive implements Serializable {
         if (!known) {
             Map<String, String> entry = Map.of("name", cached, "path", path);
             files.add(ConfigurationUtils.convertValue(entry, String.class));
-            ((WritableConfig) session).set(PipelineOptions.CACHED_FILES, files);
+            session.set(PipelineOptions.CACHED_FILES, files);
         }
     }
 

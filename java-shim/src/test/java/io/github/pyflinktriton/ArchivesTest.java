@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.ConfigurationUtils;
 import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.table.api.TableConfig;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,7 +26,7 @@ import java.util.stream.Stream;
 
 class ArchivesTest {
 
-    private final Configuration session = new Configuration();
+    private final TableConfig session = TableConfig.getDefault();
 
     @TempDir Path directory;
     private Path blobs;
@@ -39,7 +39,7 @@ class ArchivesTest {
     @Test
     void archivesAreShippedByTheNamesThatPyFlinkGivesThem() {
         session.set(PipelineOptions.CACHED_FILES, List.of("name:model,path:/m.bin"));
-        session.setString("python.archives", "/a/venv.tar.gz#venv,/a/data.zip");
+        session.set("python.archives", "/a/venv.tar.gz#venv,/a/data.zip");
         Archive.ship(session);
         Archive.ship(session);
         List<String> files = session.get(PipelineOptions.CACHED_FILES);
@@ -58,8 +58,8 @@ class ArchivesTest {
         "/usr/bin/python3, false",
     })
     void archivesThatCannotHoldThePythonAreNotShipped(String executable, boolean shipped) {
-        session.setString("python.archives", "/a/venv.zip#venv");
-        session.setString("python.executable", executable);
+        session.set("python.archives", "/a/venv.zip#venv");
+        session.set("python.executable", executable);
         Python.of(session, Map.of());
         assertEquals(shipped, session.getOptional(PipelineOptions.CACHED_FILES).isPresent());
     }
@@ -112,8 +112,8 @@ class ArchivesTest {
     }
 
     private Python python(String archives) {
-        session.setString("python.archives", directory + "/" + archives);
-        session.setString("python.executable", "venv/bin/python");
+        session.set("python.archives", directory + "/" + archives);
+        session.set("python.executable", "venv/bin/python");
         return Python.of(session, Map.of());
     }
 
