@@ -65,6 +65,12 @@ class Cluster:
     home: Path
     rest_url: str
 
+    @property
+    def python_jar(self) -> Path:
+        """The jar of flink-python, where no process looks for it by itself but the clients."""
+        (jar,) = (self.home / "opt").glob("flink-python-*.jar")
+        return jar
+
     def run(self, *arguments: str, meanwhile: Callable[[], object] = lambda: None) -> Finished:
         """Run `bin/flink run`.
 

@@ -52,7 +52,8 @@ class Gateway:
             response = connection.getresponse()
             answer = response.read().decode()
             if response.status != http.client.OK:
-                raise Refused(answer)
+                errors = "\n".join(json.loads(answer)["errors"])
+                raise Refused("\n".join(line for line in errors.splitlines() if not line.startswith("\tat ")))
             return json.loads(answer)
         finally:
             connection.close()

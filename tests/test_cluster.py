@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from cluster import Cluster, Finished, standalone_cluster
 from flink_session import read_lines
-from gated import COUNTERS, GatedTriton, gated_triton, settled_counters
+from gated import GatedTriton, gated_triton, settled_counters
 from gateway import Gateway, GatewaySession, Refused, sql_gateway
 from installed import ROOT, Installed, Sightings, Worker, bare_python, install, run, workers
 from waiting import wait_for
@@ -37,27 +37,46 @@ SET 'python.client.executable' = '{planning}';
 SET 'python.executable' = '{task}';
 """
 STATEMENTS = """
+CREATE CATALOG served WITH ('type' = 'triton', 'endpoint' = '{endpoint}');
+USE CATALOG served;
 CREATE TABLE numbers (x BIGINT) WITH (
   'connector' = 'datagen', 'number-of-rows' = '{rows}',
   'fields.x.kind' = 'sequence', 'fields.x.start' = '1', 'fields.x.end' = '{rows}'
 );
-CREATE MODEL pairing
-INPUT (x BIGINT)
-OUTPUT (y BIGINT)
-WITH ('provider' = 'triton', 'endpoint' = '{endpoint}', 'model-name' = 'pairing'{option});
-CREATE MODEL gate
-INPUT (y BIGINT)
-OUTPUT (through BIGINT)
-WITH ('provider' = 'triton', 'endpoint' = '{endpoint}', 'model-name' = 'gate');
+CREATE MODEL tripled WITH ('provider' = 'triton', 'model-name' = 'pairing'{option});
 """
 INTO = """
 SET 'execution.runtime-mode' = '{mode}';
 CREATE TABLE {table} (x BIGINT, y BIGINT) WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'csv');
 INSERT INTO {table} {query};
 """
-ML_PREDICT = "SELECT x, y FROM ML_PREDICT(TABLE numbers, MODEL pairing, DESCRIPTOR(x))"
+#: What makes all rows wait at the gate before they are written.
+BEHIND_THE_GATE = """
+SET 'table.dml-sync' = 'false';
+CREATE MODEL gate INPUT (y BIGINT) OUTPUT (through BIGINT) WITH ('provider' = 'triton', 'model-name' = 'gate');
+CREATE VIEW waiting AS {query};
+"""
+THROUGH_THE_GATE = "SELECT x, y FROM ML_PREDICT(TABLE waiting, MODEL gate, DESCRIPTOR(y))"
+ML_PREDICT = "SELECT x, y FROM ML_PREDICT(TABLE numbers, MODEL tripled, DESCRIPTOR(x))"
+FUNCTION = "SELECT x, pairing(x) AS y FROM numbers"
 #: The ways in SQL to call the model, by name.
-DOORS = {"ml_predict": ML_PREDICT}
+DOORS = {
+    "ml_predict": ML_PREDICT,
+    "ml_predict_sync": ML_PREDICT.replace("DESCRIPTOR(x)", "DESCRIPTOR(x), MAP['async', 'false']"),
+    "function": FUNCTION,
+}
+#: The same for a model that fails for every 20th row.
+EVERY = 20
+FAILING = """
+CREATE VIEW signed AS SELECT CASE WHEN MOD(x, {every}) = 0 THEN -x ELSE x END AS x FROM numbers;
+CREATE MODEL failing WITH (
+  'provider' = 'triton', 'model-name' = 'fails', 'default-value' = '0', 'max-batch-size' = '1', 'max-retries' = '0'
+);
+"""
+FAILING_DOORS = {
+    name: query.replace("numbers", "signed").replace("tripled", "failing").replace("pairing", "failing")
+    for name, query in DOORS.items()
+}
 PAIRS = [(x, 3 * x + 1) for x in range(1, ROWS + 1)]
 MODES = ("streaming", "batch")
 
@@ -162,22 +181,30 @@ def test_flink_run_py_with_a_venv_archive(
     assert_they_ran_from_archives(flink, sightings)
 
 
-def test_the_sql_client_with_the_shim_jar_alone(
+def test_the_sql_client(
     flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, sightings: Sightings
 ) -> None:
+    """The shim jar alone is enough, but for `m(x)` in batch, which PyFlink's own worker runs."""
     before = flink.jobs()
-    script = "".join(into(mode, tmp_path / mode, ML_PREDICT) for mode in MODES)
+    script = "".join(
+        [
+            into("streaming", tmp_path / "a", ML_PREDICT),
+            into("streaming", tmp_path / "b", FUNCTION),
+            into("batch", tmp_path / "c", ML_PREDICT),
+            f"ADD JAR '{flink.python_jar}';",
+            into("batch", tmp_path / "d", FUNCTION),
+        ]
+    )
     ended = by_the_client(flink, installed, served, script, sightings=sightings)
     assert "[ERROR]" not in ended.output
     assert ended.code == 0
     jobs = flink.jobs().keys() - before.keys()
-    assert len(jobs) == len(MODES), ended.output
-    for job in jobs:
-        assert flink.end_of(job) == "FINISHED", ended.output
-        assert flink.records_read(job, "MLPredict") == [ROWS // 2, ROWS // 2]
-        assert flink.shipped(job) == {installed.jar.stat().st_size}
-    for mode in MODES:
-        assert pairs_in(tmp_path / mode) == PAIRS
+    assert len(jobs) == 4, ended.output
+    assert {flink.end_of(job) for job in jobs} == {"FINISHED"}, ended.output
+    sizes = [jar.stat().st_size for jar in (installed.jar, flink.python_jar)]
+    assert sorted(map(sorted, map(flink.shipped, jobs))) == sorted([*[sizes[:1]] * 3, sorted(sizes)])
+    for name in "abcd":
+        assert pairs_in(tmp_path / name) == PAIRS, name
     assert sightings.parents() >= flink.task_managers()
 
 
@@ -198,13 +225,15 @@ def test_the_sql_gateway(
     gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str
 ) -> None:
     with session(gateway, installed, served) as sql:
-        assert sql.execute("SHOW MODELS").rows == [("gate",), ("pairing",)]
+        assert set(sql.execute("SHOW MODELS").rows) == {("fails",), ("gate",), ("pairing",), ("tripled",)}
         job = execute_all(sql, into(mode, tmp_path / "answers", ML_PREDICT))
-        assert job is not None
         assert flink.end_of(job) == "FINISHED"
-        assert pairs_in(tmp_path / "answers") == PAIRS
+        assert flink.records_read(job, "MLPredict") == [ROWS // 2, ROWS // 2]
         assert flink.shipped(job) == {installed.jar.stat().st_size}
-        assert sorted(sql.execute(ML_PREDICT).rows) == PAIRS
+        assert pairs_in(tmp_path / "answers") == PAIRS
+        if mode == "batch":
+            sql.execute(f"ADD JAR '{flink.python_jar}'")
+        assert sorted(sql.execute(FUNCTION).rows) == PAIRS
 
 
 def test_a_venv_archive_named_in_sql(
@@ -213,8 +242,7 @@ def test_a_venv_archive_named_in_sql(
     """Each TaskManager runs two tasks, and unpacks it once."""
     archives = f"SET 'python.archives' = '{installed.archive}#venv'; SET 'parallelism.default' = '4';"
     with session(gateway, installed, served, "venv/bin/python") as sql, served.closed():
-        job = execute_all(sql, archives + behind_the_gate("streaming", tmp_path / "answers", ML_PREDICT))
-        assert job is not None
+        job = execute_all(sql, archives + behind_the_gate("streaming", tmp_path / "answers", FUNCTION))
         wait_for(lambda: len(from_archives(sightings.look())) == 8, 60, "two workers in each of 4 tasks")
         assert len(unpacked(flink)) == len(flink.task_managers())
     assert flink.end_of(job) == "FINISHED"
@@ -252,23 +280,55 @@ def test_planning_without_the_package_says_what_to_install_and_set(
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("query", DOORS.values(), ids=DOORS)
+@pytest.mark.parametrize("door", DOORS)
 def test_metrics_equal_what_happened(
-    gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, query: str
+    gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, door: str
 ) -> None:
-    """Compare the metrics of a job that holds its answered rows back with its rows and with Triton's calls."""
+    """Every row has been answered, and waits in the job at the gate, while the metrics are read."""
     before = served.counts("pairing")
     with session(gateway, installed, served) as sql, served.closed():
-        job = execute_all(sql, behind_the_gate(mode, tmp_path / "answers", query))
-        assert job is not None
+        sql.execute(f"ADD JAR '{flink.python_jar}'")
+        job = execute_all(sql, behind_the_gate(mode, tmp_path / "answers", DOORS[door]))
         counters = settled_counters(flink, job, ROWS)
         after = served.counts("pairing")
     assert flink.end_of(job) == "FINISHED"
     assert pairs_in(tmp_path / "answers") == PAIRS
     assert after["count"] - before["count"] == ROWS
-    expected = {"requests": ROWS, "success": ROWS, "failure": 0, "output_rows": ROWS}
-    expected["http_requests"] = after["success"] - before["success"]
-    assert counters == {name: expected[name] for name in COUNTERS}
+    calls = after["success"] - before["success"]
+    assert counters == {
+        "requests": ROWS,
+        "success": ROWS,
+        "failure": 0,
+        "output_rows": ROWS,
+        "http_requests": calls,
+    }
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("door", FAILING_DOORS)
+def test_metrics_equal_the_failures_that_were_forced(
+    gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, door: str
+) -> None:
+    before = served.counts("fails")
+    with session(gateway, installed, served) as sql, served.closed():
+        sql.execute(f"ADD JAR '{flink.python_jar}'")
+        script = behind_the_gate(mode, tmp_path / "answers", FAILING_DOORS[door])
+        job = execute_all(sql, FAILING.format(every=EVERY) + script)
+        counters = settled_counters(flink, job, ROWS)
+        after = served.counts("fails")
+    assert flink.end_of(job) == "FINISHED"
+    answers = [(-x, 0) if x % EVERY == 0 else (x, x) for x in range(1, ROWS + 1)]
+    assert pairs_in(tmp_path / "answers") == sorted(answers)
+    failed = ROWS // EVERY
+    assert after["failure"] - before["failure"] == failed
+    assert after["success"] - before["success"] == ROWS - failed
+    assert counters == {
+        "requests": ROWS,
+        "success": ROWS - failed,
+        "failure": failed,
+        "output_rows": ROWS,
+        "http_requests": ROWS,
+    }
 
 
 def run_digits(
@@ -351,19 +411,18 @@ def statements(served: GatedTriton, option: str = "") -> str:
 
 def into(mode: str, path: Path, query: str) -> str:
     """The statements that write a query's rows to a directory."""
-    return INTO.format(mode=mode, table=f"answers_{mode}", path=path.as_uri(), query=query)
+    return INTO.format(mode=mode, table=f"answers_{path.name}", path=path.as_uri(), query=query)
 
 
 def behind_the_gate(mode: str, path: Path, query: str) -> str:
     """The same, but all rows wait at the gate before they are written."""
-    view = f"SET 'table.dml-sync' = 'false'; CREATE VIEW waiting AS {query};"
-    return view + into(mode, path, "SELECT x, y FROM ML_PREDICT(TABLE waiting, MODEL gate, DESCRIPTOR(y))")
+    return BEHIND_THE_GATE.format(query=query) + into(mode, path, THROUGH_THE_GATE)
 
 
-def execute_all(sql: GatewaySession, script: str) -> str | None:
-    """Run statements one after the other, and return the job of the last."""
+def execute_all(sql: GatewaySession, script: str) -> str:
+    """Run statements one after the other, and return the job of the last, or an empty string."""
     outcomes = [sql.execute(statement) for statement in script.split(";") if statement.strip()]
-    return outcomes[-1].job
+    return outcomes[-1].job or ""
 
 
 def pairs_in(directory: Path) -> list[tuple[int, ...]]:
