@@ -8,7 +8,8 @@ from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from pyflink.table import ModelDescriptor, Schema, TableEnvironment
+from pyflink.table import Schema, TableEnvironment
+from pyflink.table.model_descriptor import ModelDescriptor
 from pyflink.table.types import DataType
 from pyflink.table.udf import udf
 
