@@ -23,6 +23,7 @@ from waiting import wait_for
 from pyflink_triton.server import TritonServer
 
 DIGITS = ROOT / "examples" / "digits.py"
+UDF_JOB = ROOT / "tests" / "udf_job.py"
 TIMES = 3
 IMAGES = 899 * TIMES
 EXPECTED_ACCURACY = 0.93
@@ -292,16 +293,38 @@ def test_metrics_equal_what_happened(
         counters = settled_counters(flink, job, ROWS)
         after = served.counts("pairing")
     assert flink.end_of(job) == "FINISHED"
+    assert_counted(counters, before, after)
     assert pairs_in(tmp_path / "answers") == PAIRS
+
+
+@pytest.mark.parametrize(
+    ("mode", "function"),
+    [("streaming", "scalar_function"), ("batch", "scalar_function"), ("streaming", "async_scalar_function")],
+)
+def test_metrics_of_pyflink_functions_equal_what_happened(
+    flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, function: str
+) -> None:
+    jobs = flink.jobs()
+    before = served.counts("pairing")
+    with served.closed():
+        options = ["-pyclientexec", str(installed.python), "-pyexec", str(installed.python), "-p", "2"]
+        what = ["--mode", mode, "--function", function, "--rows", str(ROWS), "--endpoint", served.http_url]
+        ended = flink.run(*options, "-py", str(UDF_JOB), *what, "--output", (tmp_path / "answers").as_uri())
+        assert ended.code == 0, ended.output
+        (job,) = flink.jobs().keys() - jobs.keys()
+        counters = settled_counters(flink, job, ROWS)
+        after = served.counts("pairing")
+    assert flink.end_of(job) == "FINISHED"
+    assert_counted(counters, before, after)
+    assert pairs_in(tmp_path / "answers") == PAIRS
+
+
+def assert_counted(counters: dict[str, int], before: dict[str, int], after: dict[str, int]) -> None:
+    """The metrics say what Triton says; not how many calls it were."""
     assert after["count"] - before["count"] == ROWS
     calls = after["success"] - before["success"]
-    assert counters == {
-        "requests": ROWS,
-        "success": ROWS,
-        "failure": 0,
-        "output_rows": ROWS,
-        "http_requests": calls,
-    }
+    expected = {"requests": ROWS, "success": ROWS, "failure": 0, "output_rows": ROWS, "http_requests": calls}
+    assert counters == expected
 
 
 @pytest.mark.parametrize("mode", MODES)
