@@ -1,4 +1,4 @@
-"""A Triton whose model `gate` answers nothing until it is let, so that a job stays open while its metrics are read."""
+"""A Triton whose model `gate` holds a job's last rows until it is let, so that its metrics can be read meanwhile."""
 
 from __future__ import annotations
 
@@ -15,8 +15,17 @@ from waiting import wait_for
 
 from pyflink_triton.server import TritonServer
 
+#: How many rows a counted job has: 1, 2, ... in two subtasks, whose last rows the gate holds.
+COUNTED_ROWS = 200
 #: Not among the models for all tests: a test that calls each of those would wait for ever.
-GATE = Model("gate", [Tensor("x", "INT64")], [Tensor("y", "INT64")], "gate", max_batch_size=1024, instances=4)
+GATE = Model(
+    "gate",
+    [Tensor("x", "INT64")],
+    [Tensor("y", "INT64")],
+    "gate",
+    instances=2,
+    extra=f'parameters {{ key: "from", value: {{ string_value: "{COUNTED_ROWS - 1}" }} }}',
+)
 #: A metric's delta comes with the next heartbeat, and the JobManager asks for it every other half second.
 SETTLING_SECONDS = 60
 #: What is compared with what happened. Those that the core has not counted yet are not there.
@@ -77,32 +86,35 @@ def gated_triton(directory: Path, *models: str) -> Iterator[GatedTriton]:
 
 
 def operator_counters(cluster: Cluster, job: str) -> dict[str, int]:
-    """The counters of the one operator of a job that has any, summed over its subtasks, as the REST interface has them.
-
-    Rows behind the gate count for nothing, so that the operator of the gate has no `requests`.
-    """
-    summed = {}
+    """The counters of the first operator of a job that has any, summed over its subtasks, as REST has them."""
+    found = {}
     for vertex in cluster.get(f"/jobs/{job}")["vertices"]:
         path = f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
-        names = {metric["id"] for metric in cluster.get(path)}
-        operators = {name.removesuffix(".requests") for name in names if name.endswith(".requests")}
-        for operator in operators:
-            asked = ",".join(f"{operator}.{counter}" for counter in COUNTERS)
-            for metric in cluster.get(f"{path}?agg=sum&get={asked}"):
-                summed[metric["id"].removeprefix(f"{operator}.")] = int(metric["sum"])
-    return summed
+        for metric in cluster.get(path):
+            # As "AsyncCalc[2].requests": the gate has them too, but a higher number.
+            operator = re.fullmatch(r"(.*\[(\d+)\])\.requests", metric["id"])
+            if operator:
+                found[int(operator[2])] = (path, operator[1])
+    if not found:
+        return {}
+    path, operator = found[min(found)]
+    asked = ",".join(f"{operator}.{counter}" for counter in COUNTERS)
+    summed = cluster.get(f"{path}?agg=sum&get={asked}")
+    return {metric["id"].removeprefix(f"{operator}."): int(metric["sum"]) for metric in summed}
 
 
-def settled_counters(cluster: Cluster, job: str, rows: int) -> dict[str, int]:
-    """Wait until the counters say that so many rows are done, and return them."""
+def settled_counters(cluster: Cluster, job: str) -> dict[str, int]:
+    """Wait until the counters say that all rows are done, and return them."""
     seen: dict[str, int] = {}
 
     def settled() -> bool:
         seen.update(operator_counters(cluster, job))
-        return seen.get("requests", 0) >= rows
+        return seen.get("requests", 0) >= COUNTED_ROWS
 
     try:
-        wait_for(settled, SETTLING_SECONDS, f"{rows} rows in the metrics of job {job}")
+        wait_for(settled, SETTLING_SECONDS, f"{COUNTED_ROWS} rows in the metrics of job {job}")
     except AssertionError as error:
-        raise AssertionError(f"{error}; there were {seen}, and the job is {cluster.jobs()[job]}") from None
+        vertices = cluster.get(f"/jobs/{job}")["vertices"]
+        states = ", ".join(f"{vertex['name']} {vertex['status']}" for vertex in vertices)
+        raise AssertionError(f"{error}; there were {seen}, and in the job {states}") from None
     return seen

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from cluster import Cluster, Finished, standalone_cluster
 from flink_session import read_lines
-from gated import GatedTriton, gated_triton, settled_counters
+from gated import COUNTED_ROWS, GatedTriton, gated_triton, settled_counters
 from gateway import Gateway, GatewaySession, Refused, sql_gateway
 from installed import ROOT, Installed, Sightings, Worker, bare_python, install, run, workers
 from waiting import wait_for
@@ -51,13 +51,14 @@ SET 'execution.runtime-mode' = '{mode}';
 CREATE TABLE {table} (x BIGINT, y BIGINT) WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'csv');
 INSERT INTO {table} {query};
 """
-#: What makes all rows wait at the gate before they are written.
+#: What makes the last rows wait at the gate before they are written.
 BEHIND_THE_GATE = """
 SET 'table.dml-sync' = 'false';
-CREATE MODEL gate INPUT (y BIGINT) OUTPUT (through BIGINT) WITH ('provider' = 'triton', 'model-name' = 'gate');
+CREATE MODEL gate INPUT (x BIGINT) OUTPUT (through BIGINT) WITH ('provider' = 'triton', 'model-name' = 'gate');
 CREATE VIEW waiting AS {query};
 """
-THROUGH_THE_GATE = "SELECT x, y FROM ML_PREDICT(TABLE waiting, MODEL gate, DESCRIPTOR(y))"
+#: Synchronous, for an async operator never runs in one task with what is before it.
+THROUGH_THE_GATE = "SELECT x, y FROM ML_PREDICT(TABLE waiting, MODEL gate, DESCRIPTOR(x), MAP['async', 'false'])"
 ML_PREDICT = "SELECT x, y FROM ML_PREDICT(TABLE numbers, MODEL tripled, DESCRIPTOR(x))"
 FUNCTION = "SELECT x, pairing(x) AS y FROM numbers"
 #: The ways in SQL to call the model, by name.
@@ -69,7 +70,7 @@ DOORS = {
 #: The same for a model that fails for every 20th row.
 EVERY = 20
 FAILING = """
-CREATE VIEW signed AS SELECT CASE WHEN MOD(x, {every}) = 0 THEN -x ELSE x END AS x FROM numbers;
+CREATE VIEW signed AS SELECT CASE WHEN MOD(x, {every}) = 1 THEN -x ELSE x END AS x FROM numbers;
 CREATE MODEL failing WITH (
   'provider' = 'triton', 'model-name' = 'fails', 'default-value' = '0', 'max-batch-size' = '1', 'max-retries' = '0'
 );
@@ -240,11 +241,11 @@ def test_the_sql_gateway(
 def test_a_venv_archive_named_in_sql(
     gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, sightings: Sightings
 ) -> None:
-    """Each TaskManager runs two tasks, and unpacks it once."""
-    archives = f"SET 'python.archives' = '{installed.archive}#venv'; SET 'parallelism.default' = '4';"
-    with session(gateway, installed, served, "venv/bin/python") as sql, served.closed():
+    """Each TaskManager runs two workers, and unpacks it once."""
+    archives = f"SET 'python.archives' = '{installed.archive}#venv';"
+    with session(gateway, installed, served, "venv/bin/python", COUNTED_ROWS) as sql, served.closed():
         job = execute_all(sql, archives + behind_the_gate("streaming", tmp_path / "answers", FUNCTION))
-        wait_for(lambda: len(from_archives(sightings.look())) == 8, 60, "two workers in each of 4 tasks")
+        wait_for(lambda: len(from_archives(sightings.look())) == 4, 60, "two workers in each task")
         assert len(unpacked(flink)) == len(flink.task_managers())
     assert flink.end_of(job) == "FINISHED"
     assert_they_ran_from_archives(flink, sightings)
@@ -285,16 +286,16 @@ def test_planning_without_the_package_says_what_to_install_and_set(
 def test_metrics_equal_what_happened(
     gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, door: str
 ) -> None:
-    """Every row has been answered, and waits in the job at the gate, while the metrics are read."""
+    """Every row has been answered, but the last wait in the job at the gate, while the metrics are read."""
     before = served.counts("pairing")
-    with session(gateway, installed, served) as sql, served.closed():
+    with session(gateway, installed, served, rows=COUNTED_ROWS) as sql, served.closed():
         sql.execute(f"ADD JAR '{flink.python_jar}'")
         job = execute_all(sql, behind_the_gate(mode, tmp_path / "answers", DOORS[door]))
-        counters = settled_counters(flink, job, ROWS)
+        counters = settled_counters(flink, job)
         after = served.counts("pairing")
     assert flink.end_of(job) == "FINISHED"
     assert_counted(counters, before, after)
-    assert pairs_in(tmp_path / "answers") == PAIRS
+    assert pairs_in(tmp_path / "answers") == PAIRS[:COUNTED_ROWS]
 
 
 @pytest.mark.parametrize(
@@ -308,23 +309,29 @@ def test_metrics_of_pyflink_functions_equal_what_happened(
     before = served.counts("pairing")
     with served.closed():
         options = ["-pyclientexec", str(installed.python), "-pyexec", str(installed.python), "-p", "2"]
-        what = ["--mode", mode, "--function", function, "--rows", str(ROWS), "--endpoint", served.http_url]
+        what = ["--mode", mode, "--function", function, "--rows", str(COUNTED_ROWS), "--endpoint", served.http_url]
         ended = flink.run(*options, "-py", str(UDF_JOB), *what, "--output", (tmp_path / "answers").as_uri())
         assert ended.code == 0, ended.output
         (job,) = flink.jobs().keys() - jobs.keys()
-        counters = settled_counters(flink, job, ROWS)
+        counters = settled_counters(flink, job)
         after = served.counts("pairing")
     assert flink.end_of(job) == "FINISHED"
     assert_counted(counters, before, after)
-    assert pairs_in(tmp_path / "answers") == PAIRS
+    assert pairs_in(tmp_path / "answers") == PAIRS[:COUNTED_ROWS]
 
 
 def assert_counted(counters: dict[str, int], before: dict[str, int], after: dict[str, int]) -> None:
     """The metrics say what Triton says; not how many calls it were."""
-    assert after["count"] - before["count"] == ROWS
+    assert after["count"] - before["count"] == COUNTED_ROWS
     calls = after["success"] - before["success"]
-    expected = {"requests": ROWS, "success": ROWS, "failure": 0, "output_rows": ROWS, "http_requests": calls}
-    assert counters == expected
+    expected = {
+        "requests": COUNTED_ROWS,
+        "success": COUNTED_ROWS,
+        "failure": 0,
+        "output_rows": COUNTED_ROWS,
+        "http_requests": calls,
+    }
+    assert counters == {**rows, "http_requests": calls}
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -333,24 +340,24 @@ def test_metrics_equal_the_failures_that_were_forced(
     gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, door: str
 ) -> None:
     before = served.counts("fails")
-    with session(gateway, installed, served) as sql, served.closed():
+    with session(gateway, installed, served, rows=COUNTED_ROWS) as sql, served.closed():
         sql.execute(f"ADD JAR '{flink.python_jar}'")
         script = behind_the_gate(mode, tmp_path / "answers", FAILING_DOORS[door])
         job = execute_all(sql, FAILING.format(every=EVERY) + script)
-        counters = settled_counters(flink, job, ROWS)
+        counters = settled_counters(flink, job)
         after = served.counts("fails")
     assert flink.end_of(job) == "FINISHED"
-    answers = [(-x, 0) if x % EVERY == 0 else (x, x) for x in range(1, ROWS + 1)]
+    answers = [(-x, 0) if x % EVERY == 1 else (x, x) for x in range(1, COUNTED_ROWS + 1)]
     assert pairs_in(tmp_path / "answers") == sorted(answers)
-    failed = ROWS // EVERY
+    failed = COUNTED_ROWS // EVERY
     assert after["failure"] - before["failure"] == failed
-    assert after["success"] - before["success"] == ROWS - failed
+    assert after["success"] - before["success"] == COUNTED_ROWS - failed
     assert counters == {
-        "requests": ROWS,
-        "success": ROWS - failed,
+        "requests": COUNTED_ROWS,
+        "success": COUNTED_ROWS - failed,
         "failure": failed,
-        "output_rows": ROWS,
-        "http_requests": ROWS,
+        "output_rows": COUNTED_ROWS,
+        "http_requests": COUNTED_ROWS,
     }
 
 
@@ -415,11 +422,11 @@ def by_the_client(
 
 @contextmanager
 def session(
-    gateway: Gateway, installed: Installed, served: GatedTriton, task: Path | str | None = None
+    gateway: Gateway, installed: Installed, served: GatedTriton, task: Path | str | None = None, rows: int = ROWS
 ) -> Iterator[GatewaySession]:
     """A session of the gateway after the statements that a script needs."""
     with gateway.session(f"ADD JAR '{installed.jar}'") as sql:
-        execute_all(sql, settings(installed, task or installed.python) + statements(served))
+        execute_all(sql, settings(installed, task or installed.python) + statements(served, rows=rows))
         yield sql
 
 
@@ -427,9 +434,9 @@ def settings(installed: Installed, task: Path | str) -> str:
     return SETTINGS.format(planning=installed.python, task=task)
 
 
-def statements(served: GatedTriton, option: str = "") -> str:
+def statements(served: GatedTriton, option: str = "", rows: int = ROWS) -> str:
     option = f", '{option}' = '1'" if option else ""
-    return STATEMENTS.format(rows=ROWS, endpoint=served.http_url, option=option)
+    return STATEMENTS.format(rows=rows, endpoint=served.http_url, option=option)
 
 
 def into(mode: str, path: Path, query: str) -> str:
@@ -438,7 +445,7 @@ def into(mode: str, path: Path, query: str) -> str:
 
 
 def behind_the_gate(mode: str, path: Path, query: str) -> str:
-    """The same, but all rows wait at the gate before they are written."""
+    """The same, but the last rows wait at the gate before they are written."""
     return BEHIND_THE_GATE.format(query=query) + into(mode, path, THROUGH_THE_GATE)
 
 

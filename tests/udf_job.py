@@ -33,11 +33,10 @@ t_env.execute_sql(
     f" WITH ('connector' = 'filesystem', 'path' = '{arguments.output}', 'format' = 'csv')"
 )
 t_env.execute_sql(
-    "CREATE MODEL gated INPUT (y BIGINT) OUTPUT (through BIGINT) WITH ('provider' = 'triton', 'model-name' = 'gate')"
+    "CREATE MODEL gated INPUT (x BIGINT) OUTPUT (through BIGINT) WITH ('provider' = 'triton', 'model-name' = 'gate')"
 )
 numbers = t_env.from_path("numbers")
 t_env.create_temporary_view("waiting", numbers.select(col("x"), model(col("x")).alias("y")))
 t_env.execute_sql(
-    "INSERT INTO answers SELECT x, y FROM ML_PREDICT(TABLE waiting, MODEL gated, DESCRIPTOR(y),"
-    f" MAP['max-concurrent-operations', '{arguments.rows}'])"
+    "INSERT INTO answers SELECT x, y FROM ML_PREDICT(TABLE waiting, MODEL gated, DESCRIPTOR(x), MAP['async', 'false'])"
 )
