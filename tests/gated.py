@@ -92,9 +92,9 @@ def operator_counters(cluster: Cluster, job: str) -> dict[str, int]:
         path = f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
         for metric in cluster.get(path):
             # As "AsyncCalc[2].requests": the gate has them too, but a higher number.
-            operator = re.fullmatch(r"(.*\[(\d+)\])\.requests", metric["id"])
-            if operator:
-                found[int(operator[2])] = (path, operator[1])
+            match = re.fullmatch(r"(.*\[(\d+)\])\.requests", metric["id"])
+            if match:
+                found[int(match[2])] = (path, match[1])
     if not found:
         return {}
     path, operator = found[min(found)]
