@@ -56,9 +56,12 @@ class GatedTriton:
             self.gate.touch()
 
     def counts(self, model: str) -> dict[str, int]:
-        """What the server counts of a model: calls answered (`success`), refused (`failure`), rows (`count`)."""
+        """What the server counts of a model: calls that it ran (`success`), and rows (`count`).
+
+        A call that the model itself answers with an error is one that ran: Triton counts it as a success.
+        """
         text = call(self.metrics_url, "GET", "/metrics").decode()
-        counts = {"success": 0, "failure": 0, "count": 0}
+        counts = {"success": 0, "count": 0}
         for name, labels, value in re.findall(r"^(nv_inference_\w+)\{(.*)\} (\S+)$", text, re.MULTILINE):
             short = name.removeprefix("nv_inference_").removeprefix("request_")
             if short in counts and f'model="{model}"' in labels:
