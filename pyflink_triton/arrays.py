@@ -6,6 +6,8 @@ worker's first row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Context, Decimal
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from pyflink_triton.errors import JobError
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
+_EXACT = Context(prec=60)
 _MAX_OFFSET = (1 << 31) - 1
 _NUMPY: dict[pa.DataType, np.dtype[np.generic]] = {
     pa.int8(): np.dtype("<i1"),
@@ -81,10 +84,35 @@ def from_offsets(type_: pa.DataType, starts: npt.NDArray[Any], data: Any) -> pa.
     return pa.Array.from_buffers(type_, len(starts) - 1, [*buffers, pa.py_buffer(data)])
 
 
+def from_values(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
+    """Make an array of a few Python values, None for NULL, nested as the type is."""
+    bitmap = pa.py_buffer(_pack([value is not None for value in values]))
+    if pa.types.is_list(type_):
+        edges = np.cumsum([0, *(len(value or ()) for value in values)]).astype("<i4")
+        child = from_values([each for value in values for each in value or ()], type_.value_type)
+        return pa.Array.from_buffers(type_, len(values), [bitmap, pa.py_buffer(edges)], children=[child])
+    if type_ in (pa.utf8(), pa.binary()):
+        pieces = [value.encode() if isinstance(value, str) else value or b"" for value in values]
+        edges = np.cumsum([0, *map(len, pieces)]).astype("<i4")
+        return pa.Array.from_buffers(type_, len(values), [bitmap, pa.py_buffer(edges), pa.py_buffer(b"".join(pieces))])
+    if pa.types.is_boolean(type_):
+        data = _pack([bool(value) for value in values])
+    elif pa.types.is_decimal(type_):
+        units = [int((value or Decimal(0)).scaleb(type_.scale, _EXACT)) for value in values]
+        data = b"".join(unit.to_bytes(16, "little", signed=True) for unit in units)
+    else:
+        data = np.array([0 if value is None else value for value in values], _NUMPY[type_]).tobytes()
+    return pa.Array.from_buffers(type_, len(values), [bitmap, pa.py_buffer(data)])
+
+
 def take(array: pa.Array, places: Ints) -> pa.Array:
     """Reorder an array; a place below 0 gives NULL."""
     valid = pa.py_buffer(np.packbits(places >= 0, bitorder="little"))
     return array.take(pa.Array.from_buffers(pa.int64(), len(places), [valid, pa.py_buffer(places)]))
+
+
+def _pack(flags_: Sequence[bool]) -> bytes:
+    return np.packbits(np.array(flags_, dtype=np.bool_), bitorder="little").tobytes()
 
 
 def _view(buffer: Any, dtype: np.dtype[Any], offset: int, length: int) -> npt.NDArray[Any]:

@@ -70,6 +70,7 @@ class Client:
         version = "" if options.model_version is None else f"/versions/{options.model_version}"
         self._model_url = f"{options.endpoints[0]}/v2/models/{quote(options.model_name, safe='')}{version}"
         self._infer_url = URL(f"{self._model_url}/infer", encoded=True)
+        self._index_url = URL(f"{options.endpoints[0]}/v2/repository/index", encoded=True)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=options.max_in_flight_requests),
             timeout=aiohttp.ClientTimeout(total=options.timeout),
@@ -135,6 +136,23 @@ class Client:
             raise UnavailableError(f"{self._where()} answered {self._words(status, body)} for its configuration")
         config = self._json(body) if status == 200 else None
         return read_signature(metadata, config, self._options.max_batch_size)
+
+    async def models(self) -> list[str]:
+        """List the names of the models that are ready, sorted.
+
+        Raises:
+            UnavailableError: The server could not be reached.
+            JobError: The server does not tell.
+        """
+        status, _, body = await self._call("POST", self._index_url, json={})
+        where = f"Triton at {self._options.endpoint}"
+        if status != 200:
+            kind = AccessError if status in (401, 403) else UnavailableError
+            raise kind(f"{where} answered {self._words(status, body)} when asked for its models")
+        try:
+            return sorted({str(entry["name"]) for entry in json.loads(body) if entry.get("state") == "READY"})
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise ContractError(f"{where} answered with no list of models: {excerpt(body)}") from None
 
     async def _explain(self, status: int, body: bytes) -> tuple[int, bytes]:
         """A readiness probe answers without words; the metadata's answer has some."""

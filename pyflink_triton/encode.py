@@ -100,6 +100,9 @@ def encode(binding: Binding, column: pa.Array, fault: Fault) -> TensorColumn:
     elements = _cast_elements(binding, elements, fault, of_rows)
     if elements.null_count:
         fault(given & of_rows(~present(elements)), "holds a NULL; tensors cannot")
+    if binding.flatten:
+        leads = lengths.pop(0)
+        fault(given & (leads != 1), "has a leading dimension that is not 1, so 'flatten-batch-dim' cannot drop it")
     shapes = _shapes(tensor, lengths, given, fault)
     if is_fixed:
         data, size = _fixed_bytes(binding, elements, fault, of_rows), tensor.datatype.itemsize

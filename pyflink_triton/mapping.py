@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import pyarrow as pa
+
+from pyflink_triton.columns import Column, check_argument, check_count, check_shape, check_type
+from pyflink_triton.defaults import read_defaults
 from pyflink_triton.errors import SchemaError
+from pyflink_triton.option_columns import check_reference_argument, find_error_column, find_references
+from pyflink_triton.options import Options
 from pyflink_triton.signature import ModelSignature, TensorSpec
-from pyflink_triton.sqltypes import FLOATS, INTEGERS, SqlType, parse_type
+from pyflink_triton.sqltypes import SqlType, array_of
 
-#: The datatype that the documentation's table gives for a Flink type, for messages.
-_DOCUMENTED = {
-    "BOOLEAN": "BOOL",
-    "TINYINT": "INT32",
-    "SMALLINT": "INT32",
-    "INT": "INT32",
-    "BIGINT": "INT64",
-    "FLOAT": "FP32",
-    "DOUBLE": "FP64",
-    "STRING": "BYTES",
-    "BYTES": "BYTES",
-}
-
-
-@dataclass(frozen=True)
-class Column:
-    """A declared column of a model: its name and its Flink type."""
-
-    name: str
-    type: SqlType
-
-    @staticmethod
-    def parse(name: str, type_: str) -> Column:
-        """Read a column as Flink writes it; raises SchemaError for a type that no tensor can hold."""
-        return Column(name, parse_type(type_, name))
+__all__ = ["Binding", "Column", "Mapping", "check_declared", "map_columns"]
 
 
 @dataclass(frozen=True)
@@ -44,57 +27,84 @@ class Binding:
         column: The declared column.
         tensor: Its tensor.
         given: The type of the values that rows hold; cast to the declared type. Outputs: the declared type.
+        place: Which of the declared columns of its side it is.
+        flatten: Whether its values have a leading dimension of 1 that the tensor has not.
     """
 
     column: Column
     tensor: TensorSpec
     given: SqlType
+    place: int = 0
+    flatten: bool = False
 
 
 @dataclass(frozen=True)
 class Mapping:
-    """Every column's tensor.
+    """Every column's tensor, or what else the column is for.
 
     Attributes:
-        inputs: A binding for each input column, in the columns' order.
-        outputs: A binding for each output column, in the columns' order.
+        inputs: A binding for each input column that is a tensor, in the columns' order.
+        outputs: A binding for each output column that is a tensor, in the columns' order.
+        given: The types of the values of all input columns, in the columns' order.
+        output_types: The types of all output columns, in the columns' order.
+        references: The input columns that options refer to: which one, by the name that the option has for it.
+        error_column: Which output column takes the message of a row that failed; None: there is none.
+        defaults: An array of one row for each of ``outputs``, what a failed row answers; None: there is no default.
+        nullable: The input columns whose NULL does not make the row NULL, but leaves an optional tensor out.
+        is_array_batch: Whether each row is a batch of its own: ARRAYs of the elements that the tensors take.
     """
 
     inputs: tuple[Binding, ...]
     outputs: tuple[Binding, ...]
+    given: tuple[SqlType, ...]
+    output_types: tuple[SqlType, ...]
+    references: typing.Mapping[str, int] = field(default_factory=dict)
+    error_column: int | None = None
+    defaults: tuple[pa.Array, ...] | None = None
+    nullable: frozenset[int] = frozenset()
+    is_array_batch: bool = False
 
 
-def check_arguments(columns: Sequence[Column], arguments: Sequence[SqlType]) -> None:
-    """Check that the values of a call may be cast to the declared columns.
+@dataclass(frozen=True)
+class Declared:
+    """What the declared columns and the options say by themselves; see ``Mapping``."""
 
-    Scalars follow Flink's implicit casts. An array's elements are only widened within their kind, for Flink
-    lets others through and casts none of them.
+    references: typing.Mapping[str, int]
+    error_column: int | None
+    defaults: tuple[pa.Array, ...] | None
+
+
+def check_declared(
+    inputs: Sequence[Column],
+    outputs: Sequence[Column],
+    arguments: Sequence[SqlType] | None = None,
+    options: Options | None = None,
+) -> Declared:
+    """Check what can be checked of the declared columns without the server's model.
+
+    Args:
+        inputs: The declared INPUT columns.
+        outputs: The declared OUTPUT columns.
+        arguments: The types of the values given, in the order of ``inputs``.
+        options: The model's options.
 
     Raises:
-        SchemaError: They may not; the message holds the CAST to write.
+        PlanError: Something does not fit; the message names the column or option, and the remedy.
     """
-    if len(columns) != len(arguments):
-        raise SchemaError(f"the model takes {len(columns)} columns, and {len(arguments)} were given")
-    for column, given in zip(columns, arguments, strict=True):
-        if not _castable(given, column.type):
-            raise SchemaError(
-                f"input column '{column.name}' is declared {column.type}, and what is given is "
-                f"{given}. Write CAST(... AS {column.type})"
-            )
-
-
-def _castable(given: SqlType, declared: SqlType) -> bool:
-    if given.depth != declared.depth:
-        return False
-    source, target = given.leaf.name, declared.leaf.name
-    if source == target:
-        return source != "DECIMAL" or given.depth == 0 or given.arrow == declared.arrow
-    if source in INTEGERS and target in INTEGERS:
-        return INTEGERS.index(source) < INTEGERS.index(target)
-    if source in FLOATS and target in FLOATS:
-        return source == "FLOAT"
-    is_number = source in (*INTEGERS, "DECIMAL")
-    return given.depth == 0 and is_number and target in (*FLOATS, "DECIMAL")
+    references: dict[str, int] = {}
+    error_column, defaults = None, None
+    if options is not None:
+        references = find_references(options, inputs)
+        error_column = find_error_column(options, outputs)
+        defaults = read_defaults(options, [column for n, column in enumerate(outputs) if n != error_column])
+    if arguments is not None:
+        check_count(inputs, arguments)
+        for place, (column, given) in enumerate(zip(inputs, arguments, strict=True)):
+            if place in references.values():
+                check_reference_argument(column, given)
+            else:
+                check_argument(column, given)
+    return Declared(references, error_column, defaults)
 
 
 def map_columns(
@@ -102,6 +112,7 @@ def map_columns(
     inputs: Sequence[Column],
     outputs: Sequence[Column],
     arguments: Sequence[SqlType] | None = None,
+    options: Options | None = None,
 ) -> Mapping:
     """Find each column's tensor and check types and shapes.
 
@@ -110,24 +121,25 @@ def map_columns(
         inputs: The declared INPUT columns; every tensor that is not optional must be among them.
         outputs: The declared OUTPUT columns; some of the outputs are enough.
         arguments: The types of the values given, in the order of ``inputs``; by default the declared ones.
+        options: The model's options, for the columns that they name.
 
     Raises:
-        SchemaError: Something does not fit; the message names the column, both types and the remedy.
+        PlanError: Something does not fit; the message names the column, both types and the remedy.
     """
     if signature.decoupled:
         raise SchemaError(
             f"the server's model '{signature.name}' is decoupled, and the server's HTTP endpoint "
             "does not serve decoupled models. Use a model that gives one response for each request"
         )
-    if signature.stateful:
-        raise SchemaError(
-            f"the server's model '{signature.name}' is stateful (it has sequence_batching), and this "
-            "version sends no sequence ids. Use a stateless model"
-        )
-    if arguments is not None:
-        check_arguments(inputs, arguments)
-    given = arguments or [column.type for column in inputs]
-    in_tensors = _match("input", inputs, signature.inputs)
+    _refuse_stateful(signature)
+    declared = check_declared(inputs, outputs, arguments, options)
+    error_column = declared.error_column
+    given = tuple(arguments or (column.type for column in inputs))
+    in_places = _tensor_places(inputs, signature.inputs, set(declared.references.values()))
+    out_places = [place for place in range(len(outputs)) if place != error_column]
+    if error_column is not None:
+        _refuse_two_meanings(outputs[error_column], signature.outputs)
+    in_tensors = _match("input", [inputs[place] for place in in_places], signature.inputs)
     missing = [t for t in signature.inputs if t not in in_tensors and not t.optional]
     if missing:
         raise SchemaError(
@@ -135,15 +147,85 @@ def map_columns(
             f"Add a column {missing[0].name} {missing[0].sql_type} to INPUT; the model's inputs are "
             f"{', '.join(map(str, signature.inputs))}."
         )
-    for column, tensor in zip(inputs, in_tensors, strict=True):
-        _check("input", column, tensor)
-    out_tensors = _match("output", outputs, signature.outputs)
-    for column, tensor in zip(outputs, out_tensors, strict=True):
-        _check("output", column, tensor)
-    return Mapping(
-        tuple(map(Binding, inputs, in_tensors, given)),
-        tuple(Binding(column, tensor, column.type) for column, tensor in zip(outputs, out_tensors, strict=True)),
+    if arguments is not None:
+        for place in in_places:
+            check_argument(inputs[place], given[place])
+    out_tensors = _match("output", [outputs[place] for place in out_places], signature.outputs)
+    in_pairs = [(place, inputs[place], tensor) for place, tensor in zip(in_places, in_tensors, strict=True)]
+    out_pairs = [(place, outputs[place], tensor) for place, tensor in zip(out_places, out_tensors, strict=True)]
+    is_array_batch = signature.has_batch_axis and any(
+        column.type.depth == 1 and tensor.is_scalar for _, column, tensor in in_pairs
     )
+    if is_array_batch:
+        _check_array_batch([pair[1:] for pair in in_pairs], [pair[1:] for pair in out_pairs])
+    flatten = options is not None and options.flatten_batch_dim
+    is_flattened = [_fits("input", column, tensor, flatten, is_array_batch) for _, column, tensor in in_pairs]
+    for _, column, tensor in out_pairs:
+        _fits("output", column, tensor, False, is_array_batch)
+    return Mapping(
+        inputs=tuple(
+            Binding(column, tensor, given[place], place, is_flat)
+            for (place, column, tensor), is_flat in zip(in_pairs, is_flattened, strict=True)
+        ),
+        outputs=tuple(Binding(column, tensor, column.type, place) for place, column, tensor in out_pairs),
+        given=given,
+        output_types=tuple(column.type for column in outputs),
+        references=declared.references,
+        error_column=error_column,
+        defaults=declared.defaults,
+        nullable=frozenset(place for place, _, tensor in in_pairs if tensor.optional) - {*declared.references.values()},
+        is_array_batch=is_array_batch,
+    )
+
+
+def _refuse_stateful(signature: ModelSignature) -> None:
+    if signature.stateful:
+        raise SchemaError(
+            f"the server's model '{signature.name}' is stateful (it has sequence_batching), and this "
+            "version sends no sequence ids. Use a stateless model"
+        )
+
+
+def _refuse_two_meanings(column: Column, tensors: Sequence[TensorSpec]) -> None:
+    if any(tensor.name.lower() == column.name.lower() for tensor in tensors):
+        raise SchemaError(
+            f"option 'error-column' = '{column.name}' is a tensor of the model. Give the error column another name"
+        )
+
+
+def _tensor_places(columns: Sequence[Column], tensors: Sequence[TensorSpec], referred: set[int]) -> list[int]:
+    """The columns that stand for tensors: all but those that an option refers to and no tensor is called."""
+    names = {tensor.name.lower() for tensor in tensors}
+    places = [n for n, column in enumerate(columns) if n not in referred or column.name.lower() in names]
+    return places or list(range(len(columns)))
+
+
+def _check_array_batch(
+    inputs: Sequence[tuple[Column, TensorSpec]], outputs: Sequence[tuple[Column, TensorSpec]]
+) -> None:
+    """Check that every tensor has one element a row, and that every output is an ARRAY; raises SchemaError."""
+    first, spec = next(pair for pair in inputs if pair[1].is_scalar and pair[0].type.depth)
+    for column, tensor in (*inputs, *outputs):
+        if not tensor.is_scalar:
+            raise SchemaError(
+                f"input column '{first.name}' is {first.type}, an array as a batch, which needs every tensor to be of "
+                f"dims [1], and '{column.name}' stands for {tensor}. Declare '{first.name}' {first.type.leaf}"
+            )
+    for column, _ in outputs:
+        if column.type.depth != 1:
+            raise SchemaError(
+                f"input column '{first.name}' is {first.type}, and its tensor is {spec}. The shapes differ: declare it "
+                f"{first.type.leaf}, or, for an array as a batch, declare the output column '{column.name}' "
+                f"{array_of(column.type.leaf)}"
+            )
+
+
+def _fits(side: str, column: Column, tensor: TensorSpec, flatten: bool, is_array_batch: bool) -> bool:
+    """Check a column; returns whether a leading dimension of 1 is dropped."""
+    check_type(side, column, tensor)
+    if is_array_batch and column.type.depth == 1:
+        return False
+    return check_shape(side, column, tensor, flatten=flatten)
 
 
 def _match(side: str, columns: Sequence[Column], tensors: Sequence[TensorSpec]) -> list[TensorSpec]:
@@ -169,29 +251,3 @@ def _match(side: str, columns: Sequence[Column], tensors: Sequence[TensorSpec]) 
             raise SchemaError(f"two {side} columns stand for the tensor '{tensor.name}'. Leave one out")
         found.append(tensor)
     return found
-
-
-def _check(side: str, column: Column, tensor: TensorSpec) -> None:
-    leaf, datatype = column.type.leaf, tensor.datatype
-    fits = datatype.takes(leaf) if side == "input" else datatype.gives(leaf)
-    natural = tensor.sql_type
-    where = f"{side} column '{column.name}' is {column.type}, and its tensor is {tensor}."
-    if not fits:
-        expected, got = natural.leaf, _DOCUMENTED.get(leaf.name, leaf.name)
-        if side == "output":
-            expected, got = leaf, datatype.name
-        remedy = (
-            f"Declare it {natural}, and write CAST(... AS {natural}) where a column of another type is given"
-            if side == "input"
-            else f"Declare it {natural}, and CAST the result where another type is needed."
-        )
-        raise SchemaError(f"{where} Type mismatch: expected {expected} but got {got}. {remedy}")
-    rank, depth = len(tensor.dims), column.type.depth
-    if depth == 0:
-        is_good = all(dim in (1, -1) for dim in tensor.dims)
-    elif depth == 1:
-        is_good = rank >= 1 and tensor.dims != (1,) and (rank == 1 or tensor.dims.count(-1) < 2 or side == "output")
-    else:
-        is_good = depth == rank
-    if not is_good:
-        raise SchemaError(f"{where} The shapes differ: declare it {natural}")

@@ -9,7 +9,8 @@ from typing import Any
 class Metrics:
     """Counts since the last hand-over; not safe for threads: one event loop counts.
 
-    Counters: ``requests``, ``success``, ``failure`` and ``output_rows`` count rows, ``http_requests`` calls.
+    Counters: ``requests``, ``success``, ``failure``, ``output_rows`` and ``default_values`` count rows,
+    ``http_requests`` calls.
     Histograms: ``latency`` (one HTTP call, milliseconds), ``batch_size`` (rows of a call). Gauge: ``in_flight``.
     """
 
@@ -29,12 +30,21 @@ class Metrics:
         self._histograms.setdefault("latency", []).append(round(seconds * 1000, 3))
         self._in_flight -= 1
 
-    def settle(self, rows: int, failed: int) -> None:
-        """A batch is done: its rows that held no NULL, and those of them that failed."""
+    def settle(self, rows: int, failed: int, answered: int = 0, defaults: int = 0) -> None:
+        """A batch is done.
+
+        Args:
+            rows: Its rows that held no NULL.
+            failed: Those of them that failed.
+            answered: Those that failed and gave an output row all the same.
+            defaults: Those that took the default value.
+        """
         self._counters["requests"] += rows
         self._counters["success"] += rows - failed
         self._counters["failure"] += failed
-        self._counters["output_rows"] += rows - failed
+        self._counters["output_rows"] += rows - failed + answered
+        if defaults:
+            self._counters["default_values"] += defaults
 
     def take(self) -> dict[str, Any] | None:
         """Hand over what was counted since the last time; None when nothing was."""

@@ -42,8 +42,14 @@ def parse_options(options: Mapping[str, str], runtime_options: Mapping[str, str]
     return parsed
 
 
-def check_defaults(options: Mapping[str, str]) -> None:
+def check_defaults(options: Mapping[str, str]) -> Options:
     """Check the options of a catalog, which are the defaults of its models.
+
+    Args:
+        options: What the user wrote, without what is Flink's own.
+
+    Returns:
+        The options, with stand-ins for what only a model has and for an endpoint that is not set.
 
     Raises:
         OptionError: An option is unknown, has a bad value, or is one that only a model has.
@@ -52,7 +58,9 @@ def check_defaults(options: Mapping[str, str]) -> None:
         if key in options:
             raise OptionError(f"option '{key}' is for one model, not for a catalog. Write it in CREATE MODEL")
     values = _read(options)
-    _check_combinations(Options(**{"endpoints": ("http://localhost",), "model_name": "m", **values}), set(options))
+    defaults = Options(**{"endpoints": ("http://localhost",), "model_name": "m", **values})
+    _check_combinations(defaults, set(options))
+    return defaults
 
 
 def _read(written: Mapping[str, str]) -> dict[str, Any]:

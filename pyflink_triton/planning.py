@@ -1,24 +1,28 @@
-"""The questions that planning asks: are these options and this schema right for the model?"""
+"""The questions that planning asks: what models there are, their columns, and whether a statement fits them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from pyflink_triton import mapping
+from pyflink_triton.calls import call_types
 from pyflink_triton.client import Client
+from pyflink_triton.columns import Column, check_count
 from pyflink_triton.errors import TritonError, UnavailableError
-from pyflink_triton.mapping import Column, map_columns
-from pyflink_triton.option_parsing import parse_options
+from pyflink_triton.mapping import check_declared, map_columns
+from pyflink_triton.option_parsing import check_defaults, parse_options
 from pyflink_triton.options import Options
-from pyflink_triton.signature import ModelSignature
+from pyflink_triton.schema import derive_inputs, derive_outputs
+from pyflink_triton.signature import ModelSignature, write_planned
 from pyflink_triton.sqltypes import SqlType, parse_type
 from pyflink_triton.units import format_duration
 
+_Answer = TypeVar("_Answer")
 #: Rows that an operator should hold: enough to fill this many of the model's batches ...
 _BATCHES_IN_OPERATOR = 32
 #: ... within these bounds, for a row in the operator is a row to send again after a failure.
@@ -41,30 +45,30 @@ class Question:
     options: Options
     inputs: tuple[Column, ...]
     outputs: tuple[Column, ...]
-    arguments: tuple[SqlType, ...] | None
+    arguments: tuple[SqlType, ...] | None = None
 
     @staticmethod
     def parse(asked: Mapping[str, Any]) -> Question:
         """Read the question's fields; raises PlanError for what is wrong in them."""
         inputs = _columns(asked["input"])
         arguments = asked.get("arguments")
-        return Question(
-            model=asked["model"],
-            options=parse_options(asked["options"], asked.get("runtime_options")),
-            inputs=inputs,
-            outputs=_columns(asked["output"]),
-            arguments=None
-            if arguments is None
-            else tuple(parse_type(text, column.name) for text, column in zip(arguments, inputs, strict=True)),
-        )
+        if arguments is not None:
+            check_count(inputs, arguments)
+            arguments = tuple(parse_type(text, column.name) for text, column in zip(arguments, inputs, strict=True))
+        options = parse_options(asked["options"], asked.get("runtime_options"))
+        return Question(asked["model"], options, inputs, _columns(asked["output"]), arguments)
 
     def map(self, signature: ModelSignature) -> mapping.Mapping:
         """Map the columns to the model's tensors; raises SchemaError."""
-        return map_columns(signature, self.inputs, self.outputs, self.arguments)
+        return map_columns(signature, self.inputs, self.outputs, self.arguments, self.options)
 
 
 def _columns(columns: Sequence[Mapping[str, str]]) -> tuple[Column, ...]:
     return tuple(Column.parse(column["name"], column["type"]) for column in columns)
+
+
+def _written(columns: Sequence[Column]) -> list[dict[str, str]]:
+    return [{"name": column.name, "type": str(column.type)} for column in columns]
 
 
 async def check(question: Question) -> dict[str, Any]:
@@ -74,30 +78,104 @@ async def check(question: Question) -> dict[str, Any]:
         question: What the statement declares.
 
     Returns:
-        The rows that the operator should hold, and warnings.
+        The rows that the operator should hold, warnings, and the model's signature where it is known.
 
     Raises:
         TritonError: What is wrong, in one sentence.
     """
-    options, warnings = question.options, []
-    batch = 1
+    options, warnings = question.options, list[str]()
+    signature = None
     if options.plan_check != "off":
-        planning_options = replace(options, timeout=min(options.timeout, options.plan_check_timeout))
         try:
-            async with Client(planning_options) as client:
-                signature = await asyncio.wait_for(client.signature(), options.plan_check_timeout)
-            question.map(signature)
-            batch = signature.max_batch_size
-        except (UnavailableError, asyncio.TimeoutError) as error:
-            reason = str(error) or f"no answer within {format_duration(options.plan_check_timeout)}"
+            signature = await _ask(options, Client.signature)
+        except UnavailableError as error:
             if options.plan_check == "required":
                 raise UnavailableError(
-                    f"{reason} To plan without the server, set 'plan-check' = 'best-effort'."
+                    f"{error} To plan without the server, set 'plan-check' = 'best-effort'."
                 ) from None
-            warnings.append(f"Model '{question.model}' is not checked before the job starts: {reason}")
+            warnings.append(f"Model '{question.model}' is not checked before the job starts: {error}")
+    answer: dict[str, Any] = {"warnings": warnings}
+    if signature is None:
+        check_declared(question.inputs, question.outputs, question.arguments, options)
+    else:
+        question.map(signature)
+        answer["signature"] = write_planned(signature)
     low, high = _CAPACITY_BOUNDS
-    capacity = min(max(_BATCHES_IN_OPERATOR * batch, low), high)
-    return {"capacity": capacity, "warnings": warnings}
+    batch = 1 if signature is None else signature.max_batch_size
+    return {**answer, "capacity": min(max(_BATCHES_IN_OPERATOR * batch, low), high)}
+
+
+async def call(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the question ``call``: the types that the arguments of m(x) are cast to, and those of its outputs.
+
+    Args:
+        asked: The question's fields.
+
+    Returns:
+        The columns of both, and what ``check`` answers for them.
+
+    Raises:
+        TritonError: What is wrong, in one sentence.
+    """
+    declared = Question.parse({**asked, "arguments": None})
+    inputs, outputs = call_types(declared.inputs, declared.outputs, asked["arguments"], declared.options)
+    checked = await check(replace(declared, inputs=inputs, outputs=outputs))
+    return {"input": _written(inputs), "output": _written(outputs), **checked}
+
+
+async def describe(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the question ``describe``: a model's columns, from the server where they are not declared.
+
+    Args:
+        asked: The question's fields.
+
+    Returns:
+        The columns, ``input`` and ``output``.
+
+    Raises:
+        TritonError: What is wrong, in one sentence.
+    """
+    options = parse_options(asked["options"], asked.get("runtime_options"))
+    answer = {side: asked[side] for side in ("input", "output") if asked.get(side)}
+    if len(answer) < 2:
+        try:
+            signature = await _ask(options, Client.signature)
+        except UnavailableError as error:
+            raise UnavailableError(
+                f"{error} To create the model without the server, declare INPUT and OUTPUT"
+            ) from None
+        derived = {"input": derive_inputs(signature, options), "output": derive_outputs(signature, options)}
+        answer = {**{side: _written(columns) for side, columns in derived.items()}, **answer}
+    check_declared(_columns(answer["input"]), _columns(answer["output"]), options=options)
+    return answer
+
+
+async def list_models(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the question ``models``: the models that the catalog's server has ready.
+
+    Args:
+        asked: The question's fields.
+
+    Returns:
+        The names, sorted; none where the catalog has no endpoint.
+
+    Raises:
+        TritonError: What is wrong, in one sentence.
+    """
+    options = check_defaults(asked["options"])
+    return {"models": await _ask(options, Client.models) if "endpoint" in asked["options"] else []}
+
+
+async def _ask(options: Options, ask: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
+    """Ask the server one thing within ``plan-check-timeout``; raises UnavailableError when that is over."""
+    limit = options.plan_check_timeout
+    try:
+        async with Client(replace(options, timeout=min(options.timeout, limit))) as client:
+            return await asyncio.wait_for(ask(client), limit)
+    except asyncio.TimeoutError:
+        raise UnavailableError(
+            f"{options.endpoint} gave no answer within {format_duration(limit)}, the option 'plan-check-timeout'."
+        ) from None
 
 
 async def wait_until_ready(client: Client, options: Options) -> ModelSignature:

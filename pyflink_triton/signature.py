@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyflink_triton.datatypes import DATATYPES, Datatype
-from pyflink_triton.errors import ContractError, SchemaError
+from pyflink_triton.errors import ContractError, JobError, SchemaError
 from pyflink_triton.sqltypes import SqlType, array_of, simple
 
 
@@ -28,10 +28,15 @@ class TensorSpec:
     optional: bool = False
 
     @property
+    def is_scalar(self) -> bool:
+        """Whether it holds one element a row."""
+        return self.dims in ((), (1,))
+
+    @property
     def sql_type(self) -> SqlType:
         """The Flink type of a schema that is taken from the server."""
         leaf = simple(self.datatype.sql)
-        return leaf if self.dims in ((), (1,)) else array_of(leaf, len(self.dims))
+        return leaf if self.is_scalar else array_of(leaf, len(self.dims))
 
     def __str__(self) -> str:
         """For messages: name, datatype and dims."""
@@ -67,6 +72,57 @@ class ModelSignature:
         """For messages: the inputs and the outputs."""
         inputs, outputs = (", ".join(map(str, side)) for side in (self.inputs, self.outputs))
         return f"({inputs}) -> ({outputs}), max_batch_size {self.max_batch_size}"
+
+
+def write_planned(signature: ModelSignature) -> dict[str, Any]:
+    """What a plan keeps of a signature, as JSON: all that its columns were checked against."""
+    sides = {"inputs": signature.inputs, "outputs": signature.outputs}
+    return {
+        "name": signature.name,
+        **{
+            side: [
+                {"name": spec.name, "datatype": spec.datatype.name, "dims": list(spec.dims), "optional": spec.optional}
+                for spec in tensors
+            ]
+            for side, tensors in sides.items()
+        },
+        "max_batch_size": signature.max_batch_size,
+        "decoupled": signature.decoupled,
+        "stateful": signature.stateful,
+    }
+
+
+def read_planned(planned: Mapping[str, Any]) -> ModelSignature:
+    """Read what ``write_planned`` wrote."""
+    inputs, outputs = (
+        tuple(
+            TensorSpec(spec["name"], DATATYPES[spec["datatype"]], tuple(spec["dims"]), spec["optional"])
+            for spec in planned[side]
+        )
+        for side in ("inputs", "outputs")
+    )
+    kept = {key: planned[key] for key in ("name", "max_batch_size", "decoupled", "stateful")}
+    return ModelSignature(inputs=inputs, outputs=outputs, **kept)
+
+
+def check_unchanged(planned: ModelSignature, served: ModelSignature) -> None:
+    """Check that the server's model is still what the statement was planned with.
+
+    The size of its batches may change; whether it has a batch axis may not.
+
+    Raises:
+        JobError: It is not; the message holds both.
+    """
+    if _essence(planned) != _essence(served):
+        raise JobError(
+            f"the server's model '{served.name}' has changed: it was {planned} when the statement was planned, and is "
+            f"{served} now. Plan the statement again, or pin the version with the option 'model-version'"
+        )
+
+
+def _essence(signature: ModelSignature) -> tuple[object, ...]:
+    kind = (signature.has_batch_axis, signature.decoupled, signature.stateful)
+    return (frozenset(signature.inputs), frozenset(signature.outputs), *kind)
 
 
 def read_signature(

@@ -56,6 +56,28 @@ def identity(*tensors: TensorSpec, max_batch_size: int = 64) -> ModelSignature:
     return ModelSignature("m", tensors, tensors, max_batch_size)
 
 
+def declare(
+    signature: ModelSignature,
+    transport: Any,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    arguments: Sequence[str] | None = None,
+    metrics: Metrics | None = None,
+    **options: str,
+) -> Predictor:
+    """A predictor over columns as in ``INPUT`` and ``OUTPUT``."""
+    written = {key.replace("_", "-"): value for key, value in options.items()}
+    parsed = parse_options({"endpoint": "http://localhost:1", "model-name": "m", **written})
+    given = None if arguments is None else [parse_type(text, "x") for text in arguments]
+    columns = map_columns(signature, parse_columns(inputs), parse_columns(outputs), given, parsed)
+    return Predictor(transport, signature, columns, parsed, metrics or Metrics())
+
+
+def parse_columns(written: Sequence[str]) -> list[Column]:
+    """Columns as in ``INPUT``: a name and a type."""
+    return [Column.parse(*column.split(" ", 1)) for column in written]
+
+
 def predictor(
     signature: ModelSignature,
     transport: Any,
@@ -66,13 +88,7 @@ def predictor(
 ) -> Predictor:
     """A predictor over columns named like the model's tensors."""
     names = [tensor.name for tensor in signature.inputs]
-    given = None if arguments is None else [parse_type(text, "x") for text in arguments]
-    columns = map_columns(
-        signature,
-        [Column.parse(name, text) for name, text in zip(names, types, strict=True)],
-        [Column.parse(name, text) for name, text in zip(names, outputs or types, strict=True)],
-        given,
+    inputs, gives = (
+        [f"{name} {text}" for name, text in zip(names, side, strict=True)] for side in (types, outputs or types)
     )
-    written = {key.replace("_", "-"): value for key, value in options.items()}
-    parsed = parse_options({"endpoint": "http://localhost:1", "model-name": "m", **written})
-    return Predictor(transport, signature, columns, parsed, Metrics())
+    return declare(signature, transport, inputs, gives, arguments, None, **options)

@@ -255,3 +255,145 @@ def test_the_worker_imports_neither_pandas_nor_pyflink(triton: Triton, tmp_path:
         assert got.column(0).to_pylist() == values.to_pylist()
     shim.send("close")
     assert shim.process.wait(5) == 0
+
+
+def ask(shim: Shim, question: str, **fields: Any) -> dict[str, Any]:
+    """Ask a question of planning; the answer, or {"error": its sentence}."""
+    shim.send("plan", question=question, **fields)
+    header = shim.receive().header
+    answer: dict[str, Any] = header["answer"] if header["kind"] == "answer" else {"error": header["message"]}
+    return answer
+
+
+def declared(*columns: str) -> list[dict[str, str]]:
+    return [dict(zip(("name", "type"), column.split(" ", 1), strict=True)) for column in columns]
+
+
+def test_the_options_of_a_catalog_are_checked_without_a_server(shim: Shim) -> None:
+    shim.hello()
+    assert ask(shim, "defaults", options={"endpoint": "http://127.0.0.1:9", "timeout": "5 s"}) == {}
+    assert ask(shim, "defaults", options={}) == {}
+    assert "'time-out'" in ask(shim, "defaults", options={"time-out": "5 s"})["error"]
+    assert "'model-name' is for one model" in ask(shim, "defaults", options={"model-name": "m"})["error"]
+
+
+def test_the_models_that_are_ready_are_listed(shim: Shim, triton: Triton) -> None:
+    shim.hello()
+    names = ask(shim, "models", options={"endpoint": triton.http_url})["models"]
+    assert names == sorted(name for name, state in triton.index().items() if state == "READY")
+    assert ask(shim, "models", options={}) == {"models": []}
+    assert "Connection refused" in ask(shim, "models", options={"endpoint": "http://127.0.0.1:9"})["error"]
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "given", "inputs", "outputs"),
+    [
+        ("multi", {}, {}, ["amount FLOAT", "account BIGINT", "note STRING"], ["score FLOAT", "label STRING"]),
+        ("multi", {"error-column": "why"}, {"input": ["note BYTES"]}, ["note BYTES"],
+         ["score FLOAT", "label STRING", "why STRING"]),
+        ("identity_fp32_nested", {}, {}, ["x ARRAY<ARRAY<FLOAT>>"], ["y ARRAY<ARRAY<FLOAT>>"]),
+        ("sequence", {"sequence-id": "${user}-${x}", "sequence-start": "${first}"}, {},
+         ["x BIGINT", "user STRING", "first BOOLEAN"], ["sum BIGINT", "id BIGINT"]),
+        ("decoupled", {}, {}, ["x INT"], ["y INT"]),
+        ("nowhere", {"endpoint": "http://127.0.0.1:9"}, {"input": ["a INT"], "output": ["b INT"]},
+         ["a INT"], ["b INT"]),
+    ],
+)  # fmt: skip
+def test_what_is_not_declared_comes_from_the_server(
+    shim: Shim, triton: Triton, model: str, options: dict[str, str], given: dict[str, list[str]],
+    inputs: list[str], outputs: list[str],
+) -> None:  # fmt: skip
+    written = {"endpoint": triton.http_url, "model-name": model, **options}
+    fields = {side: declared(*columns) for side, columns in given.items()}
+    answer = ask(shim.hello(), "describe", model="c.d.m", options=written, **fields)
+    assert answer == {"input": declared(*inputs), "output": declared(*outputs)}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"model-name": "nowhere"}, "'nowhere'"),
+        ({"endpoint": "http://127.0.0.1:9"}, "declare INPUT and OUTPUT"),
+        ({"error-column": "SCORE"}, "'error-column' = 'SCORE' is a tensor"),
+    ],
+)
+def test_a_model_that_cannot_be_described_says_why(
+    shim: Shim, triton: Triton, options: dict[str, str], words: str
+) -> None:
+    written = {"endpoint": triton.http_url, "model-name": "multi", **options}
+    assert words in ask(shim.hello(), "describe", model="c.d.m", options=written)["error"]
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "outputs", "arguments", "cast", "gives"),
+    [
+        ("add", ["a FLOAT", "b FLOAT"], ["sum FLOAT"], ["INT NOT NULL", "DECIMAL(3, 1)"], ["FLOAT", "FLOAT"],
+         ["FLOAT"]),
+        ("add", ["a FLOAT", "b FLOAT"], ["sum FLOAT"], ["ARRAY<INT>", "NULL"], ["ARRAY<FLOAT>", "FLOAT"],
+         ["ARRAY<FLOAT>"]),
+        ("identity_fp32_matrix", ["x ARRAY<ARRAY<FLOAT>>"], ["y ARRAY<ARRAY<FLOAT>>"], ["ARRAY<DECIMAL(2, 1)>"],
+         ["ARRAY<FLOAT>"], ["ARRAY<ARRAY<FLOAT>>"]),
+        ("identity_fp32_matrix", ["x ARRAY<FLOAT>"], ["y ARRAY<FLOAT>"], ["ARRAY<ARRAY<FLOAT>>"],
+         ["ARRAY<ARRAY<FLOAT>>"], ["ARRAY<FLOAT>"]),
+        ("multi", ["amount FLOAT", "account BIGINT", "note STRING"], ["label STRING"],
+         ["FLOAT", "TINYINT", "CHAR(3) NOT NULL"], ["FLOAT", "BIGINT", "STRING"], ["STRING"]),
+    ],
+)  # fmt: skip
+def test_a_call_says_what_its_arguments_are_cast_to(
+    shim: Shim, triton: Triton, model: str, inputs: list[str], outputs: list[str], arguments: list[str],
+    cast: list[str], gives: list[str],
+) -> None:  # fmt: skip
+    options = {"endpoint": triton.http_url, "model-name": model}
+    fields = {"model": "c.d.m", "options": options, "input": declared(*inputs), "output": declared(*outputs)}
+    answer = ask(shim.hello(), "call", arguments=arguments, **fields)
+    assert [column["type"] for column in answer["input"]] == cast
+    assert [column["type"] for column in answer["output"]] == gives
+    assert answer["capacity"] >= 1000
+    sides = {"input": answer["input"], "output": answer["output"]}
+    shim.send("open", **{**fields, **sides}, planned=answer["signature"], task={"subtask": 0})
+    assert shim.receive().kind == "opened"
+
+
+@pytest.mark.parametrize(
+    ("model", "column", "argument", "words"),
+    [
+        ("identity_fp32", "x FLOAT", "DOUBLE", "CAST(... AS FLOAT)"),
+        ("identity_fp32", "x FLOAT", "STRING", "CAST(... AS FLOAT)"),
+        ("identity_fp32", "x FLOAT", "TIMESTAMP(3)", "TIMESTAMP(3)"),
+        ("identity_fp32", "x FLOAT", "ARRAY<ARRAY<FLOAT>>", "CAST(... AS FLOAT)"),
+        ("identity_fp32_nobatch", "x FLOAT", "ARRAY<FLOAT>", "declare it FLOAT"),
+        ("identity_fp32_array", "x ARRAY<FLOAT>", "FLOAT", "CAST(... AS ARRAY<FLOAT>)"),
+        ("identity_fp32_nested", "x ARRAY<ARRAY<FLOAT>>", "ARRAY<FLOAT>", "declare it ARRAY<ARRAY<FLOAT>>"),
+    ],
+)
+def test_what_flink_does_not_cast_is_refused(
+    shim: Shim, triton: Triton, model: str, column: str, argument: str, words: str
+) -> None:
+    options = {"endpoint": triton.http_url, "model-name": model}
+    sides = {"input": declared(column), "output": declared(column.replace("x ", "y "))}
+    answer = ask(shim.hello(), "call", model="c.d.m", options=options, arguments=[argument], **sides)
+    assert words in answer["error"]
+    answer = ask(shim, "call", model="c.d.m", options=options, arguments=["INT", "INT"], **sides)
+    assert f"takes 1 columns ({column}), and 2 were given" in answer["error"]
+
+
+def test_a_model_that_changed_since_the_plan_fails_the_job(shim: Shim, triton: Triton) -> None:
+    fields = add_question(triton.http_url)
+    planned = ask(shim.hello(), "check", **fields)["signature"]
+    shim.send("open", **fields, planned={**planned, "max_batch_size": 7}, task={"subtask": 0})
+    assert shim.receive().kind == "opened"
+    other = {**planned, "inputs": [{**planned["inputs"][0], "datatype": "FP64"}, planned["inputs"][1]]}
+    shim.send("open", **fields, planned=other, task={"subtask": 0})
+    message = shim.receive("error").header["message"]
+    assert "it was (a FP64[1], b FP32[1])" in message
+    assert "and is (a FP32[1], b FP32[1])" in message
+
+
+def test_without_the_server_what_can_be_checked_is(shim: Shim) -> None:
+    fields = add_question("http://127.0.0.1:9", plan_check="off")
+    assert "signature" not in ask(shim.hello(), "check", **fields)
+    assert (
+        "'error-column' = 'e'"
+        in ask(shim, "check", **add_question("http://h", plan_check="off", error_column="e"))["error"]
+    )
+    assert ask(shim, "call", arguments=["INT", "ARRAY<FLOAT>"], **fields)["output"][0]["type"] == "ARRAY<FLOAT>"

@@ -272,3 +272,28 @@ def test_a_null_for_an_optional_tensor_leaves_it_out() -> None:
     assert prediction.outputs.column(0).to_pylist() == [1.0, 2.0, None, 4.0]
     assert prediction.outputs.column(1).to_pylist() == [1.0, 5.0, None, 4.0]
     assert sorted([entry["name"] for entry, _ in request] for request in echo.requests) == [["a"], ["a", "b"]]
+
+
+def test_a_leading_dimension_of_one_is_dropped_where_asked() -> None:
+    spec, nested = tensor("FP32", -1), "ARRAY<ARRAY<FLOAT>>"
+    rows: list[Any] = [[[1.0, 2.0]], [[3.0]], None, [[]]]
+    echo = Echo()
+    got, errors = run(spec, nested, rows, output="ARRAY<FLOAT>", echo=echo, flatten_batch_dim="true")
+    assert (got, errors) == ([[1.0, 2.0], [3.0], None, []], {})
+    assert sorted(echo.shapes) == [[1, 0], [1, 1], [1, 2]]
+    bad = [[[1.0], [2.0]], [], [None], [[1.0, None]], [[4.0]]]
+    got, errors = run(spec, nested, bad, output="ARRAY<FLOAT>", flatten_batch_dim="true")
+    assert got == [None, None, None, None, [4.0]]
+    what = ["has a leading dimension"] * 2 + ["holds a NULL"] * 2
+    assert all(words in errors[row] for row, words in enumerate(what))
+    assert sorted(errors) == [0, 1, 2, 3]
+    cube = "ARRAY<ARRAY<ARRAY<FLOAT>>>"
+    matrix = [[[1.0, 2.0], [3.0, 4.0]]]
+    got, errors = run(tensor("FP32", -1, 2), cube, [matrix], output="ARRAY<ARRAY<FLOAT>>", flatten_batch_dim="true")
+    assert (got, errors) == ([matrix[0]], {})
+    # What has no such dimension goes as ever, flat values too.
+    flat = [1.0, 2.0, 3.0, 4.0]
+    got, errors = run(tensor("FP32", 2, 2), "ARRAY<FLOAT>", [flat], flatten_batch_dim="true")
+    assert (got, errors) == ([flat], {})
+    assert run(tensor("FP32", 1), "ARRAY<ARRAY<FLOAT>>", [[[1.0]], [[1.0, 2.0]]], output="FLOAT",
+               flatten_batch_dim="true")[0] == [1.0, None]  # fmt: skip

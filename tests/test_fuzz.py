@@ -125,3 +125,49 @@ def test_random_batches_equal_their_values(seed: int) -> None:
         expected = [[None] * len(row) if None in row else list(row) for row in zip(*columns, strict=True)]
         got = [list(row) for row in zip(*(output.to_pylist() for output in prediction.outputs.columns), strict=True)]
         assert repr(got) == repr(expected), (tensors, types, max_batch_size)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_arrays_as_batches_equal_their_values(seed: int) -> None:
+    random = Random(seed)
+    for _ in range(BATCHES):
+        rows, max_batch_size = random.choice([1, 2, 30]), random.choice([1, 3, 64])
+        datatypes = [random.choice(list(DATATYPES)) for _ in range(random.choice([1, 2, 3]))]
+        is_array = [True, *(random.random() < 0.6 for _ in datatypes[1:])]
+        lengths = [random.choice([0, 1, 2, 9]) for _ in range(rows)]
+        columns, arrays, types, broken = [], [], [], set[int]()
+        for datatype, is_list in zip(datatypes, is_array, strict=True):
+            values = [[value(random, datatype) for _ in range(size)] if is_list else value(random, datatype)
+                      for size in lengths]  # fmt: skip
+            for row in range(rows):
+                if random.random() < 0.1:
+                    values[row] = None
+                elif is_list and random.random() < 0.05:
+                    values[row] = [*values[row], None]
+                    broken.add(row)
+            type_ = f"ARRAY<{DATATYPES[datatype].sql}>" if is_list else DATATYPES[datatype].sql
+            padding = values[: random.choice([0, 0, 3])]
+            array = pa.array([*padding, *values, *padding], parse_type(type_, "x").arrow).slice(len(padding), rows)
+            columns.append(values)
+            arrays.append(array)
+            types.append(type_)
+        tensors = [TensorSpec(f"t{n}", DATATYPES[datatype], (1,)) for n, datatype in enumerate(datatypes)]
+        outputs = [f"ARRAY<{DATATYPES[datatype].sql}>" for datatype in datatypes]
+        made = (identity(*tensors, max_batch_size=max_batch_size), StrictEcho(random, max_batch_size), types)
+        batch = pa.record_batch(arrays, names=[f"c{number}" for number in range(len(arrays))])
+
+        async def predict(made: Any = made, outputs: Any = outputs, batch: pa.RecordBatch = batch) -> Any:
+            return await predictor(made[0], made[1], made[2], outputs=outputs).predict(batch)
+
+        prediction = asyncio.run(predict())
+        prediction.outputs.validate(full=True)
+        expected = [
+            [None] * len(row)
+            if None in row or n in broken
+            else [each if is_list else [each] * lengths[n] for each, is_list in zip(row, is_array, strict=True)]
+            for n, row in enumerate(zip(*columns, strict=True))
+        ]
+        nulls = {n for n, row in enumerate(zip(*columns, strict=True)) if None in row}
+        assert set(prediction.errors) == broken - nulls
+        got = [list(row) for row in zip(*(output.to_pylist() for output in prediction.outputs.columns), strict=True)]
+        assert repr(got) == repr(expected), (tensors, types, max_batch_size)

@@ -72,6 +72,10 @@ FP32, BYTES = spec("x", "FP32", 1), spec("x", "BYTES", 1)
         (FP32, "x ARRAY<FLOAT>", ["shapes differ", "declare it FLOAT"]),
         (spec("x", "FP32", 2, 3), "x ARRAY<ARRAY<ARRAY<FLOAT>>>", ["declare it ARRAY<ARRAY<FLOAT>>"]),
         (spec("x", "FP32", -1, -1), "x ARRAY<FLOAT>", ["declare it ARRAY<ARRAY<FLOAT>>"]),
+        (spec("x", "FP32", 4), "x ARRAY<ARRAY<FLOAT>>", ["declare it ARRAY<FLOAT>", "'flatten-batch-dim' = 'true'"]),
+        (spec("x", "INT64", 1), "x DECIMAL(19, 0)", ["'x' is DECIMAL(19, 0)", "CAST(... AS BIGINT)"]),
+        (BYTES, "x DECIMAL(5, 2)", ["CAST(... AS STRING)"]),
+        (spec("x", "FP32", -1), "x ARRAY<DECIMAL(5, 2)>", ["CAST(... AS ARRAY<FLOAT>)"]),
         (spec("x", "FP32", -1), "x ARRAY<INT>", ["expected FLOAT but got INT32", "CAST(... AS ARRAY<FLOAT>)"]),
     ],
 )

@@ -13,12 +13,14 @@ from typing import Any
 import pyarrow as pa
 
 from pyflink_triton.bridge.frames import MAX_BODY, PROTOCOL, Frame, FrameError, write_frame
+from pyflink_triton.bridge.questions import QUESTIONS
 from pyflink_triton.client import Client
 from pyflink_triton.errors import JobError, TritonError
 from pyflink_triton.mapping import Mapping
 from pyflink_triton.metrics import Metrics
-from pyflink_triton.planning import Question, check, wait_until_ready
+from pyflink_triton.planning import Question, wait_until_ready
 from pyflink_triton.predictor import Predictor
+from pyflink_triton.signature import check_unchanged, read_planned
 from pyflink_triton.version import __version__
 
 #: A frame closes at so many rows or bytes.
@@ -100,9 +102,10 @@ class Worker:
         )
 
     async def _plan(self, frame: Frame) -> None:
-        if frame.header["question"] != "check":
+        ask = QUESTIONS.get(frame.header["question"])
+        if ask is None:
             raise FrameError(f"there is no question {frame.header['question']!r}")
-        self._send(kind="answer", id=frame.header["id"], answer=await check(Question.parse(frame.header)))
+        self._send(kind="answer", id=frame.header["id"], answer=await ask(frame.header))
 
     async def _open(self, frame: Frame) -> None:
         self.is_planner = False
@@ -112,8 +115,10 @@ class Worker:
         print(f"Model '{self._model}' predicts with {where}.", file=sys.stderr, flush=True)
         self._client = Client(question.options)
         signature = await wait_until_ready(self._client, question.options)
+        if frame.header.get("planned") is not None:
+            check_unchanged(read_planned(frame.header["planned"]), signature)
         columns = question.map(signature)
-        self._schema = pa.schema([(f"c{index}", binding.given.arrow) for index, binding in enumerate(columns.inputs)])
+        self._schema = pa.schema([(f"c{index}", type_.arrow) for index, type_ in enumerate(columns.given)])
         self._predictor = Predictor(self._client, signature, columns, question.options, self._metrics)
         self._send(
             kind="opened",

@@ -33,7 +33,8 @@ final class PlanningWorker {
         return ask("check", call.toJson());
     }
 
-    private JsonNode ask(String question, ObjectNode fields) {
+    /** Asks any of the questions of planning. */
+    JsonNode ask(String question, ObjectNode fields) {
         fields.put("kind", "plan").put("question", question);
         try {
             WorkerClient asked = living();

@@ -1,0 +1,77 @@
+package io.github.pyflinktriton;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+import org.apache.flink.table.catalog.DataTypeFactory;
+import org.apache.flink.table.functions.ScalarFunction;
+import org.apache.flink.table.functions.python.PythonEnv;
+import org.apache.flink.table.functions.python.PythonFunction;
+import org.apache.flink.table.functions.python.PythonFunctionKind;
+import org.apache.flink.table.types.inference.TypeInference;
+
+import java.io.IOException;
+import java.io.ObjectOutputStream;
+import java.io.UncheckedIOException;
+
+/** {@code m(x)} in batch: a vectorized function that PyFlink's own worker runs. */
+public final class TritonPandasFunction extends ScalarFunction implements PythonFunction {
+
+    private static final long serialVersionUID = 1L;
+
+    private final transient ModelFunction function;
+    private byte[] payload;
+
+    TritonPandasFunction(ModelFunction function) {
+        this.function = function;
+    }
+
+    @Override
+    public TypeInference getTypeInference(DataTypeFactory typeFactory) {
+        return function.typeInferenceWithRows();
+    }
+
+    /** It is what it is in each row, but planning must never call it. */
+    @Override
+    public boolean supportsConstantFolding() {
+        return false;
+    }
+
+    @Override
+    public synchronized byte[] getSerializedPythonFunction() {
+        if (payload == null) {
+            try {
+                payload =
+                        PlanningWorker.of(function.python().planning)
+                                .ask("payload", payloadQuestion())
+                                .path("payload")
+                                .binaryValue();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+        return payload;
+    }
+
+    private ObjectNode payloadQuestion() {
+        ObjectNode question =
+                Frame.JSON.createObjectNode();
+        question.set("call", function.call().toOpen());
+        return question;
+    }
+
+    @Override
+    public PythonEnv getPythonEnv() {
+        return new PythonEnv(PythonEnv.ExecType.PROCESS);
+    }
+
+    @Override
+    public PythonFunctionKind getPythonFunctionKind() {
+        return PythonFunctionKind.PANDAS;
+    }
+
+    /** Only here is it certain which call it is for, and that the task will need it. */
+    private void writeObject(ObjectOutputStream out) throws IOException {
+        getSerializedPythonFunction();
+        out.defaultWriteObject();
+    }
+}
