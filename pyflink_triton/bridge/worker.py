@@ -14,13 +14,11 @@ import pyarrow as pa
 
 from pyflink_triton.bridge.frames import MAX_BODY, PROTOCOL, Frame, FrameError, write_frame
 from pyflink_triton.bridge.questions import QUESTIONS
-from pyflink_triton.client import Client
 from pyflink_triton.errors import JobError, TritonError
 from pyflink_triton.mapping import Mapping
 from pyflink_triton.metrics import Metrics
-from pyflink_triton.planning import Question, wait_until_ready
-from pyflink_triton.predictor import Predictor
-from pyflink_triton.signature import check_unchanged, read_planned
+from pyflink_triton.opening import OpenedModel, open_model
+from pyflink_triton.planning import Question
 from pyflink_triton.version import __version__
 
 #: A frame closes at so many rows or bytes.
@@ -44,8 +42,7 @@ class Worker:
     def __init__(self, write: Write) -> None:
         self._write = write
         self._metrics = Metrics()
-        self._client: Client | None = None
-        self._predictor: Predictor | None = None
+        self._opened: OpenedModel | None = None
         self._schema: pa.Schema | None = None
         self._model = ""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -113,13 +110,9 @@ class Worker:
         self._model = question.model
         where = f"Triton's model '{question.options.model_name}' at {question.options.endpoint}"
         print(f"Model '{self._model}' predicts with {where}.", file=sys.stderr, flush=True)
-        self._client = Client(question.options)
-        signature = await wait_until_ready(self._client, question.options)
-        if frame.header.get("planned") is not None:
-            check_unchanged(read_planned(frame.header["planned"]), signature)
-        columns = question.map(signature)
+        self._opened = await open_model(frame.header, self._metrics)
+        columns = self._opened.columns
         self._schema = pa.schema([(f"c{index}", type_.arrow) for index, type_ in enumerate(columns.given)])
-        self._predictor = Predictor(self._client, signature, columns, question.options, self._metrics)
         self._send(
             kind="opened",
             id=frame.header["id"],
@@ -130,7 +123,7 @@ class Worker:
         )
 
     async def _predict(self, frame: Frame) -> None:
-        if self._predictor is None:
+        if self._opened is None:
             raise FrameError("rows came before the model was opened")
         try:
             batch = pa.ipc.read_record_batch(pa.py_buffer(frame.body), self._schema)
@@ -138,7 +131,7 @@ class Worker:
             raise FrameError(f"a frame's rows cannot be read: {error}") from None
         if batch.num_rows != frame.header["rows"]:
             raise FrameError(f"a frame of {frame.header['rows']} rows holds {batch.num_rows}")
-        prediction = await self._predictor.predict(batch)
+        prediction = await self._opened.predictor.predict(batch)
         header: dict[str, Any] = {"kind": "result", "id": frame.header["id"], "rows": batch.num_rows}
         if prediction.errors:
             header["errors"] = {str(row): self._named(text, frame) for row, text in prediction.errors.items()}
@@ -166,8 +159,8 @@ class Worker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._client is not None:
-            await self._client.close()
+        if self._opened is not None:
+            await self._opened.close()
 
 
 def _frame_rows(columns: Mapping) -> int:
