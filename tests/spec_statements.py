@@ -471,7 +471,7 @@ GROUP BY window_start, window_end""",
   COALESCE(`model`(features), -1.0) AS prediction  -- Default to -1 on failure
 FROM user_data""",
                 "MODEL is a reserved word, so a model of that name is quoted; and a row that failed is NULL only "
-                "where the model has `'default-value' = 'null'`: without it a failure fails the job and hides in no NULL.",
+                "where the model has `'default-value' = 'null'`: without it a failure fails the job.",
             )
         ],
         {
