@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from pyflink.table.udf import FunctionContext, ScalarFunction
 from pyflink_triton.planning import Question
 from pyflink_triton.table import arrow_exchange as exchange
 from pyflink_triton.table.columns import first_error, fit, record_batch, repeat
+from pyflink_triton.table.loading import loaded_inputs, task_of
 from pyflink_triton.table.metric_group import MetricFeed
 from pyflink_triton.table.model_thread import ModelThread
 
@@ -30,7 +30,7 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
         self._metrics: MetricFeed | None = None
         question = Question.parse(call)
         self._inputs, self._outputs = question.inputs, question.outputs
-        inputs = _inputs_where_loaded()
+        inputs = loaded_inputs()
         #: The arguments that are columns of rows, and not what another Python function gave.
         self._from_rows = {place for place, each in enumerate(inputs or ()) if each.HasField("inputOffset")}
         if inputs is not None:
@@ -90,23 +90,3 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
             return repeat(argument, column, rows)
         values = exchange.column_of(argument) if place in self._from_rows else None
         return fit(exchange.from_series(argument, column.type.arrow) if values is None else values, column)
-
-
-def task_of(context: FunctionContext) -> dict[str, Any]:
-    """The task's part of the bridge protocol's ``open``."""
-    return {
-        "name": context.get_task_name(),
-        "subtask": context.get_index_of_this_subtask(),
-        "parallelism": context.get_number_of_parallel_subtasks(),
-        "attempt": context.get_attempt_number(),
-    }
-
-
-def _inputs_where_loaded() -> Any:
-    """The arguments of the call that PyFlink's worker is loading a function for; None in any other process."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code.co_name == "extract_user_defined_function":
-            return frame.f_locals["user_defined_function_proto"].inputs
-        frame = frame.f_back  # type: ignore[assignment] # None ends it
-    return None

@@ -33,7 +33,7 @@ final class CallTypes implements InputTypeStrategy, TypeStrategy {
     public Optional<List<DataType>> inferInputTypes(CallContext context, boolean throwOnFailure) {
         try {
             List<LogicalType> types =
-                    new ArrayList<>(call(context).input.getChildren());
+                    new ArrayList<>(call(context).arguments.getChildren());
             types.addAll(hidden);
             return Optional.of(
                     types.stream()

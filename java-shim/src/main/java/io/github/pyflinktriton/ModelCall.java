@@ -5,9 +5,11 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 
 import org.apache.flink.table.catalog.ResolvedCatalogModel;
 import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.RowType;
 
 import java.io.Serializable;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -77,12 +79,27 @@ final class ModelCall implements Serializable {
                 model, options, runtimeOptions, input, output, arguments, signature(answer));
     }
 
-    /** As Python answered to {@code call}: arguments are cast to its input. */
-    ModelCall retyped(JsonNode answer) {
-        RowType cast = ModelSchemas.toRowType(answer.path("input"));
+    /**
+     * As Python answered to {@code call}. Arrays are cast by Flink; values go as they are and Python
+     * casts them, because Flink loses the casts of arguments that are given by name.
+     */
+    ModelCall retyped(JsonNode answer, List<LogicalType> given) {
+        RowType wanted = ModelSchemas.toRowType(answer.path("input"));
         RowType results = ModelSchemas.toRowType(answer.path("output"));
+        List<LogicalType> sent = new ArrayList<>(wanted.getChildren());
+        for (int i = 0; i < sent.size(); i++) {
+            if (!sent.get(i).is(LogicalTypeRoot.ARRAY)) {
+                sent.set(i, given.get(i).copy(true));
+            }
+        }
         return new ModelCall(
-                model, options, runtimeOptions, cast, results, cast, signature(answer));
+                model,
+                options,
+                runtimeOptions,
+                wanted,
+                results,
+                RowType.of(sent.toArray(new LogicalType[0])),
+                signature(answer));
     }
 
     ObjectNode toJson() {

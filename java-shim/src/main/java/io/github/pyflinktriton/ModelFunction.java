@@ -61,7 +61,7 @@ final class ModelFunction {
         JsonNode answer = PlanningWorker.of(python.planning).ask("call", given.toJson());
         Log.warnings(declared.model, answer);
         AsyncDefaults.raiseScalar(session, answer);
-        return declared.retyped(answer);
+        return declared.retyped(answer, types);
     }
 
     /** An untyped NULL takes the declared type. */
