@@ -1,5 +1,6 @@
 package io.github.pyflinktriton;
 
+import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.catalog.DataTypeFactory;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.functions.AsyncScalarFunction;
@@ -41,6 +42,11 @@ public final class TritonAsyncScalarFunction extends AsyncScalarFunction
 
     @Override
     public TypeInference getTypeInference(DataTypeFactory typeFactory) {
+        if (!ForwardedNulls.areKept()) {
+            throw new ValidationException(
+                    "A model cannot be called as a function here: this Flink loses NULLs beside async functions, and "
+                            + "one ran before it could be repaired. Create the catalog first, or use ML_PREDICT.");
+        }
         return function.typeInference();
     }
 
