@@ -48,3 +48,8 @@ class AccessError(JobError):
 
 class ContractError(JobError):
     """The server's answer breaks the protocol or the model's signature."""
+
+
+def sentence(message: str) -> str:
+    """End a message as a sentence ends."""
+    return message if message.endswith((".", "?")) else f"{message}."

@@ -13,7 +13,7 @@ from pyflink_triton import mapping
 from pyflink_triton.calls import call_types
 from pyflink_triton.client import Client
 from pyflink_triton.columns import Column, check_count
-from pyflink_triton.errors import TritonError, UnavailableError
+from pyflink_triton.errors import TritonError, UnavailableError, sentence
 from pyflink_triton.mapping import check_declared, map_columns
 from pyflink_triton.option_parsing import check_defaults, parse_options
 from pyflink_triton.options import Options
@@ -91,7 +91,7 @@ async def check(question: Question) -> dict[str, Any]:
         except UnavailableError as error:
             if options.plan_check == "required":
                 raise UnavailableError(
-                    f"{error} To plan without the server, set 'plan-check' = 'best-effort'."
+                    f"{sentence(str(error))} To plan without the server, set 'plan-check' = 'best-effort'."
                 ) from None
             warnings.append(f"Model '{question.model}' is not checked before the job starts: {error}")
     answer: dict[str, Any] = {"warnings": warnings}
@@ -142,7 +142,7 @@ async def describe(asked: Mapping[str, Any]) -> dict[str, Any]:
             signature = await _ask(options, Client.signature)
         except UnavailableError as error:
             raise UnavailableError(
-                f"{error} To create the model without the server, declare INPUT and OUTPUT"
+                f"{sentence(str(error))} To create the model without the server, declare INPUT and OUTPUT"
             ) from None
         derived = {"input": derive_inputs(signature, options), "output": derive_outputs(signature, options)}
         answer = {**{side: _written(columns) for side, columns in derived.items()}, **answer}

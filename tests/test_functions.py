@@ -43,7 +43,9 @@ def sql(request: pytest.FixtureRequest, triton: Triton) -> Iterator[Sessions]:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        pytest.param("SELECT id, n, identity_fp32(f) FROM t", [(1, 7, 1.5), (2, None, 2.5), (3, 9, None)], id="projection"),
+        pytest.param(
+            "SELECT id, n, identity_fp32(f) FROM t", [(1, 7, 1.5), (2, None, 2.5), (3, 9, None)], id="projection"
+        ),
         pytest.param("SELECT id FROM t WHERE identity_fp32(f) > 2", [2], id="where"),
         pytest.param(
             "SELECT CASE WHEN identity_fp32(f) > 2 THEN 'high' ELSE identity_bytes(text) END FROM t",
@@ -70,14 +72,18 @@ def sql(request: pytest.FixtureRequest, triton: Triton) -> Iterator[Sessions]:
         pytest.param("SELECT identity_fp32(NULL) FROM t WHERE id = 1", [None], id="an untyped NULL"),
         pytest.param("SELECT add(n, id) FROM t", [12.0, 8.0, None], id="INT is cast to FLOAT"),
         pytest.param("SELECT add(b => f, a => 2.5) FROM t", [4.0, 5.0, None], id="names"),
-        pytest.param(
-            "SELECT multi(f, n, text) FROM t WHERE id = 1", [Row(3.0, "GOOD")], id="several outputs as a ROW"
-        ),
+        pytest.param("SELECT multi(f, n, text) FROM t WHERE id = 1", [Row(3.0, "GOOD")], id="several outputs as a ROW"),
         pytest.param("SELECT multi(f, n, text).label FROM t", ["GOOD", None, None], id="a field of the ROW"),
         pytest.param("SELECT triton.`default`.Identity_FP32(f) FROM t WHERE id = 1", [1.5], id="the full name"),
-        pytest.param("SELECT identity_fp32(ARRAY[f, CAST(2.5 AS FLOAT)]) FROM t WHERE id = 1", [[1.5, 2.5]], id="an array as a batch"),
         pytest.param(
-            "SELECT add(ARRAY[f, CAST(2.5 AS FLOAT)], ARRAY[1, 2]) FROM t WHERE id = 1", [[2.5, 4.5]], id="arrays as a batch"
+            "SELECT identity_fp32(ARRAY[f, CAST(2.5 AS FLOAT)]) FROM t WHERE id = 1",
+            [[1.5, 2.5]],
+            id="an array as a batch",
+        ),
+        pytest.param(
+            "SELECT add(ARRAY[f, CAST(2.5 AS FLOAT)], ARRAY[1, 2]) FROM t WHERE id = 1",
+            [[2.5, 4.5]],
+            id="arrays as a batch",
         ),
         pytest.param(
             "SELECT identity_fp32_matrix(ARRAY[1, 2, 3, 4, 5, CAST(f AS FLOAT)])[1] FROM t WHERE id = 1",
