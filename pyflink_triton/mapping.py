@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyflink_triton.columns import Column, check_argument, check_count, check_shape, check_type
 from pyflink_triton.defaults import read_defaults
 from pyflink_triton.errors import SchemaError
+from pyflink_triton.matching import match, tensor_places
 from pyflink_triton.option_columns import check_reference_argument, find_error_column, find_references
 from pyflink_triton.options import Options
 from pyflink_triton.signature import ModelSignature, TensorSpec
@@ -135,11 +136,11 @@ def map_columns(
     declared = check_declared(inputs, outputs, arguments, options)
     error_column = declared.error_column
     given = tuple(arguments or (column.type for column in inputs))
-    in_places = _tensor_places(inputs, signature.inputs, set(declared.references.values()))
+    in_places = tensor_places(inputs, signature.inputs, set(declared.references.values()))
     out_places = [place for place in range(len(outputs)) if place != error_column]
     if error_column is not None:
         _refuse_two_meanings(outputs[error_column], signature.outputs)
-    in_tensors = _match("input", [inputs[place] for place in in_places], signature.inputs)
+    in_tensors = match("input", [inputs[place] for place in in_places], signature.inputs)
     missing = [t for t in signature.inputs if t not in in_tensors and not t.optional]
     if missing:
         raise SchemaError(
@@ -150,7 +151,7 @@ def map_columns(
     if arguments is not None:
         for place in in_places:
             check_argument(inputs[place], given[place])
-    out_tensors = _match("output", [outputs[place] for place in out_places], signature.outputs)
+    out_tensors = match("output", [outputs[place] for place in out_places], signature.outputs)
     in_pairs = [(place, inputs[place], tensor) for place, tensor in zip(in_places, in_tensors, strict=True)]
     out_pairs = [(place, outputs[place], tensor) for place, tensor in zip(out_places, out_tensors, strict=True)]
     is_array_batch = signature.has_batch_axis and any(
@@ -193,15 +194,9 @@ def _refuse_two_meanings(column: Column, tensors: Sequence[TensorSpec]) -> None:
         )
 
 
-def _tensor_places(columns: Sequence[Column], tensors: Sequence[TensorSpec], referred: set[int]) -> list[int]:
-    """The columns that stand for tensors: all but those that an option refers to and no tensor is called."""
-    names = {tensor.name.lower() for tensor in tensors}
-    places = [n for n, column in enumerate(columns) if n not in referred or column.name.lower() in names]
-    return places or list(range(len(columns)))
-
-
 def _check_array_batch(
-    inputs: Sequence[tuple[Column, TensorSpec]], outputs: Sequence[tuple[Column, TensorSpec]]
+    inputs: Sequence[tuple[Column, TensorSpec]],
+    outputs: Sequence[tuple[Column, TensorSpec]],
 ) -> None:
     """Check that every tensor has one element a row, and that every output is an ARRAY; raises SchemaError."""
     first, spec = next(pair for pair in inputs if pair[1].is_scalar and pair[0].type.depth)
@@ -226,28 +221,3 @@ def _fits(side: str, column: Column, tensor: TensorSpec, flatten: bool, is_array
     if is_array_batch and column.type.depth == 1:
         return False
     return check_shape(side, column, tensor, flatten=flatten)
-
-
-def _match(side: str, columns: Sequence[Column], tensors: Sequence[TensorSpec]) -> list[TensorSpec]:
-    """Pair by exact name, then ignoring case, then by position where there is one of each."""
-    if not columns:
-        raise SchemaError(f"the model declares no {side} column")
-    exact = {tensor.name: tensor for tensor in tensors}
-    found: list[TensorSpec] = []
-    for column in columns:
-        tensor = exact.get(column.name)
-        if tensor is None:
-            alike = [tensor for tensor in tensors if tensor.name.lower() == column.name.lower()]
-            if len(alike) > 1:
-                names = ", ".join(map(str, alike))
-                raise SchemaError(f"{side} column '{column.name}' may be any of {names}. Write the name exactly")
-            tensor = alike[0] if alike else tensors[0] if len(columns) == len(tensors) == 1 else None
-        if tensor is None:
-            raise SchemaError(
-                f"{side} column '{column.name}' is no tensor of the model. "
-                f"Name it after one: {', '.join(map(str, tensors))}."
-            )
-        if tensor in found:
-            raise SchemaError(f"two {side} columns stand for the tensor '{tensor.name}'. Leave one out")
-        found.append(tensor)
-    return found

@@ -13,7 +13,7 @@ from pyflink_triton import mapping
 from pyflink_triton.calls import call_types
 from pyflink_triton.client import Client
 from pyflink_triton.columns import Column, check_count
-from pyflink_triton.errors import TritonError, UnavailableError, sentence
+from pyflink_triton.errors import TritonError, UnavailableError
 from pyflink_triton.mapping import check_declared, map_columns
 from pyflink_triton.option_parsing import check_defaults, parse_options
 from pyflink_triton.options import Options
@@ -90,9 +90,7 @@ async def check(question: Question) -> dict[str, Any]:
             signature = await _ask(options, Client.signature)
         except UnavailableError as error:
             if options.plan_check == "required":
-                raise UnavailableError(
-                    f"{sentence(str(error))} To plan without the server, set 'plan-check' = 'best-effort'."
-                ) from None
+                raise _unavailable(error, "To plan without the server, set 'plan-check' = 'best-effort'") from None
             warnings.append(f"Model '{question.model}' is not checked before the job starts: {error}")
     answer: dict[str, Any] = {"warnings": warnings}
     if signature is None:
@@ -141,9 +139,7 @@ async def describe(asked: Mapping[str, Any]) -> dict[str, Any]:
         try:
             signature = await _ask(options, Client.signature)
         except UnavailableError as error:
-            raise UnavailableError(
-                f"{sentence(str(error))} To create the model without the server, declare INPUT and OUTPUT"
-            ) from None
+            raise _unavailable(error, "To create the model without the server, declare INPUT and OUTPUT") from None
         derived = {"input": derive_inputs(signature, options), "output": derive_outputs(signature, options)}
         answer = {**{side: _written(columns) for side, columns in derived.items()}, **answer}
     check_declared(_columns(answer["input"]), _columns(answer["output"]), options=options)
@@ -176,6 +172,10 @@ async def _ask(options: Options, ask: Callable[[Client], Awaitable[_Answer]]) ->
         raise UnavailableError(
             f"{options.endpoint} gave no answer within {format_duration(limit)}, the option 'plan-check-timeout'."
         ) from None
+
+
+def _unavailable(error: UnavailableError, remedy: str) -> UnavailableError:
+    return UnavailableError(f"{str(error).rstrip('.')}. {remedy}")
 
 
 async def wait_until_ready(client: Client, options: Options) -> ModelSignature:

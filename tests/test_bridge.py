@@ -242,17 +242,25 @@ def test_the_worker_imports_neither_pandas_nor_pyflink(triton: Triton, tmp_path:
     shim = Shim(PYTHONPATH=str(tmp_path)).hello()
     texts = pa.array(["a", None, "b"])
     lists = pa.array([[1.0], None, []], pa.list_(pa.float32()))
-    cases = [("identity_bytes", "STRING", texts), ("identity_fp32_array", "ARRAY<FLOAT>", lists)]
-    for served, type_, values in cases:
+    small = pa.array([[1], [256, 1], [3]], pa.list_(pa.int32()))
+    cases = [
+        ("identity_bytes", "STRING", texts, texts.to_pylist()),
+        ("identity_fp32_array", "ARRAY<FLOAT>", lists, lists.to_pylist()),
+        ("identity_uint8", "ARRAY<INT>", small, [[1], [-1, 0], [3]]),
+    ]
+    for served, type_, values, expected in cases:
         columns, outputs = [{"name": "x", "type": type_}], [{"name": "y", "type": type_}]
-        options = {"endpoint": triton.http_url, "model-name": served}
+        options = {"endpoint": triton.http_url, "model-name": served, "error-column": "why"}
+        options["default-value"] = "[-1, 0]" if served == "identity_uint8" else "null"
+        outputs.append({"name": "why", "type": "STRING"})
         shim.send("open", model="m", options=options, input=columns, output=outputs, task={})
         assert shim.receive().kind == "opened"
         batch = pa.record_batch([values], names=["c0"])
         shim.send("predict", memoryview(batch.serialize()), rows=3)
         result = shim.receive("result")
-        got = pa.ipc.read_record_batch(pa.py_buffer(result.body), batch.schema)
-        assert got.column(0).to_pylist() == values.to_pylist()
+        schema = pa.schema([("c0", values.type), ("c1", pa.utf8())])
+        got = pa.ipc.read_record_batch(pa.py_buffer(result.body), schema)
+        assert got.column(0).to_pylist() == expected
     shim.send("close")
     assert shim.process.wait(5) == 0
 
@@ -313,7 +321,10 @@ def test_what_is_not_declared_comes_from_the_server(
     ("options", "words"),
     [
         ({"model-name": "nowhere"}, "'nowhere'"),
-        ({"endpoint": "http://127.0.0.1:9"}, "declare INPUT and OUTPUT"),
+        (
+            {"endpoint": "http://127.0.0.1:9"},
+            "is right. To create the model without the server, declare INPUT and OUTPUT.",
+        ),
         ({"error-column": "SCORE"}, "'error-column' = 'SCORE' is a tensor"),
     ],
 )

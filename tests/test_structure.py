@@ -19,7 +19,7 @@ LAYERS = (
     ("datatypes",),
     ("signature", "casting"),
     ("columns",),
-    ("option_columns", "defaults"),
+    ("matching", "option_columns", "defaults"),
     ("mapping", "schema", "calls"),
     ("wire", "encode", "array_batch", "failed_rows"),
     ("decode", "client", "metrics", "batching"),
