@@ -10,6 +10,7 @@ from pyflink.table.udf import AsyncScalarFunction, FunctionContext
 
 from pyflink_triton.planning import Question
 from pyflink_triton.table import async_operation
+from pyflink_triton.table.columns import given_columns
 from pyflink_triton.table.loading import loading_operation, task_of
 from pyflink_triton.table.metric_group import MetricFeed
 from pyflink_triton.table.model_thread import ModelThread
@@ -66,7 +67,7 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
         """Say what completes the row that the next ``eval`` is for, and what fails the job."""
         if self._batches is None:
             assert self._model is not None
-            self._batches = RowBatches(self._model, self._question.inputs, fail)
+            self._batches = RowBatches(self._model, given_columns(self._question), fail)
         self._complete = complete
 
     def eval(self, *arguments: Any) -> None:

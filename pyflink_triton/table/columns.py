@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
 from pyflink_triton.columns import Column, check_argument
 from pyflink_triton.errors import JobError, RowError
+from pyflink_triton.planning import Question
 from pyflink_triton.predictor import Prediction
 from pyflink_triton.sqltypes import SqlType, array_of, simple
 
 _NAMES = {simple(name).arrow: name for name in ("BOOLEAN", "TINYINT", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE")}
 _NAMES |= {pa.utf8(): "STRING", pa.binary(): "BYTES"}
+
+
+def given_columns(question: Question) -> tuple[Column, ...]:
+    """The columns as their values come: in the types of the arguments where these are known, for the core casts."""
+    if question.arguments is None:
+        return question.inputs
+    return tuple(replace(column, type=type_) for column, type_ in zip(question.inputs, question.arguments, strict=True))
 
 
 def fit(values: pa.Array, column: Column) -> pa.Array:

@@ -11,7 +11,7 @@ from pyflink.table.udf import FunctionContext, ScalarFunction
 
 from pyflink_triton.planning import Question
 from pyflink_triton.table import arrow_exchange as exchange
-from pyflink_triton.table.columns import first_error, fit, record_batch, repeat
+from pyflink_triton.table.columns import first_error, fit, given_columns, record_batch, repeat
 from pyflink_triton.table.loading import loaded_inputs, task_of
 from pyflink_triton.table.metric_group import MetricFeed
 from pyflink_triton.table.model_thread import ModelThread
@@ -29,7 +29,7 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
         self._model: ModelThread | None = None
         self._metrics: MetricFeed | None = None
         question = Question.parse(call)
-        self._inputs, self._outputs = question.inputs, question.outputs
+        self._inputs, self._outputs = given_columns(question), question.outputs
         inputs = loaded_inputs()
         #: The arguments that are columns of rows, and not what another Python function gave.
         self._from_rows = {place for place, each in enumerate(inputs or ()) if each.HasField("inputOffset")}
