@@ -10,6 +10,7 @@ import org.apache.flink.table.types.inference.InputTypeStrategy;
 import org.apache.flink.table.types.inference.Signature;
 import org.apache.flink.table.types.inference.TypeStrategy;
 import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.RowType;
 import org.apache.flink.table.types.utils.DataTypeUtils;
 
@@ -32,8 +33,13 @@ final class CallTypes implements InputTypeStrategy, TypeStrategy {
     @Override
     public Optional<List<DataType>> inferInputTypes(CallContext context, boolean throwOnFailure) {
         try {
-            List<LogicalType> types =
-                    new ArrayList<>(call(context).arguments.getChildren());
+            List<LogicalType> given = GivenTypes.of(context);
+            List<LogicalType> types = new ArrayList<>(call(given).arguments.getChildren());
+            for (int i = 0; i < types.size(); i++) {
+                if (given.get(i).is(LogicalTypeRoot.SYMBOL)) {
+                    types.set(i, given.get(i));
+                }
+            }
             types.addAll(hidden);
             return Optional.of(
                     types.stream()
@@ -49,13 +55,12 @@ final class CallTypes implements InputTypeStrategy, TypeStrategy {
 
     @Override
     public Optional<DataType> inferType(CallContext context) {
-        RowType output = call(context).output;
+        RowType output = call(GivenTypes.of(context)).output;
         LogicalType result = output.getFieldCount() == 1 ? output.getTypeAt(0) : output;
         return Optional.of(DataTypeUtils.toInternalDataType(result.copy(true)));
     }
 
-    private ModelCall call(CallContext context) {
-        List<LogicalType> given = GivenTypes.of(context);
+    private ModelCall call(List<LogicalType> given) {
         return function.call(given.subList(0, Math.max(0, given.size() - hidden.size())));
     }
 

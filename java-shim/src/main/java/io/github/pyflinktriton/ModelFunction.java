@@ -68,11 +68,16 @@ final class ModelFunction {
     private List<LogicalType> typed(List<LogicalType> given) {
         List<LogicalType> types = new ArrayList<>(given);
         for (int i = 0; i < Math.min(types.size(), declared.input.getFieldCount()); i++) {
-            if (types.get(i).is(LogicalTypeRoot.NULL)) {
+            if (isUntyped(types.get(i))) {
                 types.set(i, declared.input.getTypeAt(i));
             }
         }
         return types;
+    }
+
+    /** A NULL; a symbol is what becomes of it where the planner takes it for an UncheckedType. */
+    static boolean isUntyped(LogicalType type) {
+        return type.is(LogicalTypeRoot.NULL) || type.is(LogicalTypeRoot.SYMBOL);
     }
 
     TypeInference typeInference() {

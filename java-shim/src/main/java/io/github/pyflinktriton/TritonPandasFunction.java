@@ -36,27 +36,22 @@ public final class TritonPandasFunction extends ScalarFunction implements Python
         return false;
     }
 
+    /** Asked for anew until the function travels: Flink writes it before it knows the call, too. */
     @Override
-    public synchronized byte[] getSerializedPythonFunction() {
-        if (payload == null) {
-            try {
-                payload =
-                        PlanningWorker.of(function.python().planning)
-                                .ask("payload", payloadQuestion())
-                                .path("payload")
-                                .binaryValue();
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
+    public byte[] getSerializedPythonFunction() {
+        if (function == null) {
+            return payload;
         }
-        return payload;
-    }
-
-    private ObjectNode payloadQuestion() {
-        ObjectNode question =
-                Frame.JSON.createObjectNode();
+        ObjectNode question = Frame.JSON.createObjectNode();
         question.set("call", function.call().toOpen());
-        return question;
+        try {
+            return PlanningWorker.of(function.python().planning)
+                    .ask("payload", question)
+                    .path("payload")
+                    .binaryValue();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Override
@@ -69,9 +64,8 @@ public final class TritonPandasFunction extends ScalarFunction implements Python
         return PythonFunctionKind.PANDAS;
     }
 
-    /** Only here is it certain which call it is for, and that the task will need it. */
     private void writeObject(ObjectOutputStream out) throws IOException {
-        getSerializedPythonFunction();
+        payload = getSerializedPythonFunction();
         out.defaultWriteObject();
     }
 }
