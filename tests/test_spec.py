@@ -58,16 +58,6 @@ def guarded(server: Triton, certificate: Path) -> Iterator[Gate]:
         yield opened
 
 
-def attach_to(env: TableEnvironment, **options: str) -> None:
-    if hasattr(pyflink_triton, "connect"):
-        pyflink_triton.connect(env, **options)
-        return
-    env.execute_sql(f"ADD JAR '{pyflink_triton.jar_path()}'")
-    written = ", ".join(f"'{key.replace('_', '-')}' = '{value}'" for key, value in options.items())
-    env.execute_sql(f"CREATE CATALOG triton WITH ('type' = 'triton', {written})")
-    env.execute_sql("USE CATALOG triton")
-
-
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "spec-statements.md"
 INTRODUCTION = """# The statements of the specification
 
@@ -86,10 +76,10 @@ This page is written by `python tests/test_spec.py`."""
 class Spec:
     """A fresh session, attached, and the addresses that stand for the specification's."""
 
-    def __init__(self, mode: str, addresses: dict[str, str], **attach: str) -> None:
+    def __init__(self, mode: str, addresses: dict[str, str], endpoint: str | None = None, **options: Any) -> None:
         self.addresses = addresses
         self.env: TableEnvironment = session(mode, with_jar=False)
-        attach_to(self.env, **attach)
+        pyflink_triton.connect(self.env, endpoint, **options)
 
     def here(self, text: str) -> str:
         for spec, real in self.addresses.items():
@@ -135,8 +125,7 @@ def test_the_statements_of_the_specification_run(
         "http://triton-server:8000": plain.url,
     }
     is_https = "https:" in example.statements[0].spec
-    attach = {"tls_ca_file": str(certificate)} if is_https else {"endpoint": plain.url}
-    spec = Spec(mode, addresses, **attach)
+    spec = Spec(mode, addresses, tls_ca_file=certificate) if is_https else Spec(mode, addresses, plain.url)
     answers = run_example(spec, example, documents)
     assert answers == [sorted(rows, key=repr) for rows in example.answers]
     if example.header is not None:
@@ -145,7 +134,7 @@ def test_the_statements_of_the_specification_run(
 
 
 def test_the_java_tab_runs_as_pyflink(plain: Gate) -> None:
-    spec = Spec("streaming", {"http://triton-server:8000": plain.url}, endpoint=plain.url)
+    spec = Spec("streaming", {"http://triton-server:8000": plain.url}, plain.url)
     view(spec.env, "product_reviews", BASIC.tables["product_reviews"].types, BASIC.tables["product_reviews"].rows)
     names: dict[str, Any] = {"t_env": spec.env}
     exec(spec.here(JAVA.runs), names)
