@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,12 +31,12 @@ class Sessions:
 
 
 @pytest.fixture(scope="module", params=["streaming", "batch"])
-def sql(request: pytest.FixtureRequest, triton: Triton) -> Iterator[Sessions]:
+def sql(request: pytest.FixtureRequest, triton: Triton) -> Sessions:
     env = session(request.param)
     env.execute_sql(f"CREATE CATALOG triton WITH ('type' = 'triton', 'endpoint' = '{triton.http_url}')")
     env.execute_sql("USE CATALOG triton")
     view(env, "t", TYPES, ROWS)
-    yield Sessions(env, request.param, triton)
+    return Sessions(env, request.param, triton)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +90,8 @@ def sql(request: pytest.FixtureRequest, triton: Triton) -> Iterator[Sessions]:
             id="a flat array for nested dims",
         ),
         pytest.param(
-            "SELECT identity_fp32_matrix(ARRAY[ARRAY[1, 2, 3], ARRAY[4, 5, CAST(f AS FLOAT)]])[2][3] FROM t WHERE id = 1",
+            "SELECT identity_fp32_matrix(ARRAY[ARRAY[1, 2, 3], ARRAY[4, 5, CAST(f AS FLOAT)]])[2][3] FROM t "
+            "WHERE id = 1",
             [1.5],
             id="nested arrays",
         ),

@@ -66,7 +66,8 @@ final class AsyncDefaults {
 
     private static void lift(ReadableConfig session, ConfigOption<Duration> timeout) {
         if (session instanceof TableConfig) {
-            // Zero is none: Python's own limits end every row, and a timer a row costs a tenth of the task's time.
+            // Zero is none: Python's own limits end every row, and a timer a row costs a tenth of
+            // the task's time.
             set((TableConfig) session, timeout, Duration.ZERO, (ours, flinks) -> ours);
         }
     }

@@ -59,7 +59,7 @@ final class ForwardedNulls {
             MethodHandles.privateLookupIn(neighbour, MethodHandles.lookup()).defineClass(repaired);
             return true;
         } catch (LinkageError e) {
-            // It is loaded already: by an earlier repair, or by a query with another async function.
+            // Loaded already: by an earlier repair, or by a query with another async function.
             for (Field field :
                     Class.forName(GENERATOR, false, planner).getDeclaredFields()) {
                 if (field.getName().equals(MARK)) {

@@ -80,8 +80,8 @@ final class ModelCall implements Serializable {
     }
 
     /**
-     * As Python answered to {@code call}. Arrays are cast by Flink; values go as they are and Python
-     * casts them, because Flink loses the casts of arguments that are given by name.
+     * As Python answered to {@code call}. Arrays are cast by Flink; values go as they are and
+     * Python casts them, because Flink loses the casts of arguments that are given by name.
      */
     ModelCall retyped(JsonNode answer, List<LogicalType> given) {
         RowType wanted = ModelSchemas.toRowType(answer.path("input"));

@@ -23,7 +23,9 @@ final class ModelFunctionDefinitionFactory implements FunctionDefinitionFactory 
                             .asSubclass(UserDefinedFunction.class));
         } catch (ClassNotFoundException e) {
             throw new ValidationException(
-                    "The class '" + function.getClassName() + "' of function '" + name + "' is not on the class path.",
+                    String.format(
+                            "The class '%s' of function '%s' is not on the class path.",
+                            function.getClassName(), name),
                     e);
         }
     }

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
 import org.apache.flink.table.api.TableException;
-import org.apache.flink.table.api.ValidationException;
 
 import java.time.Duration;
 import java.util.Map;
@@ -50,7 +49,7 @@ final class PlanningWorker {
                 throw e;
             }
         } catch (RefusedException e) {
-            throw new ValidationException(e.getMessage());
+            throw new StatementException(e.getMessage());
         } catch (WorkerException e) {
             throw new TableException(e.getMessage(), e);
         }

@@ -5,7 +5,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 
 import org.apache.flink.table.api.TableException;
 import org.apache.flink.table.api.ValidationException;
+import org.apache.flink.table.catalog.CatalogModel;
 import org.apache.flink.table.catalog.ResolvedCatalogModel;
+import org.apache.flink.table.catalog.ResolvedSchema;
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -14,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.LongSupplier;
 
 /** The models that are ready on a catalog's server, as Python lists and describes them. */
@@ -21,6 +24,8 @@ final class ServerModels {
 
     /** The planner looks names up some 17 times per {@code m(x)}. */
     private static final long LISTED_FOR = Duration.ofSeconds(5).toNanos();
+
+    private static final Set<String> PROVIDERS = Set.of("triton", "pyflink-triton");
 
     private final Map<String, String> defaults;
     private final PlanningWorker worker;
@@ -79,14 +84,17 @@ final class ServerModels {
     /** Completes a model that somebody created with what its statement left out. */
     ResolvedCatalogModel complete(String name, ResolvedCatalogModel created) {
         ObjectNode question = withOptions(withDefaults(created.getOptions())).put("model", name);
-        if (!created.getResolvedInputSchema().getColumns().isEmpty()) {
-            question.set("input", ModelSchemas.toJson(ModelSchemas.toRowType(created.getResolvedInputSchema())));
+        putColumns(question, "input", created.getResolvedInputSchema());
+        putColumns(question, "output", created.getResolvedOutputSchema());
+        Map<String, String> own = new LinkedHashMap<>(created.getOptions());
+        own.entrySet().removeIf(defaults.entrySet()::contains);
+        return ModelSchemas.toModel(worker.ask("describe", question), own, created.getComment());
+    }
+
+    private static void putColumns(ObjectNode question, String side, ResolvedSchema schema) {
+        if (!schema.getColumns().isEmpty()) {
+            question.set(side, ModelSchemas.toJson(ModelSchemas.toRowType(schema)));
         }
-        if (!created.getResolvedOutputSchema().getColumns().isEmpty()) {
-            question.set("output", ModelSchemas.toJson(ModelSchemas.toRowType(created.getResolvedOutputSchema())));
-        }
-        return ModelSchemas.toModel(
-                worker.ask("describe", question), created.getOptions(), created.getComment());
     }
 
     Map<String, String> withDefaults(Map<String, String> own) {
@@ -95,11 +103,8 @@ final class ServerModels {
         return merged;
     }
 
-    /** Without what is the catalog's own default. */
-    Map<String, String> withoutDefaults(Map<String, String> merged) {
-        Map<String, String> own = new LinkedHashMap<>(merged);
-        own.entrySet().removeIf(defaults.entrySet()::contains);
-        return own;
+    static boolean isTritons(CatalogModel model) {
+        return PROVIDERS.contains(model.getOptions().getOrDefault("provider", ""));
     }
 
     private void list() {

@@ -1,6 +1,5 @@
 package io.github.pyflinktriton;
 
-import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.catalog.DataTypeFactory;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.functions.AsyncScalarFunction;
@@ -43,9 +42,10 @@ public final class TritonAsyncScalarFunction extends AsyncScalarFunction
     @Override
     public TypeInference getTypeInference(DataTypeFactory typeFactory) {
         if (!ForwardedNulls.areKept()) {
-            throw new ValidationException(
-                    "A model cannot be called as a function here: this Flink loses NULLs beside async functions, and "
-                            + "one ran before it could be repaired. Create the catalog first, or use ML_PREDICT.");
+            throw new StatementException(
+                    "A model cannot be a function in this session: Flink loses NULLs beside async "
+                            + "functions, and one was planned before that could be repaired. "
+                            + "Call the model before other async functions, or use ML_PREDICT.");
         }
         return function.typeInference();
     }

@@ -1,6 +1,5 @@
 package io.github.pyflinktriton;
 
-import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.catalog.CatalogFunction;
 import org.apache.flink.table.catalog.CatalogModel;
 import org.apache.flink.table.catalog.GenericInMemoryCatalog;
@@ -19,10 +18,8 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** An in-memory catalog that also lists its server's models, and serves every model as a function. */
+/** An in-memory catalog that also has its server's models, and every model as a function. */
 public final class TritonCatalog extends GenericInMemoryCatalog {
-
-    private static final Set<String> PROVIDERS = Set.of("triton", "pyflink-triton");
 
     private final ModelFunctions functions;
     private final ServerModels server;
@@ -46,20 +43,22 @@ public final class TritonCatalog extends GenericInMemoryCatalog {
     public CatalogModel getModel(ObjectPath path) throws ModelNotExistException {
         if (isCreated(path)) {
             CatalogModel own = super.getModel(path);
-            return isTritons(own) ? own.copy(server.withDefaults(own.getOptions())) : own;
+            return ServerModels.isTritons(own)
+                    ? own.copy(server.withDefaults(own.getOptions()))
+                    : own;
+        }
+        if (isListed(path)) {
+            return server.describe(path.getObjectName());
         }
         if (!isServers(path.getDatabaseName())) {
             throw new ModelNotExistException(getName(), path);
-        }
-        if (server.names().contains(path.getObjectName())) {
-            return server.describe(path.getObjectName());
         }
         Optional<String> unreachable = server.unreachable();
         if (unreachable.isPresent()) {
             throw new CatalogException(
                     String.format(
-                            "Model '%s' was not created, and whether catalog '%s' has it on its server cannot be asked: %s",
-                            path.getObjectName(), getName(), unreachable.get()));
+                            "Whether the server of '%s' has a model '%s' cannot be asked: %s",
+                            getName(), path.getObjectName(), unreachable.get()));
         }
         throw new ModelNotExistException(getName(), path);
     }
@@ -74,18 +73,15 @@ public final class TritonCatalog extends GenericInMemoryCatalog {
     public void createModel(ObjectPath path, CatalogModel model, boolean ignoreIfExists)
             throws ModelAlreadyExistException, DatabaseNotExistException {
         boolean isLeftAlone = isCreated(path) || !databaseExists(path.getDatabaseName());
-        super.createModel(
-                path, isLeftAlone ? model : completed(path, model), ignoreIfExists);
+        super.createModel(path, isLeftAlone ? model : completed(path, model), ignoreIfExists);
     }
 
     @Override
     public void alterModel(ObjectPath path, CatalogModel model, boolean ignoreIfNotExists)
             throws ModelNotExistException {
         refuseListed(path, "altered");
-        super.alterModel(
-                path,
-                model == null ? null : model.copy(server.withoutDefaults(model.getOptions())),
-                ignoreIfNotExists);
+        boolean isLeftAlone = model == null || !isCreated(path) || !ServerModels.isTritons(model);
+        super.alterModel(path, isLeftAlone ? model : completed(path, model), ignoreIfNotExists);
     }
 
     @Override
@@ -112,10 +108,14 @@ public final class TritonCatalog extends GenericInMemoryCatalog {
     /** A user's own function wins over a model. */
     @Override
     public CatalogFunction getFunction(ObjectPath path) throws FunctionNotExistException {
-        try {
+        if (functionExists(path)) {
             return super.getFunction(path);
-        } catch (FunctionNotExistException e) {
-            return modelFunction(path).orElseThrow(() -> e);
+        }
+        try {
+            return modelFunction(path)
+                    .orElseThrow(() -> new FunctionNotExistException(getName(), path));
+        } catch (ModelNotExistException e) {
+            throw new FunctionNotExistException(getName(), path, e);
         }
     }
 
@@ -135,10 +135,14 @@ public final class TritonCatalog extends GenericInMemoryCatalog {
         return Optional.of(new ModelFunctionDefinitionFactory());
     }
 
-    private Optional<CatalogFunction> modelFunction(ObjectPath path) {
+    private Optional<CatalogFunction> modelFunction(ObjectPath path)
+            throws ModelNotExistException {
         Optional<ObjectPath> created = created(path);
         if (created.isPresent()) {
-            return tritons(created.get()).map(model -> function(created.get(), model));
+            CatalogModel model = getModel(created.get());
+            return ServerModels.isTritons(model)
+                    ? Optional.of(function(created.get(), (ResolvedCatalogModel) model))
+                    : Optional.empty();
         }
         if (!isServers(path.getDatabaseName())) {
             return Optional.empty();
@@ -167,33 +171,19 @@ public final class TritonCatalog extends GenericInMemoryCatalog {
         }
     }
 
-    private Optional<ResolvedCatalogModel> tritons(ObjectPath created) {
-        try {
-            CatalogModel model = getModel(created);
-            return isTritons(model) ? Optional.of((ResolvedCatalogModel) model) : Optional.empty();
-        } catch (ModelNotExistException e) {
-            return Optional.empty();
-        }
-    }
-
+    /** Python checks the options, too. */
     private CatalogModel completed(ObjectPath path, CatalogModel model) {
-        ResolvedCatalogModel written = (ResolvedCatalogModel) model;
-        boolean isComplete =
-                !written.getResolvedInputSchema().getColumns().isEmpty()
-                        && !written.getResolvedOutputSchema().getColumns().isEmpty();
-        return isComplete || !isTritons(model)
-                ? model
-                : server.complete(path.getObjectName(), written);
+        return ServerModels.isTritons(model)
+                ? server.complete(path.getObjectName(), (ResolvedCatalogModel) model)
+                : model;
     }
 
     private void refuseListed(ObjectPath path, String what) {
-        if (!isCreated(path)
-                && isServers(path.getDatabaseName())
-                && server.names().contains(path.getObjectName())) {
-            throw new ValidationException(
+        if (!isCreated(path) && isListed(path)) {
+            throw new StatementException(
                     String.format(
                             "Model '%s' of catalog '%s' is its server's and cannot be %s here. "
-                                    + "CREATE MODEL with that name makes one of your own that is used instead.",
+                                    + "A CREATE MODEL of that name makes one to use instead.",
                             path.getObjectName(), getName(), what));
         }
     }
@@ -202,12 +192,12 @@ public final class TritonCatalog extends GenericInMemoryCatalog {
         return super.modelExists(path);
     }
 
+    private boolean isListed(ObjectPath path) {
+        return isServers(path.getDatabaseName()) && server.names().contains(path.getObjectName());
+    }
+
     /** The server's models are in one database. */
     private boolean isServers(String database) {
         return database.equals(getDefaultDatabase());
-    }
-
-    private static boolean isTritons(CatalogModel model) {
-        return PROVIDERS.contains(model.getOptions().getOrDefault("provider", "triton"));
     }
 }

@@ -1,6 +1,5 @@
 package io.github.pyflinktriton;
 
-import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.catalog.DataTypeFactory;
 import org.apache.flink.table.functions.ScalarFunction;
 import org.apache.flink.table.types.inference.InputTypeStrategies;
@@ -23,7 +22,7 @@ public final class UnknownFunction extends ScalarFunction {
 
     /** For Flink, which wants one. */
     public Object eval(Object... arguments) {
-        throw new ValidationException(message);
+        throw new StatementException(message);
     }
 
     @Override
@@ -32,7 +31,7 @@ public final class UnknownFunction extends ScalarFunction {
                 .inputTypeStrategy(InputTypeStrategies.WILDCARD)
                 .outputTypeStrategy(
                         context -> {
-                            throw new ValidationException(message);
+                            throw new StatementException(message);
                         })
                 .build();
     }
