@@ -8,14 +8,25 @@
     │   └── SchemaError       a column does not fit the model's tensors
     ├── UnavailableError      the server or the model cannot be reached, or is not ready yet
     ├── RowError              one row's own fault: the row fails by its policy, its neighbours do not
+    │   ├── ExhaustedError    a passing fault that did not pass in time
+    │   └── LostError         a request that must not be sent twice may have run, and nobody knows
     └── JobError              nothing that a row's policy covers: the job fails
-        ├── AccessError       the server refuses us (401, 403)
-        └── ContractError     the server's answer breaks the protocol or the model's signature
+        ├── AccessError       the server refuses us (401, 403, TLS), or a secret is missing
+        ├── ContractError     the server's answer breaks the protocol or the model's signature
+        └── SignatureError    the model is no longer the one that was planned
 """
 
 
 class TritonError(Exception):
-    """Base class; the message is one sentence for the user, with no secret and no row's values."""
+    """Base class; the message is one sentence for the user, with no secret and no row's values.
+
+    Attributes:
+        status: The HTTP status behind it; None where there was no answer.
+    """
+
+    def __init__(self, message: str = "", *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class PlanError(TritonError):
@@ -35,7 +46,23 @@ class UnavailableError(TritonError):
 
 
 class RowError(TritonError):
-    """One row's own fault."""
+    """One row's own fault.
+
+    Attributes:
+        splits: Whether a batch that failed so is to be split until the bad row is alone.
+    """
+
+    def __init__(self, message: str = "", *, status: int | None = None, splits: bool = False) -> None:
+        super().__init__(message, status=status)
+        self.splits = splits
+
+
+class ExhaustedError(RowError):
+    """A passing fault that did not pass in time."""
+
+
+class LostError(RowError):
+    """A request that must not be sent twice may have run, and nobody knows."""
 
 
 class JobError(TritonError):
@@ -43,11 +70,15 @@ class JobError(TritonError):
 
 
 class AccessError(JobError):
-    """The server refuses us."""
+    """The server refuses us, or a secret is missing."""
 
 
 class ContractError(JobError):
     """The server's answer breaks the protocol or the model's signature."""
+
+
+class SignatureError(JobError):
+    """The model is no longer the one that was planned."""
 
 
 def sentence(message: str) -> str:

@@ -14,6 +14,7 @@ from pyflink_triton.errors import SchemaError
 from pyflink_triton.matching import match, tensor_places
 from pyflink_triton.option_columns import check_reference_argument, find_error_column, find_references
 from pyflink_triton.options import Options
+from pyflink_triton.sequence_planning import check_one_row, check_scheduling
 from pyflink_triton.signature import ModelSignature, TensorSpec
 from pyflink_triton.sqltypes import SqlType, array_of
 
@@ -132,7 +133,7 @@ def map_columns(
             f"the server's model '{signature.name}' is decoupled, and the server's HTTP endpoint "
             "does not serve decoupled models. Use a model that gives one response for each request"
         )
-    _refuse_stateful(signature)
+    check_scheduling(signature, options)
     declared = check_declared(inputs, outputs, arguments, options)
     error_column = declared.error_column
     given = tuple(arguments or (column.type for column in inputs))
@@ -158,6 +159,7 @@ def map_columns(
         column.type.depth == 1 and tensor.is_scalar for _, column, tensor in in_pairs
     )
     if is_array_batch:
+        check_one_row(signature)
         _check_array_batch([pair[1:] for pair in in_pairs], [pair[1:] for pair in out_pairs])
     flatten = options is not None and options.flatten_batch_dim
     is_flattened = [_fits("input", column, tensor, flatten, is_array_batch) for _, column, tensor in in_pairs]
@@ -177,14 +179,6 @@ def map_columns(
         nullable=frozenset(place for place, _, tensor in in_pairs if tensor.optional) - {*declared.references.values()},
         is_array_batch=is_array_batch,
     )
-
-
-def _refuse_stateful(signature: ModelSignature) -> None:
-    if signature.stateful:
-        raise SchemaError(
-            f"the server's model '{signature.name}' is stateful (it has sequence_batching), and this "
-            "version sends no sequence ids. Use a stateless model"
-        )
 
 
 def _refuse_two_meanings(column: Column, tensors: Sequence[TensorSpec]) -> None:

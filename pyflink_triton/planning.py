@@ -18,6 +18,7 @@ from pyflink_triton.mapping import check_declared, map_columns
 from pyflink_triton.option_parsing import check_defaults, parse_options
 from pyflink_triton.options import Options
 from pyflink_triton.schema import derive_inputs, derive_outputs
+from pyflink_triton.sequence_planning import scheduling_warnings
 from pyflink_triton.signature import ModelSignature, write_planned
 from pyflink_triton.sqltypes import SqlType, parse_type
 from pyflink_triton.units import format_duration
@@ -97,6 +98,7 @@ async def check(question: Question) -> dict[str, Any]:
         check_declared(question.inputs, question.outputs, question.arguments, options)
     else:
         question.map(signature)
+        warnings += scheduling_warnings(signature, options)
         answer["signature"] = write_planned(signature)
     low, high = _CAPACITY_BOUNDS
     batch = 1 if signature is None else signature.max_batch_size

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -16,22 +14,19 @@ from pyflink_triton.array_batch import element_mapping, explode
 from pyflink_triton.arrays import Ints
 from pyflink_triton.assembly import Part, assemble
 from pyflink_triton.batching import encode_batch, split
+from pyflink_triton.concurrency import await_all
 from pyflink_triton.decode import check
 from pyflink_triton.encode import TensorColumn
-from pyflink_triton.errors import RowError, UnavailableError
+from pyflink_triton.errors import RowError
 from pyflink_triton.failed_rows import Policy
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options import Options
+from pyflink_triton.request import Answer, Delivers, Request
+from pyflink_triton.sequence_state import SequenceFlags
+from pyflink_triton.sequences import Sequences
 from pyflink_triton.signature import ModelSignature
+from pyflink_triton.splitting import Splitter
 from pyflink_triton.wire import RequestWriter, read_response
-
-
-class Transport(Protocol):
-    """What carries a request to the model and its answer back."""
-
-    async def infer(self, header: bytes, tensors: Sequence[memoryview]) -> tuple[Mapping[str, str], bytes]:
-        """Send one request; see ``Client.infer``."""
-        ...
 
 
 @dataclass
@@ -56,6 +51,7 @@ class _Batch:
     columns: list[TensorColumn] = field(default_factory=list)
     errors: dict[int, str] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
+    deadlines: dict[int, float | None] = field(default_factory=dict)
 
     def fail(self, rows: Ints, message: str) -> None:
         for row in rows.tolist():
@@ -66,22 +62,25 @@ class Predictor:
     """Predicts batches with one model.
 
     Args:
-        transport: What carries the requests.
+        delivery: What carries the requests.
         signature: The server's model.
         columns: The declared columns and their tensors.
         options: The model's options.
         metrics: Where rows and calls are counted.
+        subtask: Index of the subtask, for the ids of sequences.
     """
 
     def __init__(
         self,
-        transport: Transport,
+        delivery: Delivers,
         signature: ModelSignature,
         columns: mapping.Mapping,
         options: Options,
         metrics: Metrics,
+        subtask: int = 0,
     ) -> None:
-        self._transport = transport
+        self._delivery = delivery
+        self._splitter = Splitter(delivery)
         self._declared = columns
         self._columns = element_mapping(columns) if columns.is_array_batch else columns
         columns = self._columns
@@ -90,10 +89,12 @@ class Predictor:
         self._signature = signature
         self._has_batch_axis = signature.has_batch_axis
         self._bytes_per_request = options.max_request_bytes
-        self._slots = asyncio.Semaphore(options.max_in_flight_requests)
-        self._writer = RequestWriter(
-            [binding.tensor for binding in columns.inputs], [binding.tensor for binding in columns.outputs]
-        )
+        scheduling = signature.scheduling
+        ins, outs = ([binding.tensor for binding in side] for side in (columns.inputs, columns.outputs))
+        self._writer = RequestWriter(ins, outs, scheduling.parameters(options.priority))
+        self._sequences: Sequences | None = None
+        if scheduling.sequences is not None:
+            self._sequences = Sequences(options, scheduling.sequences, columns.references, metrics, subtask)
         self._promised = {binding.tensor.name: binding.tensor.datatype.name for binding in columns.outputs}
         self._output_names = [f"c{index}" for index in range(len(columns.output_types))]
 
@@ -115,11 +116,14 @@ class Predictor:
         batch.columns, given, sent = encode_batch(self._columns, rows, batch.fail)
         if arrays is not None:
             sent = arrays.whole_rows(sent, batch.errors)
+        if self._sequences is not None:
+            await self._sequences.predict(inputs, sent, partial(self._send_row, batch), batch.errors.setdefault)
+            sent = sent[:0]
         requests = list(self._split(batch.columns, sent)) if len(sent) else []
         if len(requests) == 1:
             await self._request(batch, requests[0])
         elif requests:
-            await _all([self._request(batch, rows) for rows in requests])
+            await await_all([self._request(batch, rows) for rows in requests])
         outputs = assemble(self._columns.outputs, batch.parts, batch.rows, batch.errors, batch.fail)
         errors = batch.errors
         if arrays is not None:
@@ -143,39 +147,44 @@ class Predictor:
         return Prediction(pa.record_batch(columns, names=self._output_names), {} if is_covered else errors)
 
     async def _request(self, batch: _Batch, rows: Ints) -> None:
-        async with self._slots:
-            lead = (len(rows),) if self._has_batch_axis else ()
-            tensors = [
-                (column.tensor, (*lead, *column.shape(int(rows[0]))), column.gather(rows))
-                for column in batch.columns
-                if column.given is None or column.given[rows[0]]
-            ]
-            header = self._writer.write(tensors)
-            self._metrics.begin(len(rows))
-            began = time.perf_counter()
-            try:
-                headers, body = await self._transport.infer(header, [data for _, _, data in tensors])
-            except (RowError, UnavailableError) as error:
-                batch.fail(rows, str(error))
-                return
-            finally:
-                self._metrics.end(time.perf_counter() - began)
-        answered = read_response(headers, body, self._promised)
+        def write(part: Ints) -> Request:
+            return self._write(batch, part)
 
+        def answered(part: Ints, answer: Answer) -> None:
+            batch.parts.append((part, self._outputs(part, answer)))
+
+        def failed(part: Ints, error: RowError) -> None:
+            batch.fail(part, str(error))
+
+        await self._splitter.send(rows, write, answered, failed)
+
+    async def _send_row(self, batch: _Batch, row: int, flags: SequenceFlags, endpoint: str | None) -> str:
+        """Send the request of one row of a sequence; returns the endpoint that answered."""
+        rows = np.array([row])
+        request = self._write(batch, rows, flags)
+        request.endpoint, request.sticky, request.resend = endpoint, True, flags.start
+        request.deadline = batch.deadlines.get(row)
+        try:
+            answer = await self._delivery.send(request)
+        finally:
+            batch.deadlines[row] = request.deadline
+        batch.parts.append((rows, self._outputs(rows, answer)))
+        return answer.endpoint
+
+    def _write(self, batch: _Batch, rows: Ints, flags: SequenceFlags | None = None) -> Request:
+        lead = (len(rows),) if self._has_batch_axis else ()
+        tensors = [
+            (column.tensor, (*lead, *column.shape(int(rows[0]))), column.gather(rows))
+            for column in batch.columns
+            if column.given is None or column.given[rows[0]]
+        ]
+        header = self._writer.write(tensors, None if flags is None else flags.parameters)
+        return Request(header, [data for _, _, data in tensors], len(rows))
+
+    def _outputs(self, rows: Ints, answer: Answer) -> list[tuple[tuple[int, ...], memoryview]]:
+        answered = read_response(answer.headers, answer.body, self._promised)
         outputs = []
         for binding in self._columns.outputs:
-            answer = answered[binding.tensor.name]
-            outputs.append((check(binding, answer, len(rows), self._has_batch_axis), answer.data))
-        batch.parts.append((rows, outputs))
-
-
-async def _all(requests: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Await all; the first that raises ends the others before it is raised."""
-    tasks = [asyncio.ensure_future(request) for request in requests]
-    try:
-        await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
+            tensor = answered[binding.tensor.name]
+            outputs.append((check(binding, tensor, len(rows), self._has_batch_axis), tensor.data))
+        return outputs

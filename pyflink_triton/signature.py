@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyflink_triton.datatypes import DATATYPES, Datatype
 from pyflink_triton.errors import ContractError, JobError, SchemaError
+from pyflink_triton.scheduling import HIDDEN, STATELESS, Scheduling
 from pyflink_triton.sqltypes import SqlType, array_of, simple
 
 
@@ -54,6 +55,8 @@ class ModelSignature:
         max_batch_size: Rows in a request at the most; 0 when the model has no batch axis.
         decoupled: Whether a request may have any number of answers.
         stateful: Whether the model keeps state between the requests of a sequence.
+        scheduling: Its sequences and priorities.
+        server_version: The server's, as ``2.51.0``, where it matters; empty where it is not known.
     """
 
     name: str
@@ -62,6 +65,8 @@ class ModelSignature:
     max_batch_size: int
     decoupled: bool = False
     stateful: bool = False
+    scheduling: Scheduling = STATELESS
+    server_version: str = ""
 
     @property
     def has_batch_axis(self) -> bool:
@@ -170,8 +175,20 @@ def _read(metadata: Mapping[str, Any], config: Mapping[str, Any] | None, max_bat
         outputs=outputs,
         max_batch_size=batch,
         decoupled=bool(config.get("model_transaction_policy", {}).get("decoupled")),
-        stateful="sequence_batching" in config,
     )
+
+
+def with_scheduling(signature: ModelSignature, scheduling: Scheduling | None, names_sequences: bool) -> ModelSignature:
+    """Add what ``read_scheduling`` found.
+
+    Args:
+        signature: What ``read_signature`` found.
+        scheduling: None where the server hides the configuration.
+        names_sequences: Whether the user set ``sequence-id``, which says that such a model is stateful.
+    """
+    if scheduling is None:
+        scheduling = HIDDEN if names_sequences else STATELESS
+    return replace(signature, stateful=scheduling.sequences is not None, scheduling=scheduling)
 
 
 def _tensor(entry: Mapping[str, Any], has_batch_axis: bool, optional: set[str]) -> TensorSpec:

@@ -25,7 +25,10 @@ class Tensor:
 class RequestWriter:
     """Writes the JSON of a model's requests, with all that does not change prepared."""
 
-    def __init__(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
+    def __init__(
+        self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], parameters: Mapping[str, Any] | None = None
+    ) -> None:
+        self._parameters = _members(parameters or {})
         self._inputs = {
             tensor.name: f'{{"name":{json.dumps(tensor.name)},"datatype":"{tensor.datatype.name}","shape":['
             for tensor in inputs
@@ -33,17 +36,28 @@ class RequestWriter:
         wanted = [{"name": tensor.name, "parameters": {"binary_data": True}} for tensor in outputs]
         self._tail = f'],"outputs":{json.dumps(wanted, separators=(",", ":"))}}}'
 
-    def write(self, tensors: Sequence[tuple[TensorSpec, Sequence[int], memoryview]]) -> bytes:
+    def write(
+        self,
+        tensors: Sequence[tuple[TensorSpec, Sequence[int], memoryview]],
+        parameters: Mapping[str, Any] | None = None,
+    ) -> bytes:
         """Write a request's JSON.
 
         Args:
             tensors: Each input, its shape with the batch axis, and its bytes.
+            parameters: Those of this request, beside those of all.
         """
+        members = self._parameters + _members(parameters) if parameters else self._parameters
+        head = f'"parameters":{{{members[:-1]}}},' if members else ""
         parts = [
             f'{self._inputs[tensor.name]}{",".join(map(str, shape))}],"parameters":{{"binary_data_size":{len(data)}}}}}'
             for tensor, shape, data in tensors
         ]
-        return f'{{"inputs":[{",".join(parts)}{self._tail}'.encode()
+        return f'{{{head}"inputs":[{",".join(parts)}{self._tail}'.encode()
+
+
+def _members(parameters: Mapping[str, Any]) -> str:
+    return "".join(f"{json.dumps(name)}:{json.dumps(value)}," for name, value in parameters.items())
 
 
 def read_response(headers: Mapping[str, str], body: bytes, outputs: Mapping[str, str]) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from pyflink_triton.mapping import Column, map_columns
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.option_parsing import parse_options
 from pyflink_triton.predictor import Predictor
+from pyflink_triton.request import Answer, Request
 from pyflink_triton.signature import ModelSignature, TensorSpec
 from pyflink_triton.sqltypes import parse_type
 from pyflink_triton.wire import HEADER_LENGTH
@@ -25,6 +26,21 @@ def response(outputs: Sequence[tuple[Entry, bytes]]) -> tuple[Mapping[str, str],
     ]
     header = json.dumps({"model_name": "m", "outputs": entries}).encode()
     return {HEADER_LENGTH: str(len(header))}, header + b"".join(data for _, data in outputs)
+
+
+class Sends:
+    """Delivers to a transport of this file or of a test, and counts the calls."""
+
+    def __init__(self, transport: Any, metrics: Metrics) -> None:
+        self._transport, self._metrics = transport, metrics
+
+    async def send(self, request: Request) -> Answer:
+        self._metrics.begin(request.rows)
+        try:
+            headers, body = await self._transport.infer(request.header, request.tensors)
+        finally:
+            self._metrics.end(0.0)
+        return Answer(headers, body, "http://localhost:1")
 
 
 class Echo:
@@ -70,7 +86,8 @@ def declare(
     parsed = parse_options({"endpoint": "http://localhost:1", "model-name": "m", **written})
     given = None if arguments is None else [parse_type(text, "x") for text in arguments]
     columns = map_columns(signature, parse_columns(inputs), parse_columns(outputs), given, parsed)
-    return Predictor(transport, signature, columns, parsed, metrics or Metrics())
+    counted = metrics or Metrics()
+    return Predictor(Sends(transport, counted), signature, columns, parsed, counted)
 
 
 def parse_columns(written: Sequence[str]) -> list[Column]:

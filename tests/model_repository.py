@@ -16,6 +16,7 @@ DATATYPES = (
     *("BOOL", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"),
     *("FP16", "BF16", "FP32", "FP64", "BYTES"),
 )
+OLDEST = "oldest { max_candidate_sequences: 1024 }"
 SHAPES: dict[str, tuple[int, ...]] = {"": (1,), "_array": (-1,), "_matrix": (2, 3), "_nested": (-1, -1)}
 
 
@@ -116,34 +117,54 @@ def _contract_breakers() -> Iterable[Model]:
         yield Model(how, [Tensor("x", "FP32")], outputs, "breaks_contract", extra=parameter)
 
 
-def _sequence_batching(corrid: str, idle_seconds: int) -> str:
+def sequence_batching(
+    corrid: str | None, idle_seconds: int, strategy: str = "oldest { max_candidate_sequences: 1024 }"
+) -> str:
     control = """{{ name: "{name}", control {{ kind: CONTROL_SEQUENCE_{name}, {value} }} }}"""
     controls = [
-        control.format(name="START", value="int32_false_true: [ 0, 1 ]"),
-        control.format(name="END", value="int32_false_true: [ 0, 1 ]"),
-        control.format(name="CORRID", value=f"data_type: {_config_type(corrid)}"),
+        control.format(name=name, value="int32_false_true: [ 0, 1 ]")
+        for name in ("START", "END", *(["READY"] if "direct" in strategy else []))
     ]
+    if corrid is not None:
+        controls.append(control.format(name="CORRID", value=f"data_type: {_config_type(corrid)}"))
     return (
         f"sequence_batching {{ max_sequence_idle_microseconds: {idle_seconds * 1_000_000}\n"
         f"  control_input [ {', '.join(controls)} ]\n"
-        "  oldest { max_candidate_sequences: 1024 } }"
+        f"  {strategy} }}"
     )
 
 
-def _sequences() -> Iterable[Model]:
-    """Yield stateful models: ids of INT64 and STRING, an idle limit of 60 s and of 1 s; and an ensemble."""
-    for name, corrid, idle_seconds in (
-        ("sequence", "INT64", 60),
-        ("sequence_short", "INT64", 1),
-        ("sequence_string", "BYTES", 60),
-    ):
-        outputs = [Tensor("sum", "INT64"), Tensor("id", corrid)]
-        batching = _sequence_batching(corrid, idle_seconds)
-        yield Model(name, [Tensor("x", "INT64")], outputs, "sequence", extra=batching)
-    step = """ensemble_scheduling { step [ { model_name: "sequence", model_version: -1,
-  input_map { key: "x", value: "x" }, output_map { key: "sum", value: "sum" } } ] }
+_FEW = "oldest { max_candidate_sequences: 4 }"
+_DIRECT = "direct { }"
+
+
+def _sequence(
+    name: str, corrid: str | None, idle_seconds: int = 60, strategy: str = OLDEST, max_batch_size: int = 64
+) -> Model:
+    outputs = [Tensor("sum", "INT64"), Tensor("id", corrid or "BYTES")]
+    batching = sequence_batching(corrid, idle_seconds, strategy)
+    return Model(name, [Tensor("x", "INT64")], outputs, "sequence", max_batch_size=max_batch_size, extra=batching)
+
+
+def _ensemble(name: str, inside: str, x: str, y: str, datatype: str, max_batch_size: int = 64) -> Model:
+    step = f"""ensemble_scheduling {{ step [ {{ model_name: "{inside}", model_version: -1,
+  input_map {{ key: "{x}", value: "{x}" }}, output_map {{ key: "{y}", value: "{y}" }} }} ] }}
 platform: "ensemble" """
-    yield Model("sequence_ensemble", [Tensor("x", "INT64")], [Tensor("sum", "INT64")], None, extra=step)
+    return Model(name, [Tensor(x, datatype)], [Tensor(y, datatype)], None, max_batch_size=max_batch_size, extra=step)
+
+
+def _sequences() -> Iterable[Model]:
+    """Yield stateful models: ids of each type and none, idle limits, strategies, few slots; and ensembles over them."""
+    yield _sequence("sequence", "INT64")
+    yield _sequence("sequence_short", "INT64", 1)
+    yield _sequence("sequence_string", "BYTES")
+    for corrid in ("INT32", "UINT32", "UINT64"):
+        yield _sequence(f"sequence_{corrid.lower()}", corrid)
+    yield _sequence("sequence_no_corrid", None)
+    yield _sequence("sequence_direct", "UINT64", strategy=_DIRECT, max_batch_size=32)
+    yield _sequence("sequence_few", "INT64", strategy=_FEW)
+    yield _ensemble("sequence_ensemble", "sequence", "x", "sum", "INT64")
+    yield _ensemble("sequence_ensemble_of_ensemble", "sequence_ensemble", "x", "sum", "INT64")
 
 
 _ADD = ([Tensor("a", "FP32"), Tensor("b", "FP32")], [Tensor("sum", "FP32")], "add")
@@ -178,6 +199,14 @@ MODELS: tuple[Model, ...] = (
         "INT32",
         extra="dynamic_batching { priority_levels: 10, default_priority_level: 5 }",
     ),
+    _x_to_y(
+        "priority_3",
+        "slow",
+        "INT32",
+        max_batch_size=1,
+        extra="dynamic_batching { priority_levels: 3, default_priority_level: 2 }",
+    ),
+    _ensemble("priority_ensemble", "priority_3", "x", "y", "INT32", max_batch_size=1),
     _x_to_y("version", "version", "INT64", versions=(1, 3), extra="version_policy { all {} }"),
 )
 

@@ -13,6 +13,7 @@ from triton import Triton
 
 from pyflink_triton.client import Client
 from pyflink_triton.datatypes import DATATYPES
+from pyflink_triton.delivery import Delivery
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.mapping import map_columns
 from pyflink_triton.metrics import Metrics
@@ -175,7 +176,8 @@ def test_a_real_model_takes_them(triton: Triton) -> None:
         async with Client(options) as client:
             signature = await client.signature()
             columns = map_columns(signature, inputs, parse_columns(["sum ARRAY<FLOAT>"]))
-            prediction = await Predictor(client, signature, columns, options, metrics).predict(batch)
+            delivery = Delivery(options, client.transport, metrics)
+            prediction = await Predictor(delivery, signature, columns, options, metrics).predict(batch)
             assert prediction.errors == {}
             values: list[Any] = prediction.outputs.column(0).to_pylist()
             return values

@@ -74,7 +74,7 @@ def test_predict_casts_what_flink_casts(
 ) -> None:
     rows = env.from_path("rows_in")
     predicted = pyflink_triton.predict(rows, model, columns, request_timeout="5s")
-    assert predicted.get_resolved_schema().get_column_names()[:4] == ["n", "d", "t", "b"]
+    assert list(predicted.get_resolved_schema().get_column_names())[:4] == ["n", "d", "t", "b"]
     env.create_temporary_view("predicted", predicted)
     got = collect_exactly(env, "SELECT * FROM predicted")
     env.drop_temporary_view("predicted")

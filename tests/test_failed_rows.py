@@ -16,7 +16,8 @@ from triton import Triton
 
 from pyflink_triton.client import Client
 from pyflink_triton.datatypes import DATATYPES
-from pyflink_triton.errors import AccessError, ContractError, JobError, PlanError, RowError, UnavailableError
+from pyflink_triton.delivery import Delivery
+from pyflink_triton.errors import AccessError, ContractError, ExhaustedError, JobError, PlanError, RowError
 from pyflink_triton.mapping import map_columns
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.option_parsing import parse_options
@@ -184,7 +185,7 @@ def test_a_failed_row_follows_the_policy_and_is_counted(
     assert taken["counters"] == expected
 
 
-@pytest.mark.parametrize("error", [RowError("bad"), UnavailableError("Request timed out after 30s")])
+@pytest.mark.parametrize("error", [RowError("bad"), ExhaustedError("Request timed out after 30s")])
 def test_faults_of_rows_and_of_the_server_are_covered(error: Exception) -> None:
     made = declare(
         identity(UINT8, max_batch_size=1), Fails(error), ["x INT"], ["x INT", "why STRING"],
@@ -245,7 +246,8 @@ def test_a_real_models_error_is_its_rows_message(triton: Triton) -> None:
             columns = map_columns(
                 signature, parse_columns(["x BIGINT"]), parse_columns(["y BIGINT", "why STRING"]), options=options
             )
-            prediction = await Predictor(client, signature, columns, options, Metrics()).predict(batch)
+            delivery = Delivery(options, client.transport, Metrics())
+            prediction = await Predictor(delivery, signature, columns, options, Metrics()).predict(batch)
         return [column.to_pylist() for column in prediction.outputs.columns]
 
     y, why = asyncio.run(predict())
@@ -270,9 +272,11 @@ def test_a_real_models_default_stands_in_for_a_server_that_is_gone(triton: Trito
         async with Client(options) as client:
             columns = map_columns(await client.signature(), inputs, outputs, options=options)
             signature = await client.signature()
-        gone = parse_options({"endpoint": url, "model-name": "multi"})
+        gone = parse_options({"endpoint": url, "model-name": "multi", "timeout": "500 ms", "total-timeout": "1 s"})
         async with Client(gone) as client:
-            prediction = await Predictor(client, signature, columns, options, Metrics()).predict(batch)
+            delivery = Delivery(gone, client.transport, Metrics())
+            prediction = await Predictor(delivery, signature, columns, options, Metrics()).predict(batch)
+            await delivery.close()
         return [column.to_pylist() for column in prediction.outputs.columns]
 
     score, label, why = asyncio.run(predict(triton.http_url))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pyflink_triton.datatypes import DATATYPES
@@ -15,7 +17,7 @@ def spec(name: str, datatype: str, *dims: int, optional: bool = False) -> Tensor
     return TensorSpec(name, DATATYPES[datatype], dims, optional)
 
 
-def model(inputs: list[TensorSpec], outputs: list[TensorSpec], **fields: bool) -> ModelSignature:
+def model(inputs: list[TensorSpec], outputs: list[TensorSpec], **fields: Any) -> ModelSignature:
     return ModelSignature("served", tuple(inputs), tuple(outputs), 8, **fields)
 
 

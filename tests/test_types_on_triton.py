@@ -13,6 +13,7 @@ from fakes import parse_columns
 from triton import Triton
 
 from pyflink_triton.client import Client
+from pyflink_triton.delivery import Delivery
 from pyflink_triton.mapping import map_columns
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.option_parsing import parse_options
@@ -48,7 +49,7 @@ def predict(triton: Triton, model: str, values: dict[str, list[Any]], *, inputs:
             columns = map_columns(signature, ins, outs, options=parsed)
             arrays = [pa.array(values[column.name], column.type.arrow) for column in ins]
             batch = pa.record_batch(arrays, names=[f"c{n}" for n in range(len(arrays))])
-            made = Predictor(client, signature, columns, parsed, Metrics())
+            made = Predictor(Delivery(parsed, client.transport, Metrics()), signature, columns, parsed, Metrics())
             return await made.predict(batch), [column.name for column in outs]
 
     prediction, names = asyncio.run(run())

@@ -33,7 +33,7 @@ def test_counters_and_gauges_reach_flink(triton: Triton, kind: str) -> None:
         table__exec__async_scalar__max_concurrent_operations="2000",
     )
     env.execute_sql(
-        "CREATE TEMPORARY TABLE some (x BIGINT) WITH ('connector' = 'datagen', 'fields.x.kind' = 'sequence', "
+        "CREATE TEMPORARY TABLE few (x BIGINT) WITH ('connector' = 'datagen', 'fields.x.kind' = 'sequence', "
         f"'fields.x.start' = '0', 'fields.x.end' = '{ROWS - 1}', 'rows-per-second' = '100000')"
     )
     env.execute_sql(
@@ -41,7 +41,7 @@ def test_counters_and_gauges_reach_flink(triton: Triton, kind: str) -> None:
     )
     env.execute_sql("CREATE TEMPORARY TABLE nowhere (y BIGINT) WITH ('connector' = 'blackhole')")
     rows = env.sql_query(
-        "SELECT CASE WHEN MOD(x, 10) = 3 THEN 300 ELSE MOD(x, 10) END AS x FROM some "
+        "SELECT CASE WHEN MOD(x, 10) = 3 THEN 300 ELSE MOD(x, 10) END AS x FROM few "
         "UNION ALL SELECT x FROM endless WHERE x IS NULL"
     )
     options = {"endpoint": triton.http_url, "model-name": "identity_uint8", "default-value": "null"}

@@ -45,7 +45,6 @@ def result_type(outputs: Sequence[Mapping[str, str]]) -> str:
 
 
 def _java_type(type_: Any) -> str:
-    """The SQL of a Java type, which has been resolved or is still the text that the user wrote."""
-    if hasattr(type_, "getLogicalType"):
-        return str(type_.getLogicalType().asSerializableString())
-    return str(type_).strip("[]")
+    """The SQL of a Java type: resolved, or in brackets the text that the user wrote."""
+    text = str(type_.toString())
+    return text[1:-1] if text.startswith("[") else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
@@ -15,6 +16,7 @@ from pyflink_triton.metrics import Metrics
 from pyflink_triton.opening import OpenedModel, open_model
 from pyflink_triton.predictor import Prediction
 
+_LOG = logging.getLogger("pyflink_triton")
 _Result = TypeVar("_Result")
 
 
@@ -37,6 +39,8 @@ class ModelThread:
         self._opened: OpenedModel | None = None
         try:
             self._opened = self._run(open_model(call, self._metrics))
+            if self._opened.warning is not None:
+                _LOG.warning(self.named(self._opened.warning))
         except BaseException as error:
             self.close()
             if isinstance(error, TritonError):

@@ -1,0 +1,53 @@
+"""HTTP bodies, compressed and decompressed, with a limit on what an answer may become."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+
+from pyflink_triton.errors import ContractError
+
+#: zlib's window bits for each Content-Encoding.
+_WINDOW = {"gzip": 31, "deflate": 15}
+#: The fastest level: tensors compress little more at the others, and rows wait for it.
+_LEVEL = 1
+ENCODINGS = tuple(_WINDOW)
+
+
+def compress(buffers: Iterable[bytes | memoryview], encoding: str) -> bytes:
+    """Compress a request's body.
+
+    Args:
+        buffers: The body, in parts.
+        encoding: ``gzip`` or ``deflate``.
+    """
+    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW[encoding])
+    return b"".join([*(compressor.compress(buffer) for buffer in buffers), compressor.flush()])
+
+
+def decompress(body: bytes, encoding: str, limit: int) -> bytes:
+    """Decompress an answer's body.
+
+    Args:
+        body: As it came.
+        encoding: Its Content-Encoding.
+        limit: Bytes that it may become.
+
+    Raises:
+        ContractError: It is not of that encoding, is cut off, or would be larger.
+    """
+    window = _WINDOW.get(encoding)
+    if window is None:
+        raise ContractError(f"the server's answer has the unknown Content-Encoding {encoding[:40]!r}")
+    decompressor = zlib.decompressobj(window)
+    try:
+        found = decompressor.decompress(body, limit + 1)
+    except zlib.error:
+        raise ContractError(f"the server's answer is marked {encoding} and is not") from None
+    if len(found) > limit:
+        raise ContractError(
+            f"the server's answer has more than {limit} bytes decompressed (the option 'max-response-bytes')"
+        )
+    if not decompressor.eof or decompressor.unused_data:
+        raise ContractError(f"the server's answer is marked {encoding} and does not end where that ends")
+    return found

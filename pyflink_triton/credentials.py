@@ -1,0 +1,127 @@
+"""The headers of every call, with the secrets that they refer to: read on the machine that sends, kept nowhere."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyflink_triton.errors import AccessError
+from pyflink_triton.options import Options
+
+_REFERENCE = re.compile(r"\$\{SECRET:([^{}]*)\}")
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_DIRECTORY = "PYFLINK_TRITON_SECRETS_DIR"
+_VARIABLE = "PYFLINK_TRITON_SECRET_"
+_MAX_BYTES = 1 << 16
+
+
+class Credentials:
+    """Custom headers and the token, resolved.
+
+    Args:
+        options: The model's options.
+        environment: Where secrets are looked for.
+
+    Raises:
+        AccessError: A secret is not there, or is none that a header may hold.
+    """
+
+    def __init__(self, options: Options, environment: Mapping[str, str] = os.environ) -> None:
+        written = dict(options.custom_headers)
+        if options.auth_token is not None:
+            token = options.auth_token
+            literal = _REFERENCE.sub("", token)
+            # Whether the scheme is in it is asked of the secret's value too, when it is known.
+            self._bearer = " " not in literal
+            written["Authorization"] = token
+        else:
+            self._bearer = False
+        self._written = written
+        self._environment = environment
+        self._refers = any(_REFERENCE.search(value) for value in written.values())
+        self.generation = 0
+        self.headers = self._resolve()
+
+    def __repr__(self) -> str:
+        return f"Credentials({', '.join(self._written)})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("credentials stay on the machine that read them")
+
+    def renew(self, used: int) -> bool:
+        """Read the secrets again after the server refused us.
+
+        Args:
+            used: The ``generation`` that was refused.
+
+        Returns:
+            Whether there are other headers to try now.
+        """
+        if not self._refers:
+            return False
+        if used == self.generation:
+            found = self._resolve()
+            if found != self.headers:
+                self.headers, self.generation = found, used + 1
+        return used != self.generation
+
+    def _resolve(self) -> dict[str, str]:
+        found = {name: _REFERENCE.sub(self._secret, value) for name, value in self._written.items()}
+        if self._bearer and " " not in found["Authorization"]:
+            found["Authorization"] = f"Bearer {found['Authorization']}"
+        return found
+
+    def _secret(self, reference: re.Match[str]) -> str:
+        name = reference.group(1)
+        if not _NAME.fullmatch(name):
+            raise AccessError("a secret's name may hold letters, digits, '.', '_' and '-': write '${SECRET:my-token}'")
+        value = self._read(name)
+        if not value or not value.isascii() or not value.isprintable():
+            raise AccessError(f"the secret '{name}' is empty or not plain ASCII on one line, as a header needs it")
+        return value
+
+    def _read(self, name: str) -> str:
+        directory = self._environment.get(_DIRECTORY)
+        if directory:
+            root = Path(directory).resolve()
+            path = (root / name).resolve()
+            if path.is_file():
+                if not path.is_relative_to(root):
+                    raise AccessError(f"the secret '{name}' is a link out of the directory in {_DIRECTORY}")
+                try:
+                    with path.open("rb") as file:
+                        return file.read(_MAX_BYTES).decode("utf-8", "replace").strip()
+                except OSError as error:
+                    raise AccessError(f"the secret '{name}' cannot be read: {error.strerror}") from None
+        variable = _VARIABLE + re.sub(r"[.-]", "_", name).upper()
+        value = self._environment.get(variable)
+        if value is None:
+            raise AccessError(
+                f"the secret '{name}' is neither a file in the directory that {_DIRECTORY} names nor the environment "
+                f"variable {variable}. Provide it on each machine that sends requests"
+            )
+        return value.strip()
+
+
+def literal_secret(options: Options) -> str | None:
+    """A warning where a token is written into the statement itself, else None.
+
+    Args:
+        options: The model's options.
+    """
+    for key, value in (("auth-token", options.auth_token), *_authorizations(options)):
+        if value is not None and not _REFERENCE.search(value):
+            return (
+                f"option '{key}' holds a token itself, which Flink shows in SHOW CREATE and in compiled plans. "
+                "Write '${SECRET:name}' instead"
+            )
+    return None
+
+
+def _authorizations(options: Options) -> list[tuple[str, str]]:
+    return [(f"custom-headers.{name}", value) for name, value in options.custom_headers if name.lower() in _SECRET]
+
+
+_SECRET = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key"})

@@ -1,0 +1,114 @@
+"""What each status and each fault of the transport means for a request: one table, read by the delivery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from pyflink_triton.errors import AccessError, ContractError, JobError, RowError, TritonError
+
+
+class Then(Enum):
+    """What becomes of the request."""
+
+    RETRY = "sent again, whole"
+    WAIT = "held back unsent until a probe finds the model ready"
+    ROW = "the row fails by its policy"
+    JOB = "the job fails"
+
+
+class Fault(Enum):
+    """What can go wrong before there is an answer."""
+
+    REFUSED = "the connection is refused"
+    DNS = "the host has no address"
+    CONNECT_TIMEOUT = "nobody answers the connection"
+    TLS = "one side does not trust the other's certificate"
+    TIMEOUT = "no answer in time"
+    RESET = "the connection broke before the answer"
+    CUT = "the connection broke inside the answer"
+    NONSENSE = "the answer is not HTTP"
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What one status or fault means.
+
+    Attributes:
+        then: What becomes of the request.
+        counts: Whether it is the server's fault, and so counts to the circuit breaker.
+        splits: Whether a batch is split until the bad row is alone.
+        retries: How often a lone row is sent again; None for ``max-retries``.
+        slows: Whether fewer requests should be in flight.
+        nothing_ran: Whether it proves that the model did not run.
+        error: What is raised when nothing more can be done.
+    """
+
+    then: Then
+    counts: bool = False
+    splits: bool = False
+    retries: int | None = None
+    slows: bool = False
+    nothing_ran: bool = False
+    error: type[TritonError] = RowError
+
+
+_RETRY = Behaviour(Then.RETRY, counts=True)
+_WAIT = Behaviour(Then.WAIT, counts=True)
+_BUSY = Behaviour(Then.RETRY, slows=True, nothing_ran=True)
+_NOT_LOADED = Behaviour(Then.WAIT, nothing_ran=True)
+_JOB = Behaviour(Then.JOB, error=JobError)
+_ACCESS = Behaviour(Then.JOB, error=AccessError)
+_CONTRACT = Behaviour(Then.JOB, error=ContractError)
+_REFUSED_ROW = Behaviour(Then.ROW, splits=True, nothing_ran=True)
+
+FAULTS: dict[Fault, Behaviour] = {
+    Fault.REFUSED: _WAIT,
+    Fault.DNS: _WAIT,
+    Fault.CONNECT_TIMEOUT: _WAIT,
+    Fault.TLS: _ACCESS,
+    Fault.TIMEOUT: _RETRY,
+    Fault.RESET: _RETRY,
+    Fault.CUT: _RETRY,
+    Fault.NONSENSE: _CONTRACT,
+}
+
+#: By status and by words in the answer, first match first.
+STATUSES: tuple[tuple[int, str, Behaviour], ...] = (
+    (400, "", _REFUSED_ROW),
+    (401, "", _ACCESS),
+    (403, "", _ACCESS),
+    (404, "has no available versions", _NOT_LOADED),
+    (404, "not at ready state", _NOT_LOADED),
+    (404, "", _JOB),
+    (405, "", _JOB),
+    (408, "", Behaviour(Then.RETRY)),
+    (413, "", _REFUSED_ROW),
+    (429, "", _BUSY),
+    (500, "unable to parse", Behaviour(Then.ROW, splits=True)),
+    (500, "failed to parse", Behaviour(Then.ROW, splits=True)),
+    (500, "stub process", _RETRY),
+    (500, "", Behaviour(Then.ROW, splits=True, retries=2)),
+    (501, "", _JOB),
+    (502, "", _WAIT),
+    (503, "exceeds maximum queue size", _BUSY),
+    (503, "request timeout expired", _BUSY),
+    (503, "", Behaviour(Then.RETRY, counts=True, slows=True)),
+)
+_OTHER_CLIENT_FAULT = Behaviour(Then.ROW, nothing_ran=True)
+
+
+def of_status(status: int, words: str) -> Behaviour:
+    """Look up an answer that is not 200.
+
+    Args:
+        status: The HTTP status.
+        words: What the answer says.
+    """
+    lowered = words.lower()
+    for known, phrase, behaviour in STATUSES:
+        if status == known and phrase in lowered:
+            return behaviour
+    if status >= 500:
+        return _RETRY
+    return _OTHER_CLIENT_FAULT if status >= 400 else _CONTRACT

@@ -1,0 +1,65 @@
+"""What a delivery takes and gives: requests, answers, and what is promised about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass
+class Request:
+    """One inference request.
+
+    Attributes:
+        header: The JSON, an object without an ``id``: the delivery adds one.
+        tensors: The inputs' bytes, in the JSON's order.
+        rows: How many rows it carries.
+        endpoint: The base URL that it must go to, as ``Answer.endpoint`` gave it; None for any.
+        sticky: Whether it stays on the endpoint that its first byte went to; ``endpoint`` is set then.
+        resend: Whether it may run twice. If not, it is sent again only when no byte of it was sent, or when an
+            answer proves that nothing ran; else ``LostError`` is raised.
+        deadline: When its rows' time is over, in the event loop's clock; None until it is first sent or held back.
+            Requests made of the same rows carry it on.
+    """
+
+    header: bytes
+    tensors: Sequence[memoryview]
+    rows: int = 1
+    endpoint: str | None = None
+    sticky: bool = False
+    resend: bool = True
+    deadline: float | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a request.
+
+    Attributes:
+        headers: The HTTP headers.
+        body: The HTTP body, decompressed.
+        endpoint: The base URL that answered.
+    """
+
+    headers: Mapping[str, str]
+    body: bytes
+    endpoint: str
+
+
+class Delivers(Protocol):
+    """What carries a request to the model and its answer back."""
+
+    async def send(self, request: Request) -> Answer:
+        """Send one request.
+
+        Args:
+            request: The request.
+
+        Raises:
+            RowError: Its rows fail by their policy; where ``splits`` is set, a batch is to be split first.
+            ExhaustedError: A passing fault did not pass within ``max-retries`` or ``total-timeout``.
+            LostError: It may have run, and must not be sent again.
+            JobError: A fault that no row's policy covers.
+        """
+        ...

@@ -1,0 +1,140 @@
+"""How the server schedules a model's requests: sequences and priorities, those of an ensemble from its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyflink_triton.errors import ContractError
+
+#: Reads a step's configuration by its model and version (None: the newest); None where the server hides it.
+FetchConfig = Callable[[str, "str | None"], Awaitable["Mapping[str, Any] | None"]]
+
+#: The largest id that each type of a CORRID control holds.
+CORRID_MAXIMA = {
+    "INT32": (1 << 31) - 1,
+    "UINT32": (1 << 32) - 1,
+    "INT64": (1 << 63) - 1,
+    "UINT64": (1 << 64) - 1,
+}
+#: A CORRID control of texts.
+CORRID_STRING = "STRING"
+#: What Triton takes where the configuration names no limit.
+_DEFAULT_IDLE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class SequenceBatching:
+    """How a model keeps the state of sequences.
+
+    Attributes:
+        corrid: The type of its CORRID control: a key of ``CORRID_MAXIMA``, ``CORRID_STRING``, or None where it has
+            no such control.
+        idle_seconds: After so long without a request the server drops a sequence; None where it is not known.
+        strategy: ``direct``, ``oldest``, or empty where it is not known.
+    """
+
+    corrid: str | None
+    idle_seconds: float | None
+    strategy: str = ""
+
+
+@dataclass(frozen=True)
+class Scheduling:
+    """How a model's requests are scheduled.
+
+    Attributes:
+        sequences: How it keeps state; None for a stateless model.
+        priority_levels: How many priorities its queue has; 0 where it has none.
+    """
+
+    sequences: SequenceBatching | None = None
+    priority_levels: int = 0
+
+    def parameters(self, priority: int | None) -> dict[str, int]:
+        """What every request says.
+
+        Args:
+            priority: The option, 0 to 255, higher is more urgent; None where it is not set.
+
+        Returns:
+            The priority as one of the model's levels, of which 1 is the most urgent; nothing where it has none.
+        """
+        if priority is None or self.priority_levels < 2:
+            return {}
+        return {"priority": 1 + (255 - priority) * self.priority_levels // 256}
+
+
+STATELESS = Scheduling()
+#: A model whose configuration is hidden and for which the user names sequences: 63 bits suit every CORRID but a text.
+HIDDEN = Scheduling(SequenceBatching("INT64", None))
+
+
+async def read_scheduling(config: Mapping[str, Any], fetch: FetchConfig) -> Scheduling:
+    """Read a model's scheduling from its configuration, and from those of its steps where it is an ensemble.
+
+    Args:
+        config: The answer of ``GET /v2/models/M/config``.
+        fetch: Reads the configuration of a step.
+
+    Raises:
+        ContractError: A configuration is not what the protocol says.
+    """
+    try:
+        found = [each async for each in _leaves(config, fetch, set())]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ContractError("the server describes the model's scheduling in a way that is not the protocol's") from None
+    levels = [each.priority_levels for each in found if each.priority_levels > 1]
+    return Scheduling(_join([each.sequences for each in found if each.sequences]), min(levels, default=0))
+
+
+async def _leaves(config: Mapping[str, Any], fetch: FetchConfig, seen: set[tuple[str, str | None]]) -> Any:
+    """Yield the scheduling of the model, or of each model that an ensemble is made of in the end."""
+    if "ensemble_scheduling" not in config:
+        yield _own(config)
+        return
+    for step in config["ensemble_scheduling"]["step"]:
+        version = str(step.get("model_version", -1))
+        key = (step["model_name"], None if version == "-1" else version)
+        if key in seen:
+            continue
+        seen.add(key)
+        inner = await fetch(*key)
+        if inner is not None:
+            async for each in _leaves(inner, fetch, seen):
+                yield each
+
+
+def _own(config: Mapping[str, Any]) -> Scheduling:
+    levels = int(config.get("dynamic_batching", {}).get("priority_levels", 0))
+    batching = config.get("sequence_batching")
+    # An iterative sequence is one request that the server itself schedules many times.
+    if batching is None or batching.get("iterative_sequence"):
+        return Scheduling(None, levels)
+    idle = int(batching.get("max_sequence_idle_microseconds", 0))
+    strategy = next((name for name in ("direct", "oldest") if name in batching), "")
+    return Scheduling(
+        SequenceBatching(_corrid(batching), idle / 1e6 if idle else _DEFAULT_IDLE_SECONDS, strategy), levels
+    )
+
+
+def _corrid(batching: Mapping[str, Any]) -> str | None:
+    for entry in batching.get("control_input", ()):
+        for control in entry["control"]:
+            if control["kind"] == "CONTROL_SEQUENCE_CORRID":
+                return str(control["data_type"]).removeprefix("TYPE_")
+    return None
+
+
+def _join(found: Iterable[SequenceBatching]) -> SequenceBatching | None:
+    """What suits every step: the narrowest id, and the first state to be dropped."""
+    steps = list(found)
+    if not steps:
+        return None
+    corrids = [step.corrid for step in steps if step.corrid is not None]
+    return SequenceBatching(
+        min(corrids, key=lambda corrid: CORRID_MAXIMA.get(corrid, 0), default=None),
+        min(step.idle_seconds for step in steps if step.idle_seconds is not None),
+        steps[0].strategy,
+    )

@@ -1,0 +1,25 @@
+"""What the failure of a request that continued a sequence says about it: does the server still have it?"""
+
+from __future__ import annotations
+
+from pyflink_triton.errors import ExhaustedError, LostError, RowError
+
+#: The message of a row without a sequence.
+NOT_FOUND = (
+    "Sequence not found: the server or this task no longer has the row's sequence, or no row began it. Mark its first "
+    "row by 'sequence-start', set 'sequence-lost' = 'restart' to begin it anew, or raise the model's "
+    "max_sequence_idle_microseconds"
+)
+
+
+def why_lost(error: RowError) -> str:
+    """The message of the row whose sequence a request lost; what the server says of a missing START names the id."""
+    return NOT_FOUND if error.status == 400 else f"{NOT_FOUND}. It was lost when {error}"
+
+
+def is_lost(error: RowError) -> bool:
+    """Whether the server may no longer have the sequence as this task knows it, after a request that continued it."""
+    if isinstance(error, LostError) or (isinstance(error, ExhaustedError) and error.status is None):
+        return True  # it may have run, or its server is away for longer than a row waits
+    status = error.status
+    return status is not None and (status == 500 or (status == 400 and "START" in str(error)))

@@ -1,0 +1,103 @@
+"""What planning, and a job's start, say about sequences and priorities: options that the model cannot honour."""
+
+from __future__ import annotations
+
+from pyflink_triton.errors import OptionError, SchemaError
+from pyflink_triton.option_values import columns_of
+from pyflink_triton.options import Options
+from pyflink_triton.scheduling import CORRID_MAXIMA, CORRID_STRING
+from pyflink_triton.signature import ModelSignature
+from pyflink_triton.units import format_duration
+
+#: A server up to this version refuses every request for a model with a CORRID control of texts.
+_NO_TEXT_CORRID = (2, 51)
+#: A shorter idle limit ends sequences that a pause of the job's, or of its source, keeps waiting.
+_SHORT_IDLE_SECONDS = 10.0
+
+
+def check_scheduling(signature: ModelSignature, options: Options | None) -> None:
+    """Check that the options suit how the server schedules the model.
+
+    Args:
+        signature: The server's model.
+        options: The model's options; None where there are none.
+
+    Raises:
+        SchemaError: The model is stateful and the options do not say what its sequences are.
+    """
+    batching = signature.scheduling.sequences
+    if not signature.stateful:
+        return
+    stateful = f"the server's model '{signature.name}' is stateful"
+    if options is None or options.sequence_id is None:
+        raise SchemaError(
+            f"{stateful}, so each row must say its sequence. Set 'sequence-id', as in "
+            "'sequence-id' = '${user_id}' with 'sequence-start' = 'true', or with 'sequence-id-auto-increment' = "
+            "'true' where each row is a sequence of its own"
+        )
+    if options.sequence_start is False and not options.sequence_id_auto_increment:
+        raise SchemaError(
+            f"{stateful}, and with 'sequence-start' = 'false' no request begins a sequence, so the server would refuse "
+            "every one. Set 'sequence-start' to 'true', or to the BOOLEAN column that says so: '${is_first}'"
+        )
+    corrid = batching.corrid if batching is not None else None
+    if corrid not in (None, CORRID_STRING, *CORRID_MAXIMA):
+        raise SchemaError(f"{stateful} with a CORRID control of {corrid}, which this version does not know")
+    if corrid == CORRID_STRING and _version(signature.server_version) <= _NO_TEXT_CORRID:
+        raise SchemaError(
+            f"{stateful} with a CORRID control of TYPE_STRING, and Triton {signature.server_version} refuses every "
+            "request for such a model. Give the control an integer type, or leave it out of the model's configuration"
+        )
+
+
+def check_one_row(signature: ModelSignature) -> None:
+    """Check that a row may be a batch of its own; raises SchemaError for a stateful model."""
+    if signature.stateful:
+        raise SchemaError(
+            f"the server's model '{signature.name}' is stateful, so a row cannot be an array as a batch. Give it one "
+            "element a row, as with CROSS JOIN UNNEST"
+        )
+
+
+def scheduling_warnings(signature: ModelSignature, options: Options) -> list[str]:
+    """What has no effect, or an effect that may surprise: sentences."""
+    name, batching, warnings = signature.name, signature.scheduling.sequences, []
+    if options.priority is not None and signature.scheduling.priority_levels < 2:
+        warnings.append(f"The server's model '{name}' has no priority_levels: the option 'priority' has no effect.")
+    if options.sequence_id is not None and batching is None:
+        warnings.append(f"The server's model '{name}' is not stateful: the option 'sequence-id' has no effect.")
+    is_whole = options.sequence_id_auto_increment or (options.sequence_start is True and options.sequence_end is True)
+    idle = None if batching is None or is_whole else batching.idle_seconds
+    if idle is not None and idle < _SHORT_IDLE_SECONDS:
+        warnings.append(
+            f"The server drops a sequence of the model '{name}' that has no request for {format_duration(idle)}. "
+            "Raise max_sequence_idle_microseconds in the model's configuration."
+        )
+    return warnings
+
+
+def check_parallelism(signature: ModelSignature, options: Options, parallelism: int) -> None:
+    """Check that no two subtasks use one sequence.
+
+    Args:
+        signature: The server's model.
+        options: The model's options.
+        parallelism: How many subtasks predict.
+
+    Raises:
+        OptionError: They would; the message says what to do.
+    """
+    if parallelism < 2 or not signature.stateful or options.sequence_id is None:
+        return
+    if not options.sequence_id_auto_increment and not columns_of(options.sequence_id):
+        raise OptionError(
+            f"option 'sequence-id' is one id for all rows, and {parallelism} subtasks would mix in its state. Refer to "
+            "a column that the rows are keyed by, as in '${user_id}', set 'sequence-id-auto-increment' = 'true', or "
+            "set the parallelism to 1"
+        )
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """A version's first two numbers; those of the newest where it is not known."""
+    parts = text.split(".")[:2]
+    return tuple(map(int, parts)) if len(parts) == 2 and all(part.isdigit() for part in parts) else (1 << 20, 0)

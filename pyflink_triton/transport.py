@@ -1,0 +1,258 @@
+"""One HTTP call: bytes out, bytes in, and every fault of the transport as one of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
+from weakref import WeakKeyDictionary
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.client_proto import ResponseHandler
+from yarl import URL
+
+from pyflink_triton.bodies import decompress
+from pyflink_triton.credentials import Credentials
+from pyflink_triton.errors import ContractError
+from pyflink_triton.options import Options
+from pyflink_triton.outcomes import Fault
+from pyflink_triton.tls import tls_context
+
+#: Bytes of an answer without tensors at the most: enough for a message and for a model's configuration.
+_MAX_WORDS = 16 << 20
+#: Decompressing more than this is done beside the event loop.
+_ASIDE_BYTES = 1 << 17
+#: Below this a request's buffers are joined: one write costs less than several.
+_JOIN_BYTES = 1 << 16
+
+#: What each of aiohttp's errors means, first match first; a time-out is told apart by whether a byte was sent.
+_FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
+    (asyncio.TimeoutError, Fault.TIMEOUT),
+    (aiohttp.ClientConnectorDNSError, Fault.DNS),
+    (aiohttp.ClientConnectorCertificateError, Fault.TLS),
+    (aiohttp.ClientSSLError, Fault.TLS),
+    (ssl.SSLError, Fault.TLS),
+    (aiohttp.ClientHttpProxyError, Fault.REFUSED),
+    (aiohttp.ClientConnectorError, Fault.REFUSED),
+    (aiohttp.ClientPayloadError, Fault.CUT),
+    (aiohttp.ClientResponseError, Fault.NONSENSE),
+    (aiohttp.ClientError, Fault.RESET),
+    (OSError, Fault.RESET),
+)
+
+
+class CallError(Exception):
+    """A call that got no answer.
+
+    Attributes:
+        fault: What went wrong.
+        sent: Whether a byte of the request may have reached the server.
+        stale: Whether a connection that was kept open turned out to be closed.
+        words: More about it.
+    """
+
+    def __init__(self, fault: Fault, sent: bool, stale: bool, words: str) -> None:
+        super().__init__(words)
+        self.fault = fault
+        self.sent = sent
+        self.stale = stale
+        self.words = words
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Body(aiohttp.payload.Payload):
+    """A request's body, in parts that are written one after the other, and what became of it.
+
+    Attributes:
+        began: Whether a byte of the request may have been sent.
+        fresh: Whether its connection was made for it.
+    """
+
+    def __init__(self, buffers: Sequence[bytes | memoryview]) -> None:
+        super().__init__(buffers, content_type="application/octet-stream")
+        self._size = sum(map(len, buffers))
+        self._buffers = buffers if self._size > _JOIN_BYTES else (b"".join(buffers),)
+        self.began = False
+        self.fresh = False
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Refuse: aiohttp asks for this to print a body."""
+        raise TypeError("tensors are not text")
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the parts."""
+        self.began = True
+        for buffer in self._buffers:
+            await writer.write(buffer)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Knows when each connection was made, tells its request, and ends it when it is too old."""
+
+    def __init__(self, max_age: float, **more: Any) -> None:
+        super().__init__(force_close=max_age == 0.0, **more)
+        self._max_age = max_age
+        self._made: WeakKeyDictionary[ResponseHandler, float] = WeakKeyDictionary()
+
+    async def _create_connection(self, req: Any, *args: Any) -> ResponseHandler:
+        connection = await super()._create_connection(req, *args)
+        self._made[connection] = time.monotonic()
+        if isinstance(req.body, Body):
+            req.body.fresh = True
+        return connection
+
+    def _release(self, key: Any, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        is_old = time.monotonic() - self._made.get(protocol, 0.0) > self._max_age
+        super()._release(key, protocol, should_close=should_close or is_old)
+
+
+class Transport:
+    """Kept-alive connections to a model's endpoints.
+
+    Args:
+        options: The model's options.
+
+    Raises:
+        OptionError: A TLS file cannot be used.
+        AccessError: A secret is missing.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.credentials = Credentials(options)
+        self._options = options
+        self._expected = ("gzip", "deflate") if options.compression_response else ()
+        self._proxies = _proxies(options)
+        context = tls_context(options)
+        self._session = aiohttp.ClientSession(
+            connector=_Connector(options.connection_max_age, limit=0, ssl=True if context is None else context),
+            timeout=aiohttp.ClientTimeout(total=options.timeout),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            skip_auto_headers=["User-Agent", "Accept", "Accept-Encoding"],
+        )
+
+    async def close(self) -> None:
+        """End every call under way and close the connections."""
+        await self._session.close()
+
+    async def call(
+        self,
+        method: str,
+        url: URL,
+        *,
+        body: Body | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Reply:
+        """Make a call.
+
+        Args:
+            method: The HTTP method.
+            url: Where to.
+            body: The request's body.
+            headers: Headers beside those of every call.
+            timeout: Seconds for all of it; None for the option ``timeout``.
+
+        Raises:
+            CallError: There was no answer.
+            ContractError: The answer is larger than allowed, or compressed in a way that was not asked for.
+        """
+        sent_headers = self.credentials.headers if headers is None else {**self.credentials.headers, **headers}
+        if self._expected:
+            sent_headers = {**sent_headers, "Accept-Encoding": "gzip, deflate"}
+        more: dict[str, Any] = {}
+        if timeout is not None:
+            more["timeout"] = aiohttp.ClientTimeout(total=timeout)
+        if self._proxies:
+            more["proxy"] = self._proxies.get(url.host or "")
+        try:
+            async with self._session.request(
+                method, url, data=body, headers=sent_headers, allow_redirects=False, **more
+            ) as response:
+                content = await self._read(response, is_inference=body is not None)
+                return Reply(response.status, response.headers, content)
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            raise _call_error(error, body) from None
+
+    async def _read(self, response: aiohttp.ClientResponse, *, is_inference: bool) -> bytes:
+        limit = self._options.max_response_bytes if response.status == 200 and is_inference else _MAX_WORDS
+        if response.content_length is not None and response.content_length <= limit:
+            content = await response.read()
+        else:
+            chunks, size = [], 0
+            async for chunk in response.content.iter_any():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > limit:
+                    raise ContractError(
+                        f"the server answered HTTP {response.status} with more than {limit} bytes "
+                        "(the option 'max-response-bytes')",
+                        status=response.status,
+                    )
+            content = b"".join(chunks)
+        encoding = response.headers.get("Content-Encoding", "identity").lower()
+        if encoding == "identity":
+            return content
+        if encoding not in self._expected:
+            raise ContractError(
+                f"the server answered with a {encoding[:40]!r} body that was not asked for", status=response.status
+            )
+        if len(content) > _ASIDE_BYTES:
+            return await asyncio.to_thread(decompress, content, encoding, limit)
+        return decompress(content, encoding, limit)
+
+
+def _call_error(error: BaseException, body: Body | None) -> CallError:
+    fault = next(fault for kind, fault in _FAULTS if isinstance(error, kind))
+    began = body is not None and body.began
+    if fault is Fault.TIMEOUT and body is not None and not began:
+        fault = Fault.CONNECT_TIMEOUT
+    stale = fault is Fault.RESET and body is not None and not body.fresh
+    return CallError(fault, began, stale, _words(error))
+
+
+def _words(error: BaseException) -> str:
+    """Why, in words that hold no header and no address beyond what the option says."""
+    reason = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(reason, ConnectionRefusedError):
+        return "Connection refused"
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return reason.verify_message
+    if isinstance(reason, ssl.SSLError):
+        return (reason.reason or "TLS failed").replace("_", " ").lower()
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return str(error.certificate_error)
+    if isinstance(reason, OSError) and reason.strerror:
+        return reason.strerror
+    if isinstance(reason, ConnectionResetError):
+        return "Connection reset by peer"
+    return type(error).__name__
+
+
+def _proxies(options: Options) -> dict[str, str]:
+    """The proxy of each endpoint's host, where the environment's count."""
+    if not options.proxy_from_environment:
+        return {}
+    known = getproxies_environment()
+    found = {}
+    for endpoint in options.endpoints:
+        parts = urlsplit(endpoint)
+        proxy = known.get(parts.scheme)
+        if proxy and parts.hostname and not proxy_bypass(parts.netloc, known):
+            found[parts.hostname] = proxy if "://" in proxy else f"http://{proxy}"
+    return found

@@ -1,0 +1,174 @@
+"""How a model's scheduling is read, ensembles too, and its priorities obeyed: urgent rows overtake in a busy server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from fakes import Echo, identity, predictor
+from loops import in_a_loop
+from triton import Triton
+
+from pyflink_triton.client import Client
+from pyflink_triton.datatypes import DATATYPES
+from pyflink_triton.delivery import Delivery
+from pyflink_triton.errors import ContractError
+from pyflink_triton.metrics import Metrics
+from pyflink_triton.planning import Question, check, wait_until_ready
+from pyflink_triton.predictor import Predictor
+from pyflink_triton.scheduling import HIDDEN, STATELESS, Scheduling, SequenceBatching, read_scheduling
+from pyflink_triton.signature import TensorSpec, with_scheduling
+
+X = TensorSpec("x", DATATYPES["INT32"], (1,))
+Config = dict[str, Any]
+
+
+def stateful(corrid: str | None, idle: int = 0, **more: Any) -> Config:
+    kinds = {"START": "TYPE_INVALID", "CORRID": f"TYPE_{corrid}"} if corrid else {"START": "TYPE_INVALID"}
+    controls = [
+        {"name": kind, "control": [{"kind": f"CONTROL_SEQUENCE_{kind}", "data_type": type_}]}
+        for kind, type_ in kinds.items()
+    ]
+    batching = {"control_input": controls, "max_sequence_idle_microseconds": idle, "oldest": {}, **more}
+    return {"sequence_batching": batching}
+
+
+def levels(count: int) -> Config:
+    return {"dynamic_batching": {"priority_levels": count}}
+
+
+def ensemble(*models: str) -> Config:
+    return {"ensemble_scheduling": {"step": [{"model_name": model, "model_version": -1} for model in models]}}
+
+
+STEPS: dict[str, Config | None] = {
+    "int64": stateful("INT64", 60_000_000),
+    "int32": stateful("INT32", 5_000_000),
+    "none": stateful(None),
+    "levels_3": levels(3),
+    "levels_10": levels(10),
+    "plain": {},
+    "inner": ensemble("int64", "levels_10"),
+    "circle": ensemble("circle", "int64"),
+    "hidden": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, STATELESS),
+        (stateful("UINT64", 60_000_000), Scheduling(SequenceBatching("UINT64", 60, "oldest"))),
+        (stateful("STRING"), Scheduling(SequenceBatching("STRING", 1, "oldest"))),
+        (stateful(None), Scheduling(SequenceBatching(None, 1, "oldest"))),
+        (stateful("INT64", iterative_sequence=True), STATELESS),
+        (levels(3), Scheduling(None, 3)),
+        (ensemble("plain"), STATELESS),
+        (ensemble("plain", "int64"), Scheduling(SequenceBatching("INT64", 60, "oldest"))),
+        (ensemble("int64", "int32", "none"), Scheduling(SequenceBatching("INT32", 1, "oldest"))),
+        (ensemble("inner", "levels_3"), Scheduling(SequenceBatching("INT64", 60, "oldest"), 3)),
+        (ensemble("circle"), Scheduling(SequenceBatching("INT64", 60, "oldest"))),
+        (ensemble("hidden", "plain"), STATELESS),
+    ],
+)
+@in_a_loop
+async def test_scheduling_is_read_from_the_configuration_and_from_those_of_the_steps(
+    config: Config, expected: Scheduling
+) -> None:
+    assert await read_scheduling(config, fetch) == expected
+
+
+async def fetch(model: str, version: str | None) -> Config | None:
+    assert version is None
+    return STEPS[model]
+
+
+@pytest.mark.parametrize("config", [{"sequence_batching": 3}, {"ensemble_scheduling": {}}, levels("many")])  # type: ignore[arg-type]  # not what the protocol says
+@in_a_loop
+async def test_what_is_not_the_protocols_fails_the_job(config: Config) -> None:
+    with pytest.raises(ContractError):
+        await read_scheduling(config, fetch)
+
+
+def test_where_the_configuration_is_hidden_the_user_says_what_is_stateful() -> None:
+    assert with_scheduling(identity(X), None, names_sequences=True).scheduling == HIDDEN
+    assert not with_scheduling(identity(X), None, names_sequences=False).stateful
+
+
+def test_priorities_are_spread_over_the_levels() -> None:
+    for count in (2, 3, 10, 256, 1000):
+        found = [Scheduling(None, count).parameters(priority)["priority"] for priority in range(255, -1, -1)]
+        assert found == sorted(found)
+        assert (found[0], found[-1]) == (1, 1 + 255 * count // 256)
+        assert set(found) <= set(range(1, count + 1))
+        assert count > 256 or set(found) == set(range(1, count + 1))
+    assert Scheduling(None, 1).parameters(5) == {}
+    assert Scheduling(None, 3).parameters(None) == {}
+
+
+class Remembering(Echo):
+    """Keeps what the requests say beside their tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parameters: list[Any] = []
+
+    async def infer(self, header: bytes, tensors: Sequence[memoryview]) -> tuple[Mapping[str, str], bytes]:
+        self.parameters.append(json.loads(header).get("parameters"))
+        return await super().infer(header, tensors)
+
+
+@pytest.mark.parametrize(("priority", "sent"), [("255", {"priority": 1}), ("0", {"priority": 3}), (None, None)])
+@in_a_loop
+async def test_each_request_carries_its_level(priority: str | None, sent: Any) -> None:
+    transport = Remembering()
+    options = {} if priority is None else {"priority": priority}
+    signature = with_scheduling(identity(X), Scheduling(None, 3), names_sequences=False)
+    await predictor(signature, transport, ["INT"], **options).predict(
+        pa.record_batch([pa.array([1, 2], pa.int32())], names=["c0"])
+    )
+    assert transport.parameters == [sent]
+
+
+@pytest.mark.parametrize("model", ["priority_3", "priority_ensemble"])
+@in_a_loop
+async def test_urgent_rows_overtake(triton: Triton, model: str) -> None:
+    done: list[str] = []
+    batch = pa.record_batch([pa.array([100], pa.int32())], names=["c0"])
+
+    async def predict(name: str, of: Predictor) -> None:
+        assert (await of.predict(batch)).errors == {}
+        done.append(name)
+
+    async with AsyncExitStack() as stack:
+        predictors = {}
+        for name, priority in (("low", "0"), ("middle", "128"), ("high", "255")):
+            asked = question(triton.http_url, model, priority)
+            client = await stack.enter_async_context(Client(asked.options))
+            signature = await wait_until_ready(client, asked.options)
+            metrics = Metrics()
+            delivery = Delivery(asked.options, client.transport, metrics)
+            stack.push_async_callback(delivery.close)
+            predictors[name] = Predictor(delivery, signature, asked.map(signature), asked.options, metrics)
+        await asyncio.gather(*(predict(name, of) for name, of in predictors.items() for _ in range(5)))
+    # Whatever came first was at work before the others came; the rest waited in the queue.
+    assert sorted(done[1:], key=["high", "middle", "low"].index) == done[1:]
+
+
+@in_a_loop
+async def test_planning_says_where_a_priority_has_no_effect(triton: Triton) -> None:
+    assert (await check(question(triton.http_url, "priority_ensemble", "7")))["warnings"] == []
+    warnings = (await check(question(triton.http_url, "slow", "7")))["warnings"]
+    assert len(warnings) == 1
+    assert "has no priority_levels" in warnings[0]
+
+
+def question(url: str, model: str, priority: str) -> Question:
+    options = {"endpoint": url, "model-name": model, "priority": priority}
+    x, y = ([{"name": name, "type": "INT"}] for name in "xy")
+    return Question.parse({"model": "m", "options": options, "input": x, "output": y})
