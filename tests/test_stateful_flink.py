@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from flink_session import collect, create_model, read_lines, session, view
+from jobs import busy, running, wait_until_gone, workers
 from stateful_rows import interleaved, running_sums
-from test_faults import busy, running, wait_until_gone, workers
 from triton import Triton
 from waiting import wait_for
 
