@@ -50,6 +50,7 @@ class FaultProxy:
         poison: What becomes of a call that holds a poisoned row, in place of those.
         tls: Its TLS; None for plain HTTP.
         calls: Every call that it got.
+        troubles: What went wrong between it and the Triton, which no test wants.
     """
 
     upstream: tuple[str, int]
@@ -58,6 +59,7 @@ class FaultProxy:
     poison: Step | None = None
     tls: ssl.SSLContext | None = None
     calls: list[Call] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
 
     async def __aenter__(self) -> FaultProxy:
         self._pending = list(self.steps)
@@ -65,6 +67,7 @@ class FaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections = 0
         self._port = 0
+        self._is_draining = False
         await self._listen()
         return self
 
@@ -92,6 +95,9 @@ class FaultProxy:
             _reset(writer)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_draining:
+            writer.close()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -125,15 +131,19 @@ class FaultProxy:
 
     async def _answer(self, call: Call) -> tuple[bytes, bytes]:
         """What the Triton answers: head and body."""
-        reader, writer = await asyncio.open_connection(*self.upstream)
         try:
-            writer.write(call.head + call.body)
-            head = await reader.readuntil(b"\r\n\r\n")
-            found = _LENGTH.search(head)
-            assert found is not None
-            return head, await reader.readexactly(int(found.group(1)))
-        finally:
-            writer.close()
+            reader, writer = await asyncio.open_connection(*self.upstream)
+            try:
+                writer.write(call.head + call.body)
+                head = await reader.readuntil(b"\r\n\r\n")
+                found = _LENGTH.search(head)
+                assert found is not None, head
+                return head, await reader.readexactly(int(found.group(1)))
+            finally:
+                writer.close()
+        except Exception as error:
+            self.troubles.append(repr(error))
+            raise
 
     # Each kind of step: whether the connection goes on.
 
@@ -203,6 +213,15 @@ class FaultProxy:
         await self._stop()
         await asyncio.sleep(step.seconds)
         await self._listen()
+        return False
+
+    async def _drain(self, step: Step, call: Call, writer: asyncio.StreamWriter) -> bool:
+        """The server shuts down as Triton does: it takes connections and ends them at once. Then it is back."""
+        self._is_draining = True
+        for each in list(self._writers):
+            each.close()
+        await asyncio.sleep(step.seconds)
+        self._is_draining = False
         return False
 
 

@@ -102,7 +102,7 @@ def test_a_savepoint_restores(triton: Triton, tmp_path: Path) -> None:
         return env
 
     env = prepared()
-    env.get_config().set("execution.checkpointing.savepoint-dir", str(tmp_path / "savepoints"))
+    env.get_config().set("execution.checkpointing.savepoint-dir", (tmp_path / "savepoints").as_uri())
     job = env.execute_sql(insert).get_job_client()
     assert job is not None
     wait_for(lambda: read_lines(tmp_path / "out"), 60, "first rows")
