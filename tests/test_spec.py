@@ -162,7 +162,7 @@ def documentation() -> str:
 
 def _paragraphs(statement: Statement, language: str, ours: str = "sql") -> list[str]:
     if not statement.runs:
-        return ["Runs as it is:", fenced(statement.spec, language)]
+        return ["Runs as it is:", fenced(statement.spec, language), *([statement.why] if statement.why else [])]
     return [
         "In the specification:",
         fenced(statement.spec, language),
