@@ -466,8 +466,8 @@ GROUP BY window_start, window_end""",
      user_id,
      COALESCE(model(features), -1.0) AS prediction  -- Default to -1 on failure
    FROM user_data;""",
-                why="A row that failed is NULL only where the model has `'default-value' = 'null'`: without it a failure "
-                "fails the job.",
+                why="A row that failed is NULL only where the model has `'default-value' = 'null'`: without it a "
+                "failure fails the job.",
             )
         ],
         {

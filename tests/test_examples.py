@@ -29,3 +29,9 @@ def test_digits_are_read_right() -> None:
 def test_reviews_are_scored() -> None:
     printed = run("sentiment.py")
     assert "300" in printed
+
+
+def test_a_model_is_a_function_in_sql_and_in_python() -> None:
+    printed = run("functions.py")
+    assert re.search(r"positive +\d+ reviews", printed)
+    assert "As a PyFlink function" in printed
