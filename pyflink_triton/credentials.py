@@ -30,14 +30,9 @@ class Credentials:
 
     def __init__(self, options: Options, environment: Mapping[str, str] = os.environ) -> None:
         written = dict(options.custom_headers)
+        self._has_token = options.auth_token is not None
         if options.auth_token is not None:
-            token = options.auth_token
-            literal = _REFERENCE.sub("", token)
-            # Whether the scheme is in it is asked of the secret's value too, when it is known.
-            self._bearer = " " not in literal
-            written["Authorization"] = token
-        else:
-            self._bearer = False
+            written["Authorization"] = options.auth_token
         self._written = written
         self._environment = environment
         self._refers = any(_REFERENCE.search(value) for value in written.values())
@@ -69,7 +64,8 @@ class Credentials:
 
     def _resolve(self) -> dict[str, str]:
         found = {name: _REFERENCE.sub(self._secret, value) for name, value in self._written.items()}
-        if self._bearer and " " not in found["Authorization"]:
+        # A token with a space brings its scheme with it.
+        if self._has_token and " " not in found["Authorization"]:
             found["Authorization"] = f"Bearer {found['Authorization']}"
         return found
 

@@ -22,8 +22,9 @@ def tls_context(options: Options) -> ssl.SSLContext | None:
     """
     if not any(endpoint.startswith("https:") for endpoint in options.endpoints):
         return None
-    context = ssl.create_default_context()
-    if options.tls_ca_file is not None:
+    if options.tls_ca_file is None:
+        context = ssl.create_default_context()
+    else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         with _Named("tls-ca-file", options.tls_ca_file):
             context.load_verify_locations(options.tls_ca_file)

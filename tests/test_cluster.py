@@ -305,19 +305,37 @@ def test_metrics_equal_what_happened(
 def test_metrics_of_pyflink_functions_equal_what_happened(
     flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, function: str
 ) -> None:
-    jobs = flink.jobs()
     before = served.counts("pairing")
-    with served.closed():
-        options = ["-pyclientexec", str(installed.python), "-pyexec", str(installed.python), "-p", "2"]
-        what = ["--mode", mode, "--function", function, "--rows", str(COUNTED_ROWS), "--endpoint", served.http_url]
-        ended = flink.run(*options, "-py", str(UDF_JOB), *what, "--output", (tmp_path / "answers").as_uri())
-        assert ended.code == 0, ended.output
-        (job,) = flink.jobs().keys() - jobs.keys()
-        counters = settled_counters(flink, job)
-        after = served.counts("pairing")
+    job, counters = run_udf(flink, installed, served, tmp_path / "answers", mode, function)
+    after = served.counts("pairing")
     assert flink.end_of(job) == "FINISHED"
     assert_counted(counters, before, after)
     assert pairs_in(tmp_path / "answers") == PAIRS[:COUNTED_ROWS]
+
+
+@pytest.mark.parametrize(("mode", "function"), [("batch", "scalar_function"), ("streaming", "async_scalar_function")])
+def test_metrics_of_pyflink_functions_equal_the_failures_that_were_forced(
+    flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, function: str
+) -> None:
+    before = served.counts("fails")
+    job, counters = run_udf(flink, installed, served, tmp_path / "answers", mode, function, "--fails-every", str(EVERY))
+    after = served.counts("fails")
+    assert flink.end_of(job) == "FINISHED"
+    assert_failures_counted(tmp_path / "answers", counters, before, after)
+
+
+def run_udf(
+    flink: Cluster, installed: Installed, served: GatedTriton, answers: Path, mode: str, function: str, *more: str
+) -> tuple[str, dict[str, int]]:
+    """Run the program until all its rows are answered; return its job, which the gate no longer holds, and counters."""
+    jobs = flink.jobs()
+    with served.closed():
+        options = ["-pyclientexec", str(installed.python), "-pyexec", str(installed.python), "-p", "2"]
+        what = ["--mode", mode, "--function", function, "--rows", str(COUNTED_ROWS), "--endpoint", served.http_url]
+        ended = flink.run(*options, "-py", str(UDF_JOB), *what, *more, "--output", answers.as_uri())
+        assert ended.code == 0, ended.output
+        (job,) = flink.jobs().keys() - jobs.keys()
+        return job, settled_counters(flink, job)
 
 
 def assert_counted(counters: dict[str, int], before: dict[str, int], after: dict[str, int]) -> None:
@@ -347,8 +365,15 @@ def test_metrics_equal_the_failures_that_were_forced(
         counters = settled_counters(flink, job)
         after = served.counts("fails")
     assert flink.end_of(job) == "FINISHED"
+    assert_failures_counted(tmp_path / "answers", counters, before, after)
+
+
+def assert_failures_counted(
+    written: Path, counters: dict[str, int], before: dict[str, int], after: dict[str, int]
+) -> None:
+    """Every 20th row has failed and has the default value, in the file and in the metrics."""
     answers = [(-x, 0) if x % EVERY == 1 else (x, x) for x in range(1, COUNTED_ROWS + 1)]
-    assert pairs_in(tmp_path / "answers") == sorted(answers)
+    assert pairs_in(written) == sorted(answers)
     failed = COUNTED_ROWS // EVERY
     assert after["success"] - before["success"] == COUNTED_ROWS
     assert counters == {

@@ -56,7 +56,7 @@ def test_counters_and_gauges_reach_flink(triton: Triton, kind: str) -> None:
         return counted.get("requests") == ROWS
 
     try:
-        wait_for(all_counted, 120, f"{ROWS} rows counted")
+        wait_for(all_counted, 60, f"{ROWS} rows counted")
     finally:
         job.cancel().result()
     assert counted["failure"] == ROWS / 10
