@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 
@@ -77,10 +78,10 @@ MODULE_EXAMPLES = (
         options={"timeout": "5000", "priority": "200"},
         types={"id": "INT", "who": "BIGINT", "sum": "DECIMAL(10, 2)", "shop": "STRING", "device": "STRING"},
         rows=[
-            (1, 7, 900, "a", "x"),
-            (2, 7, 100, "a", "x"),
-            (3, 0, 300, "a", "x"),
-            (4, 7, 450, "b", "b"),
+            (1, 7, Decimal(900), "a", "x"),
+            (2, 7, Decimal(100), "a", "x"),
+            (3, 0, Decimal(300), "a", "x"),
+            (4, 7, Decimal(450), "b", "b"),
         ],
         given="who, `sum`, shop, device",
         select=(
