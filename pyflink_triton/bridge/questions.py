@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pyflink_triton.option_parsing import check_defaults
+from pyflink_triton.payload import payload
 from pyflink_triton.planning import Question, call, check, describe, list_models
 
 
@@ -18,6 +20,10 @@ async def _check(asked: Mapping[str, Any]) -> dict[str, Any]:
     return await check(Question.parse(asked))
 
 
+async def _payload(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {"payload": base64.b64encode(payload(asked["call"])).decode()}
+
+
 #: Takes the question's fields; gives the answer's, or raises a TritonError.
 QUESTIONS: dict[str, Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]] = {
     "defaults": _defaults,
@@ -25,4 +31,5 @@ QUESTIONS: dict[str, Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]] =
     "describe": describe,
     "check": _check,
     "call": call,
+    "payload": _payload,
 }

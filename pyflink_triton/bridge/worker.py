@@ -14,19 +14,12 @@ import pyarrow as pa
 
 from pyflink_triton.bridge.frames import MAX_BODY, PROTOCOL, Frame, FrameError, write_frame
 from pyflink_triton.bridge.questions import QUESTIONS
-from pyflink_triton.client import Client
-from pyflink_triton.delivery import Delivery
-from pyflink_triton.errors import JobError, TritonError
+from pyflink_triton.errors import JobError, TritonError, sentence
 from pyflink_triton.mapping import Mapping
 from pyflink_triton.metrics import Metrics
-from pyflink_triton.planning import Question, wait_until_ready
-from pyflink_triton.predictor import Predictor
-from pyflink_triton.sequence_planning import check_parallelism
-from pyflink_triton.sequence_state import lone_sequence
-from pyflink_triton.signature import check_unchanged, read_planned
-from pyflink_triton.signature_guard import SignatureGuard
+from pyflink_triton.opening import OpenedModel, open_model
+from pyflink_triton.planning import Question
 from pyflink_triton.version import __version__
-from pyflink_triton.warmup import warm_up
 
 #: A frame closes at so many rows or bytes.
 FRAME_ROWS = 256
@@ -49,9 +42,7 @@ class Worker:
     def __init__(self, write: Write) -> None:
         self._write = write
         self._metrics = Metrics()
-        self._client: Client | None = None
-        self._delivery: Delivery | None = None
-        self._predictor: Predictor | None = None
+        self._opened: OpenedModel | None = None
         self._schema: pa.Schema | None = None
         self._model = ""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -86,8 +77,7 @@ class Worker:
 
     def _named(self, message: str, frame: Frame) -> str:
         name = frame.header.get("model") or self._model
-        message = message.rstrip(".") + "."
-        return f"Model '{name}': {message}" if name else message
+        return f"Model '{name}': {sentence(message)}" if name else sentence(message)
 
     def _send(self, body: memoryview | bytes = b"", **header: Any) -> None:
         self._write(*write_frame(header, body))
@@ -119,23 +109,11 @@ class Worker:
         self._model = question.model
         where = f"Triton's model '{question.options.model_name}' at {question.options.endpoint}"
         print(f"Model '{self._model}' predicts with {where}.", file=sys.stderr, flush=True)
-        self._client = Client(question.options)
-        signature = await wait_until_ready(self._client, question.options)
-        if frame.header.get("planned") is not None:
-            check_unchanged(read_planned(frame.header["planned"]), signature)
-        columns = question.map(signature)
-        task = frame.header.get("task", {})
-        check_parallelism(signature, question.options, task.get("parallelism", 1))
-        guard = SignatureGuard(self._client.signature, signature)
-        self._delivery = Delivery(question.options, self._client.transport, self._metrics, guard.check)
-        if question.options.warmup:
-            parameters = lone_sequence(signature.scheduling.sequences)
-            warning = await warm_up(self._delivery, signature, question.options.warmup_timeout, parameters)
-            if warning is not None:
-                print(f"Model '{self._model}': {warning}.", file=sys.stderr, flush=True)
+        self._opened = await open_model(frame.header, self._metrics)
+        if self._opened.warning is not None:
+            print(f"Model '{self._model}': {self._opened.warning}.", file=sys.stderr, flush=True)
+        columns = self._opened.columns
         self._schema = pa.schema([(f"c{index}", type_.arrow) for index, type_ in enumerate(columns.given)])
-        subtask = task.get("subtask", 0)
-        self._predictor = Predictor(self._delivery, signature, columns, question.options, self._metrics, subtask)
         self._send(
             kind="opened",
             id=frame.header["id"],
@@ -146,7 +124,7 @@ class Worker:
         )
 
     async def _predict(self, frame: Frame) -> None:
-        if self._predictor is None:
+        if self._opened is None:
             raise FrameError("rows came before the model was opened")
         try:
             batch = pa.ipc.read_record_batch(pa.py_buffer(frame.body), self._schema)
@@ -154,7 +132,7 @@ class Worker:
             raise FrameError(f"a frame's rows cannot be read: {error}") from None
         if batch.num_rows != frame.header["rows"]:
             raise FrameError(f"a frame of {frame.header['rows']} rows holds {batch.num_rows}")
-        prediction = await self._predictor.predict(batch)
+        prediction = await self._opened.predictor.predict(batch)
         header: dict[str, Any] = {"kind": "result", "id": frame.header["id"], "rows": batch.num_rows}
         if prediction.errors:
             header["errors"] = {str(row): self._named(text, frame) for row, text in prediction.errors.items()}
@@ -182,10 +160,8 @@ class Worker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._delivery is not None:
-            await self._delivery.close()
-        if self._client is not None:
-            await self._client.close()
+        if self._opened is not None:
+            await self._opened.close()
 
 
 def _frame_rows(columns: Mapping) -> int:

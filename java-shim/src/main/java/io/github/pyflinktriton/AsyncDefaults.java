@@ -6,6 +6,7 @@ import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.ReadableConfig;
 import org.apache.flink.table.api.TableConfig;
 import org.apache.flink.table.api.config.ExecutionConfigOptions;
+import org.apache.flink.table.api.config.ExecutionConfigOptions.RetryStrategy;
 
 import java.time.Duration;
 import java.util.HashMap;
@@ -14,26 +15,60 @@ import java.util.Optional;
 import java.util.WeakHashMap;
 import java.util.function.BinaryOperator;
 
-/** Sets what Flink's defaults for async ML_PREDICT are too low for, where the user set nothing. */
+/** Sets what Flink's defaults for async functions are too low for, where the user set nothing. */
 final class AsyncDefaults {
 
-    private static final ConfigOption<Integer> CAPACITY =
-            ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_MAX_CONCURRENT_OPERATIONS;
-    private static final ConfigOption<Duration> TIMEOUT =
-            ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_TIMEOUT;
+    private static final ConfigOption<RetryStrategy> SCALAR_RETRY =
+            ExecutionConfigOptions.TABLE_EXEC_ASYNC_SCALAR_RETRY_STRATEGY;
 
     /** What we set stays in the session, so a value equal to it is not the user's. */
     private static final Map<TableConfig, Map<ConfigOption<?>, Object>> OURS = new WeakHashMap<>();
 
     private AsyncDefaults() {}
 
+    /** For ML_PREDICT. */
     static void raise(ReadableConfig session, JsonNode answer) {
-        // Flink passes the session's own configuration; any other kind is left as it is.
+        raise(
+                session,
+                answer.path("capacity").asInt(),
+                ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_MAX_CONCURRENT_OPERATIONS);
+        lift(session, ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_TIMEOUT);
+    }
+
+    /** For {@code m(x)}, when it is known how many rows the model takes. */
+    static void raiseScalar(ReadableConfig session, JsonNode answer) {
+        prepareScalar(session);
+        raise(
+                session,
+                answer.path("capacity").asInt(),
+                ExecutionConfigOptions.TABLE_EXEC_ASYNC_SCALAR_MAX_CONCURRENT_OPERATIONS);
+    }
+
+    /** For {@code m(x)}: Python retries what is worth it, so Flink need not do it again. */
+    static void prepareScalar(ReadableConfig session) {
         if (session instanceof TableConfig) {
             TableConfig config = (TableConfig) session;
-            set(config, CAPACITY, answer.path("capacity").asInt(), Math::max);
-            // Zero is none: Python's own limits end every row, and a timer a row costs a tenth of the task's time.
-            set(config, TIMEOUT, Duration.ZERO, (ours, flinks) -> ours);
+            set(config, SCALAR_RETRY, RetryStrategy.NO_RETRY, (ours, flinks) -> ours);
+            // Flink's retries cannot do without a time-out.
+            if (config.get(SCALAR_RETRY) == RetryStrategy.NO_RETRY) {
+                lift(config, ExecutionConfigOptions.TABLE_EXEC_ASYNC_SCALAR_TIMEOUT);
+            }
+        }
+    }
+
+    private static void raise(
+            ReadableConfig session, int wanted, ConfigOption<Integer> capacity) {
+        // Flink passes the session's own configuration; any other kind is left as it is.
+        if (session instanceof TableConfig) {
+            set((TableConfig) session, capacity, wanted, Math::max);
+        }
+    }
+
+    private static void lift(ReadableConfig session, ConfigOption<Duration> timeout) {
+        if (session instanceof TableConfig) {
+            // Zero is none: Python's own limits end every row, and a timer a row costs a tenth of
+            // the task's time.
+            set((TableConfig) session, timeout, Duration.ZERO, (ours, flinks) -> ours);
         }
     }
 

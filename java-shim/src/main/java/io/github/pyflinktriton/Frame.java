@@ -1,5 +1,6 @@
 package io.github.pyflinktriton;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 
@@ -14,6 +15,14 @@ final class Frame {
     Frame(JsonNode header, byte[] body) {
         this.header = header;
         this.body = body;
+    }
+
+    static JsonNode read(String json) {
+        try {
+            return JSON.readTree(json);
+        } catch (JsonProcessingException e) {
+            throw new IllegalArgumentException("not JSON", e);
+        }
     }
 
     String kind() {

@@ -1,15 +1,15 @@
 package io.github.pyflinktriton;
 
-import org.apache.flink.table.catalog.ResolvedCatalogModel;
-import org.apache.flink.table.catalog.ResolvedSchema;
-import org.apache.flink.table.types.logical.ArrayType;
-import org.apache.flink.table.types.logical.LogicalType;
-import org.apache.flink.table.types.logical.RowType;
-
-import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
+import org.apache.flink.table.catalog.ResolvedCatalogModel;
+import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.LogicalTypeRoot;
+import org.apache.flink.table.types.logical.RowType;
+
 import java.io.Serializable;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -30,13 +30,17 @@ final class ModelCall implements Serializable {
 
     private final boolean argumentsKnown;
 
+    /** What Python planned with, as JSON: only carried to the task. */
+    private final String signature;
+
     private ModelCall(
             String model,
             Map<String, String> options,
             Map<String, String> runtimeOptions,
             RowType input,
             RowType output,
-            RowType arguments) {
+            RowType arguments,
+            String signature) {
         this.model = model;
         this.options = new LinkedHashMap<>(options);
         this.runtimeOptions = new LinkedHashMap<>(runtimeOptions);
@@ -44,6 +48,7 @@ final class ModelCall implements Serializable {
         this.output = output;
         this.arguments = arguments == null ? input : arguments;
         this.argumentsKnown = arguments != null;
+        this.signature = signature;
     }
 
     static ModelCall of(String name, ResolvedCatalogModel model) {
@@ -53,55 +58,73 @@ final class ModelCall implements Serializable {
                 name,
                 options,
                 Map.of(),
-                rowType(model.getResolvedInputSchema()),
-                rowType(model.getResolvedOutputSchema()),
+                ModelSchemas.toRowType(model.getResolvedInputSchema()),
+                ModelSchemas.toRowType(model.getResolvedOutputSchema()),
+                null,
                 null);
     }
 
     ModelCall withRuntimeOptions(Map<String, String> given) {
-        return new ModelCall(model, options, given, input, output, null);
+        return new ModelCall(model, options, given, input, output, null, null);
     }
 
     ModelCall withArguments(List<LogicalType> types) {
         RowType given = RowType.of(types.toArray(new LogicalType[0]));
-        return new ModelCall(model, options, runtimeOptions, input, output, given);
+        return new ModelCall(model, options, runtimeOptions, input, output, given, null);
+    }
+
+    /** With what Python answered to {@code check}. */
+    ModelCall planned(JsonNode answer) {
+        return new ModelCall(
+                model, options, runtimeOptions, input, output, arguments, signature(answer));
+    }
+
+    /**
+     * As Python answered to {@code call}. Arrays are cast by Flink; values go as they are and
+     * Python casts them, because Flink loses the casts of arguments that are given by name.
+     */
+    ModelCall retyped(JsonNode answer, List<LogicalType> given) {
+        RowType wanted = ModelSchemas.toRowType(answer.path("input"));
+        RowType results = ModelSchemas.toRowType(answer.path("output"));
+        List<LogicalType> sent = new ArrayList<>(wanted.getChildren());
+        for (int i = 0; i < sent.size(); i++) {
+            if (!sent.get(i).is(LogicalTypeRoot.ARRAY)) {
+                sent.set(i, given.get(i).copy(true));
+            }
+        }
+        return new ModelCall(
+                model,
+                options,
+                runtimeOptions,
+                wanted,
+                results,
+                RowType.of(sent.toArray(new LogicalType[0])),
+                signature(answer));
     }
 
     ObjectNode toJson() {
         ObjectNode json = Frame.JSON.createObjectNode().put("model", model);
         json.set("options", Frame.JSON.valueToTree(options));
         json.set("runtime_options", Frame.JSON.valueToTree(runtimeOptions));
-        json.set("input", columns(input));
-        json.set("output", columns(output));
+        json.set("input", ModelSchemas.toJson(input));
+        json.set("output", ModelSchemas.toJson(output));
         if (argumentsKnown) {
-            ArrayNode types = json.putArray("arguments");
-            arguments.getChildren().forEach(type -> types.add(typeString(type)));
+            json.set("arguments", ModelSchemas.toJson(arguments.getChildren()));
         }
         return json;
     }
 
-    private static ArrayNode columns(RowType row) {
-        ArrayNode columns = Frame.JSON.createArrayNode();
-        for (RowType.RowField field : row.getFields()) {
-            columns.addObject()
-                    .put("name", field.getName())
-                    .put("type", typeString(field.getType()));
+    /** The fields of {@code open}, save those of the task. */
+    ObjectNode toOpen() {
+        ObjectNode json = toJson();
+        if (signature != null) {
+            json.set("planned", Frame.read(signature));
         }
-        return columns;
+        return json;
     }
 
-    private static RowType rowType(ResolvedSchema schema) {
-        return (RowType) schema.toPhysicalRowDataType().getLogicalType();
-    }
-
-    private static String typeString(LogicalType type) {
-        return nullable(type).asSummaryString();
-    }
-
-    /** On the wire everything may be NULL, so NOT NULL only makes types look different. */
-    private static LogicalType nullable(LogicalType type) {
-        return type instanceof ArrayType
-                ? new ArrayType(nullable(((ArrayType) type).getElementType()))
-                : type.copy(true);
+    private static String signature(JsonNode answer) {
+        JsonNode signature = answer.path("signature");
+        return signature.isObject() ? signature.toString() : null;
     }
 }

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
 import org.apache.flink.table.api.TableException;
-import org.apache.flink.table.api.ValidationException;
 
 import java.time.Duration;
 import java.util.Map;
@@ -33,7 +32,8 @@ final class PlanningWorker {
         return ask("check", call.toJson());
     }
 
-    private JsonNode ask(String question, ObjectNode fields) {
+    /** Asks any of the questions of planning. */
+    JsonNode ask(String question, ObjectNode fields) {
         fields.put("kind", "plan").put("question", question);
         try {
             WorkerClient asked = living();
@@ -49,7 +49,7 @@ final class PlanningWorker {
                 throw e;
             }
         } catch (RefusedException e) {
-            throw new ValidationException(e.getMessage());
+            throw new StatementException(e.getMessage());
         } catch (WorkerException e) {
             throw new TableException(e.getMessage(), e);
         }

@@ -59,7 +59,7 @@ final class PredictWorker implements AutoCloseable {
         WorkerClient client =
                 WorkerClient.start(worker, command, silence, new BridgeMetrics(metrics));
         try {
-            ObjectNode question = call.toJson().put("kind", "open");
+            ObjectNode question = call.toOpen().put("kind", "open");
             question.putObject("task")
                     .put("name", task.getTaskName())
                     .put("subtask", task.getIndexOfThisSubtask())

@@ -39,11 +39,10 @@ public final class TritonAsyncPredictFunction extends AsyncPredictFunction
                         .map(DataType::getLogicalType)
                         .collect(Collectors.toList());
         ModelCall typed = call.withArguments(types);
+        JsonNode answer = PlanningWorker.of(python.planning).check(typed);
         // Here and not in the factory as well, so that each warning comes once.
-        for (JsonNode warning : PlanningWorker.of(python.planning).check(typed).path("warnings")) {
-            Log.LOG.warn("{}: {}", call.model, warning.asText());
-        }
-        return new TritonAsyncPredictFunction(typed, python);
+        Log.warnings(call.model, answer);
+        return new TritonAsyncPredictFunction(typed.planned(answer), python);
     }
 
     @Override

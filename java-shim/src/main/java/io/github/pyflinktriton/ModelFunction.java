@@ -1,0 +1,118 @@
+package io.github.pyflinktriton;
+
+import com.fasterxml.jackson.databind.JsonNode;
+
+import org.apache.flink.configuration.ReadableConfig;
+import org.apache.flink.table.types.AtomicDataType;
+import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.inference.StaticArgument;
+import org.apache.flink.table.types.inference.TypeInference;
+import org.apache.flink.table.types.logical.ArrayType;
+import org.apache.flink.table.types.logical.BooleanType;
+import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.LogicalTypeRoot;
+import org.apache.flink.table.types.logical.RowType;
+import org.apache.flink.table.types.utils.TypeConversions;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** A model as {@code m(x)} while a statement is planned; each look-up makes one of its own. */
+final class ModelFunction {
+
+    /**
+     * An argument that nobody writes, so that Flink adds it as NULL: a pandas function whose
+     * arguments are all constants would get no column, and Flink fails without one. An array,
+     * because Flink folds no array to a constant.
+     */
+    private static final LogicalType ROWS = new ArrayType(new BooleanType());
+
+    private final ModelCall declared;
+    private final Python python;
+    private final ReadableConfig session;
+    private final Map<List<LogicalType>, ModelCall> calls = new HashMap<>();
+    private ModelCall last;
+
+    ModelFunction(ModelCall declared, Python python, ReadableConfig session) {
+        this.declared = declared;
+        this.python = python;
+        this.session = session;
+    }
+
+    Python python() {
+        return python;
+    }
+
+    /** What a call with arguments of these types means; Python's objections are the user's. */
+    synchronized ModelCall call(List<LogicalType> given) {
+        last = calls.computeIfAbsent(typed(given), this::ask);
+        return last;
+    }
+
+    /** The call that this look-up was for. */
+    synchronized ModelCall call() {
+        return last == null ? call(declared.input.getChildren()) : last;
+    }
+
+    private ModelCall ask(List<LogicalType> types) {
+        ModelCall given = declared.withArguments(types);
+        JsonNode answer = PlanningWorker.of(python.planning).ask("call", given.toJson());
+        Log.warnings(declared.model, answer);
+        AsyncDefaults.raiseScalar(session, answer);
+        return declared.retyped(answer, types);
+    }
+
+    /** An untyped NULL takes the declared type. */
+    private List<LogicalType> typed(List<LogicalType> given) {
+        List<LogicalType> types = new ArrayList<>(given);
+        for (int i = 0; i < Math.min(types.size(), declared.input.getFieldCount()); i++) {
+            if (isUntyped(types.get(i))) {
+                types.set(i, declared.input.getTypeAt(i));
+            }
+        }
+        return types;
+    }
+
+    /** A NULL; a symbol is what becomes of it where the planner takes it for an UncheckedType. */
+    static boolean isUntyped(LogicalType type) {
+        return type.is(LogicalTypeRoot.NULL) || type.is(LogicalTypeRoot.SYMBOL);
+    }
+
+    TypeInference typeInference() {
+        return inference(List.of());
+    }
+
+    /** With the column that shows a pandas function how many rows there are. */
+    TypeInference typeInferenceWithRows() {
+        return inference(List.of(ROWS));
+    }
+
+    private TypeInference inference(List<LogicalType> hidden) {
+        List<StaticArgument> arguments = new ArrayList<>();
+        for (RowType.RowField field : declared.input.getFields()) {
+            LogicalType type = field.getType().copy(true);
+            DataType shown =
+                    hidden.isEmpty()
+                            ? TypeConversions.fromLogicalToDataType(type)
+                            : new AtomicDataType(new UncheckedType(type));
+            arguments.add(StaticArgument.scalar(legal(field.getName()), shown, false));
+        }
+        for (LogicalType type : hidden) {
+            DataType nobodys = TypeConversions.fromLogicalToDataType(type);
+            arguments.add(StaticArgument.scalar("$rows", nobodys, true));
+        }
+        CallTypes types = new CallTypes(this, hidden);
+        return TypeInference.newBuilder()
+                .staticArguments(arguments)
+                .inputTypeStrategy(types)
+                .outputTypeStrategy(types)
+                .build();
+    }
+
+    /** A tensor may have a name that an argument cannot have. */
+    private static String legal(String name) {
+        return name.replaceAll("[^a-zA-Z_$0-9]", "_").replaceFirst("^(?=[0-9]|$)", "_");
+    }
+}

@@ -1,0 +1,113 @@
+package io.github.pyflinktriton;
+
+import org.apache.flink.table.catalog.DataTypeFactory;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.functions.AsyncScalarFunction;
+import org.apache.flink.table.functions.FunctionContext;
+import org.apache.flink.table.functions.SpecializedFunction;
+import org.apache.flink.table.functions.UserDefinedFunction;
+import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.inference.TypeInference;
+import org.apache.flink.table.types.logical.LogicalType;
+
+import java.util.Collection;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
+
+/** {@code m(x)} in streaming: hands each row to the instance's worker and returns at once. */
+public final class TritonAsyncScalarFunction extends AsyncScalarFunction
+        implements SpecializedFunction {
+
+    private static final long serialVersionUID = 1L;
+
+    private final transient ModelFunction function;
+    private final ModelCall call;
+    private final Python python;
+    private transient PredictWorker worker;
+    private transient RowData.FieldGetter only;
+
+    TritonAsyncScalarFunction(ModelFunction function) {
+        this.function = function;
+        this.call = null;
+        this.python = function.python();
+    }
+
+    private TritonAsyncScalarFunction(ModelFunction function, ModelCall call) {
+        this.function = function;
+        this.call = call;
+        this.python = function.python();
+    }
+
+    @Override
+    public TypeInference getTypeInference(DataTypeFactory typeFactory) {
+        if (!ForwardedNulls.areKept()) {
+            throw new StatementException(
+                    "A model cannot be a function in this session: Flink loses NULLs beside async "
+                            + "functions, and one was planned before that could be repaired. "
+                            + "Call the model before other async functions, or use ML_PREDICT.");
+        }
+        return function.typeInference();
+    }
+
+    @Override
+    public UserDefinedFunction specialize(SpecializedContext context) {
+        List<LogicalType> types =
+                context.getCallContext().getArgumentDataTypes().stream()
+                        .map(DataType::getLogicalType)
+                        .collect(Collectors.toList());
+        return new TritonAsyncScalarFunction(function, function.call(types));
+    }
+
+    /** It is what it is in each row, but planning must never call it. */
+    @Override
+    public boolean supportsConstantFolding() {
+        return false;
+    }
+
+    @Override
+    public void open(FunctionContext context) {
+        worker =
+                PredictWorker.open(
+                        call,
+                        python.inTask(),
+                        context.getTaskInfo(),
+                        context.getMetricGroup(),
+                        WorkerClient.SILENCE_LIMIT);
+        only =
+                call.output.getFieldCount() == 1
+                        ? RowData.createFieldGetter(call.output.getTypeAt(0), 0)
+                        : null;
+    }
+
+    /** One output is the result; several are a ROW. */
+    public void eval(CompletableFuture<Object> future, Object... arguments) {
+        CompletableFuture<Collection<RowData>> rows = new CompletableFuture<>();
+        rows.whenComplete(
+                (row, failure) -> {
+                    if (failure != null) {
+                        future.completeExceptionally(failure);
+                    } else {
+                        future.complete(result(row.iterator().next()));
+                    }
+                });
+        try {
+            worker.predict(arguments, rows);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            future.completeExceptionally(e);
+        }
+    }
+
+    private Object result(RowData row) {
+        return only == null ? row : only.getFieldOrNull(row);
+    }
+
+    @Override
+    public void close() {
+        if (worker != null) {
+            worker.close();
+            worker = null;
+        }
+    }
+}

@@ -1,0 +1,203 @@
+package io.github.pyflinktriton;
+
+import org.apache.flink.table.catalog.CatalogFunction;
+import org.apache.flink.table.catalog.CatalogModel;
+import org.apache.flink.table.catalog.GenericInMemoryCatalog;
+import org.apache.flink.table.catalog.ObjectPath;
+import org.apache.flink.table.catalog.ResolvedCatalogModel;
+import org.apache.flink.table.catalog.exceptions.CatalogException;
+import org.apache.flink.table.catalog.exceptions.DatabaseNotExistException;
+import org.apache.flink.table.catalog.exceptions.FunctionNotExistException;
+import org.apache.flink.table.catalog.exceptions.ModelAlreadyExistException;
+import org.apache.flink.table.catalog.exceptions.ModelNotExistException;
+import org.apache.flink.table.factories.FunctionDefinitionFactory;
+
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+
+/** An in-memory catalog that also has its server's models, and every model as a function. */
+public final class TritonCatalog extends GenericInMemoryCatalog {
+
+    private final ModelFunctions functions;
+    private final ServerModels server;
+
+    TritonCatalog(String name, ModelFunctions functions) {
+        super(name);
+        this.functions = functions;
+        this.server = functions.models();
+    }
+
+    @Override
+    public List<String> listModels(String database) throws DatabaseNotExistException {
+        Set<String> names = new TreeSet<>(super.listModels(database));
+        if (isServers(database)) {
+            names.addAll(server.names());
+        }
+        return List.copyOf(names);
+    }
+
+    @Override
+    public CatalogModel getModel(ObjectPath path) throws ModelNotExistException {
+        if (isCreated(path)) {
+            CatalogModel own = super.getModel(path);
+            return ServerModels.isTritons(own)
+                    ? own.copy(server.withDefaults(own.getOptions()))
+                    : own;
+        }
+        if (isListed(path)) {
+            return server.describe(path.getObjectName());
+        }
+        if (!isServers(path.getDatabaseName())) {
+            throw new ModelNotExistException(getName(), path);
+        }
+        Optional<String> unreachable = server.unreachable();
+        if (unreachable.isPresent()) {
+            throw new CatalogException(
+                    String.format(
+                            "Whether the server of '%s' has a model '%s' cannot be asked: %s",
+                            getName(), path.getObjectName(), unreachable.get()));
+        }
+        throw new ModelNotExistException(getName(), path);
+    }
+
+    /** Asks for those created only: a created model may shadow a server's. */
+    @Override
+    public boolean modelExists(ObjectPath path) {
+        return isCreated(path);
+    }
+
+    @Override
+    public void createModel(ObjectPath path, CatalogModel model, boolean ignoreIfExists)
+            throws ModelAlreadyExistException, DatabaseNotExistException {
+        boolean isLeftAlone = isCreated(path) || !databaseExists(path.getDatabaseName());
+        super.createModel(path, isLeftAlone ? model : completed(path, model), ignoreIfExists);
+    }
+
+    @Override
+    public void alterModel(ObjectPath path, CatalogModel model, boolean ignoreIfNotExists)
+            throws ModelNotExistException {
+        refuseListed(path, "altered");
+        boolean isLeftAlone = model == null || !isCreated(path) || !ServerModels.isTritons(model);
+        super.alterModel(path, isLeftAlone ? model : completed(path, model), ignoreIfNotExists);
+    }
+
+    @Override
+    public void dropModel(ObjectPath path, boolean ignoreIfNotExists)
+            throws ModelNotExistException {
+        refuseListed(path, "dropped");
+        super.dropModel(path, ignoreIfNotExists);
+    }
+
+    @Override
+    public void renameModel(ObjectPath path, String newName, boolean ignoreIfNotExists)
+            throws ModelNotExistException, ModelAlreadyExistException {
+        refuseListed(path, "renamed");
+        super.renameModel(path, newName, ignoreIfNotExists);
+    }
+
+    @Override
+    public List<String> listFunctions(String database) throws DatabaseNotExistException {
+        Set<String> names = new TreeSet<>(super.listFunctions(database));
+        names.addAll(listModels(database));
+        return List.copyOf(names);
+    }
+
+    /** A user's own function wins over a model. */
+    @Override
+    public CatalogFunction getFunction(ObjectPath path) throws FunctionNotExistException {
+        if (functionExists(path)) {
+            return super.getFunction(path);
+        }
+        try {
+            return modelFunction(path)
+                    .orElseThrow(() -> new FunctionNotExistException(getName(), path));
+        } catch (ModelNotExistException e) {
+            throw new FunctionNotExistException(getName(), path, e);
+        }
+    }
+
+    /** For Flink only the user's own exist, so that one may be created over a model. */
+    @Override
+    public boolean functionExists(ObjectPath path) {
+        try {
+            super.getFunction(path);
+            return true;
+        } catch (FunctionNotExistException e) {
+            return false;
+        }
+    }
+
+    @Override
+    public Optional<FunctionDefinitionFactory> getFunctionDefinitionFactory() {
+        return Optional.of(new ModelFunctionDefinitionFactory());
+    }
+
+    private Optional<CatalogFunction> modelFunction(ObjectPath path)
+            throws ModelNotExistException {
+        Optional<ObjectPath> created = created(path);
+        if (created.isPresent()) {
+            CatalogModel model = getModel(created.get());
+            return ServerModels.isTritons(model)
+                    ? Optional.of(function(created.get(), (ResolvedCatalogModel) model))
+                    : Optional.empty();
+        }
+        if (!isServers(path.getDatabaseName())) {
+            return Optional.empty();
+        }
+        return server.find(path.getObjectName())
+                .map(name -> new ObjectPath(path.getDatabaseName(), name))
+                .map(found -> function(found, server.describe(found.getObjectName())))
+                .or(() -> functions.unknown(path.getObjectName()).map(ModelCatalogFunction::new));
+    }
+
+    private CatalogFunction function(ObjectPath path, ResolvedCatalogModel model) {
+        return new ModelCatalogFunction(
+                functions.define(getName() + "." + path.getFullName(), model));
+    }
+
+    /** Flink writes the names of functions small. */
+    private Optional<ObjectPath> created(ObjectPath path) {
+        try {
+            return super.listModels(path.getDatabaseName()).stream()
+                    .filter(path.getObjectName()::equalsIgnoreCase)
+                    .sorted(Comparator.comparing(name -> !name.equals(path.getObjectName())))
+                    .map(name -> new ObjectPath(path.getDatabaseName(), name))
+                    .findFirst();
+        } catch (DatabaseNotExistException e) {
+            return Optional.empty();
+        }
+    }
+
+    /** Python checks the options, too. */
+    private CatalogModel completed(ObjectPath path, CatalogModel model) {
+        return ServerModels.isTritons(model)
+                ? server.complete(path.getObjectName(), (ResolvedCatalogModel) model)
+                : model;
+    }
+
+    private void refuseListed(ObjectPath path, String what) {
+        if (!isCreated(path) && isListed(path)) {
+            throw new StatementException(
+                    String.format(
+                            "Model '%s' of catalog '%s' is its server's and cannot be %s here. "
+                                    + "A CREATE MODEL of that name makes one to use instead.",
+                            path.getObjectName(), getName(), what));
+        }
+    }
+
+    private boolean isCreated(ObjectPath path) {
+        return super.modelExists(path);
+    }
+
+    private boolean isListed(ObjectPath path) {
+        return isServers(path.getDatabaseName()) && server.names().contains(path.getObjectName());
+    }
+
+    /** The server's models are in one database. */
+    private boolean isServers(String database) {
+        return database.equals(getDefaultDatabase());
+    }
+}

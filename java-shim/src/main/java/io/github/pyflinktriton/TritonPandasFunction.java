@@ -1,0 +1,71 @@
+package io.github.pyflinktriton;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+import org.apache.flink.table.catalog.DataTypeFactory;
+import org.apache.flink.table.functions.ScalarFunction;
+import org.apache.flink.table.functions.python.PythonEnv;
+import org.apache.flink.table.functions.python.PythonFunction;
+import org.apache.flink.table.functions.python.PythonFunctionKind;
+import org.apache.flink.table.types.inference.TypeInference;
+
+import java.io.IOException;
+import java.io.ObjectOutputStream;
+import java.io.UncheckedIOException;
+
+/** {@code m(x)} in batch: a vectorized function that PyFlink's own worker runs. */
+public final class TritonPandasFunction extends ScalarFunction implements PythonFunction {
+
+    private static final long serialVersionUID = 1L;
+
+    private final transient ModelFunction function;
+    private byte[] payload;
+
+    TritonPandasFunction(ModelFunction function) {
+        this.function = function;
+    }
+
+    @Override
+    public TypeInference getTypeInference(DataTypeFactory typeFactory) {
+        return function.typeInferenceWithRows();
+    }
+
+    /** It is what it is in each row, but planning must never call it. */
+    @Override
+    public boolean supportsConstantFolding() {
+        return false;
+    }
+
+    /** Asked for anew until the function travels: Flink writes it before it knows the call, too. */
+    @Override
+    public byte[] getSerializedPythonFunction() {
+        if (function == null) {
+            return payload;
+        }
+        ObjectNode question = Frame.JSON.createObjectNode();
+        question.set("call", function.call().toOpen());
+        try {
+            return PlanningWorker.of(function.python().planning)
+                    .ask("payload", question)
+                    .path("payload")
+                    .binaryValue();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Override
+    public PythonEnv getPythonEnv() {
+        return new PythonEnv(PythonEnv.ExecType.PROCESS);
+    }
+
+    @Override
+    public PythonFunctionKind getPythonFunctionKind() {
+        return PythonFunctionKind.PANDAS;
+    }
+
+    private void writeObject(ObjectOutputStream out) throws IOException {
+        payload = getSerializedPythonFunction();
+        out.defaultWriteObject();
+    }
+}

@@ -1,0 +1,79 @@
+"""A model opened in a task: its client, and the predictor for what was planned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyflink_triton import mapping
+from pyflink_triton.client import Client
+from pyflink_triton.delivery import Delivery
+from pyflink_triton.metrics import Metrics
+from pyflink_triton.planning import Question, wait_until_ready
+from pyflink_triton.predictor import Predictor
+from pyflink_triton.sequence_planning import check_parallelism
+from pyflink_triton.sequence_state import lone_sequence
+from pyflink_triton.signature import check_unchanged, read_planned
+from pyflink_triton.signature_guard import SignatureGuard
+from pyflink_triton.warmup import warm_up
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """What predicts, and the columns it was opened for; close it when the task ends.
+
+    Attributes:
+        predictor: Predicts batches.
+        columns: The declared columns and their tensors.
+        warning: What the warm-up found; None for nothing.
+        client: Asks the server about the model.
+        delivery: Carries the requests.
+    """
+
+    predictor: Predictor
+    columns: mapping.Mapping
+    warning: str | None
+    client: Client
+    delivery: Delivery
+
+    async def close(self) -> None:
+        """End every call under way and close the connections."""
+        await self.delivery.close()
+        await self.client.close()
+
+
+async def open_model(asked: Mapping[str, Any], metrics: Metrics) -> OpenedModel:
+    """Wait for a model at a job's start and check it once more.
+
+    Args:
+        asked: The fields of the bridge protocol's ``open``; without ``task`` it is the only subtask.
+        metrics: Where rows and calls are counted.
+
+    Raises:
+        UnavailableError: The model was not ready in time.
+        TritonError: What is wrong with it, in one sentence.
+    """
+    question = Question.parse(asked)
+    options, task = question.options, asked.get("task", {})
+    client = Client(options)
+    delivery = None
+    try:
+        signature = await wait_until_ready(client, options)
+        if asked.get("planned") is not None:
+            check_unchanged(read_planned(asked["planned"]), signature)
+        columns = question.map(signature)
+        check_parallelism(signature, options, task.get("parallelism", 1))
+        guard = SignatureGuard(client.signature, signature)
+        delivery = Delivery(options, client.transport, metrics, guard.check)
+        warning = None
+        if options.warmup:
+            parameters = lone_sequence(signature.scheduling.sequences)
+            warning = await warm_up(delivery, signature, options.warmup_timeout, parameters)
+        predictor = Predictor(delivery, signature, columns, options, metrics, task.get("subtask", 0))
+        return OpenedModel(predictor, columns, warning, client, delivery)
+    except BaseException:
+        if delivery is not None:
+            await delivery.close()
+        await client.close()
+        raise

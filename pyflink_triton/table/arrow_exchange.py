@@ -1,0 +1,99 @@
+"""Arrow columns past pandas: what PyFlink's worker reads and writes, exactly as it is on the wire.
+
+PyFlink turns each Arrow column into a pandas Series, and there an INT with NULLs becomes a float. In a worker that runs
+a function of this package, each Series also carries the column that it was made of; other functions see no change.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from pyflink.fn_execution import coder_impl_slow
+from pyflink.table import utils
+
+try:
+    from pyflink.fn_execution import coder_impl_fast
+except ImportError:  # pure Python PyFlink
+    coder_impl_fast = coder_impl_slow
+
+_COLUMN = "_triton_column"
+_LAST_READ = threading.local()
+_Read = Callable[[str, Sequence[Any], Sequence[pa.RecordBatch]], list[Any]]
+_Write = Callable[[pa.Schema, str, Sequence[Any], Sequence[Any]], pa.RecordBatch]
+
+
+def install() -> None:
+    """Let the columns that this process reads and writes be exact; safe to call again."""
+    for module in {coder_impl_slow, coder_impl_fast}:
+        module.arrow_to_pandas = _read
+        module.pandas_to_arrow = _write
+
+
+def _read(timezone: str, field_types: Sequence[Any], batches: Sequence[pa.RecordBatch]) -> list[Any]:
+    series = _pyflinks_read(timezone, field_types, batches)
+    for index, each in enumerate(series):
+        object.__setattr__(each, _COLUMN, [batch.column(index) for batch in batches])
+    _LAST_READ.rows = sum(batch.num_rows for batch in batches)
+    return series
+
+
+def _write(schema: pa.Schema, timezone: str, field_types: Sequence[Any], series: Sequence[Any]) -> pa.RecordBatch:
+    arrays = []
+    for field, type_, each in zip(schema, field_types, series, strict=True):
+        array = _exact(each, field.type)
+        if array is None:
+            array = _pyflinks_write(pa.schema([field]), timezone, [type_], [each]).column(0)
+        arrays.append(array)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+_pyflinks_read: _Read = utils.arrow_to_pandas
+_pyflinks_write: _Write = utils.pandas_to_arrow
+
+
+def rows_read() -> int:
+    """How many rows this thread read last: those of a call without any column."""
+    return int(_LAST_READ.rows)
+
+
+def column_of(series: Any) -> pa.Array | None:
+    """The Arrow column that PyFlink's worker made a Series of; None where it did not."""
+    chunks = getattr(series, _COLUMN, None)
+    return None if chunks is None else _joined(chunks)
+
+
+def to_series(column: pa.Array) -> Any:
+    """An Arrow column as a Series that is written as it is."""
+    return pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([column])))
+
+
+def to_frame(columns: Sequence[pa.Array], names: Sequence[str]) -> Any:
+    """Arrow columns as the DataFrame that stands for a ROW."""
+    return pd.DataFrame({name: to_series(column) for name, column in zip(names, columns, strict=True)}, copy=False)
+
+
+def from_series(series: Any, type_: pa.DataType) -> pa.Array:
+    """What another Python function answered, as an Arrow column."""
+    exact = _exact(series, type_)
+    return pa.Array.from_pandas(series, mask=series.isnull(), type=type_) if exact is None else exact
+
+
+def _exact(series: Any, type_: pa.DataType) -> pa.Array | None:
+    """The column of a Series over Arrow, or of a DataFrame of such; None for others."""
+    if isinstance(series, pd.DataFrame):
+        fields = [_exact(series[name], field.type) for name, field in zip(series.columns, type_, strict=True)]
+        if any(field is None for field in fields):
+            return None
+        return pa.StructArray.from_arrays(fields, fields=list(type_))
+    if not isinstance(series.dtype, pd.ArrowDtype):
+        return None
+    column = _joined(series.array.__arrow_array__().chunks)
+    return column if column.type == type_ else column.cast(type_)
+
+
+def _joined(chunks: Sequence[pa.Array]) -> pa.Array:
+    return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)

@@ -1,0 +1,96 @@
+"""A model as PyFlink's async function: rows one by one, requests in batches, answers in the rows' order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyflink.fn_execution.table.async_function.operations import AsyncScalarFunctionOperation
+from pyflink.table.udf import AsyncScalarFunction, FunctionContext
+
+from pyflink_triton.planning import Question
+from pyflink_triton.table import async_operation
+from pyflink_triton.table.columns import given_columns
+from pyflink_triton.table.loading import loading_operation, task_of
+from pyflink_triton.table.metric_group import MetricFeed
+from pyflink_triton.table.model_thread import ModelThread
+from pyflink_triton.table.row_batches import Complete, Fail, RowBatches
+
+#: Flink's own time-out for async functions where the user has set none, in seconds.
+_FLINKS_TIMEOUT = 180.0
+#: Rows between two looks at the metrics within a bundle.
+_ROWS_PER_FEED = 1024
+
+
+class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # pyflink has no types
+    """Predicts the rows that wait, in batches.
+
+    Args:
+        call: The fields of the bridge protocol's ``open``, without ``task``.
+    """
+
+    def __init__(self, call: Mapping[str, Any]) -> None:
+        self._call = dict(call)
+        self._question = Question.parse(call)
+        self._model: ModelThread | None = None
+        self._metrics: MetricFeed | None = None
+        self._batches: RowBatches | None = None
+        self._complete: Complete | None = None
+        self._rows = 0
+        operation = loading_operation(AsyncScalarFunctionOperation)
+        self._limit = None if operation is None else operation._timeout
+        if operation is not None:
+            async_operation.install(TritonAsyncScalarFunction)
+
+    def __reduce__(self) -> tuple[type[TritonAsyncScalarFunction], tuple[dict[str, Any]]]:
+        """The call is all that travels."""
+        return TritonAsyncScalarFunction, (self._call,)
+
+    def open(self, function_context: FunctionContext) -> None:
+        """Wait for the model."""
+        self._metrics = MetricFeed(function_context)
+        self._model = ModelThread(
+            {**self._call, "runtime_options": self._runtime_options(), "task": task_of(function_context)}
+        )
+
+    def close(self) -> None:
+        """End every call under way and leave no thread and no connection."""
+        if self._model is not None:
+            self._model.close()
+            self._model = None
+
+    def is_deterministic(self) -> bool:
+        """A model gives the same answer for the same row."""
+        return True
+
+    def accept(self, complete: Complete, fail: Fail) -> None:
+        """Say what completes the row that the next ``eval`` is for, and what fails the job."""
+        if self._batches is None:
+            assert self._model is not None
+            self._batches = RowBatches(self._model, given_columns(self._question), fail)
+        self._complete = complete
+
+    def eval(self, *arguments: Any) -> None:
+        """Take a row's arguments; PyFlink's operation gets the answer from where ``accept`` said."""
+        assert self._batches is not None
+        assert self._complete is not None
+        self._batches.add(arguments, self._complete)
+        self._complete = None
+        self._rows += 1
+        if self._rows % _ROWS_PER_FEED == 0:
+            self.end_bundle()
+
+    def end_bundle(self) -> None:
+        """Hand what was counted to Flink; in the bundle's thread, to which PyFlink's metrics are bound."""
+        if self._model is not None and self._metrics is not None:
+            self._metrics.feed(self._model.take_metrics())
+
+    def _runtime_options(self) -> dict[str, str]:
+        """The call's own, and a time-out of the user's for Flink's operator that is shorter than the model's."""
+        written = dict(self._call.get("runtime_options") or {})
+        options = self._question.options
+        limit = self._limit
+        if limit and limit != _FLINKS_TIMEOUT and limit < options.row_timeout:
+            written["total-timeout"] = f"{round(limit * 1000)} ms"
+            written["request-timeout"] = f"{round(min(limit, options.timeout) * 1000)} ms"
+        return written

@@ -1,0 +1,69 @@
+"""A function's arguments as the columns that a model takes, and its outputs as what a function gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from pyflink_triton.columns import Column, check_argument
+from pyflink_triton.errors import JobError, RowError
+from pyflink_triton.planning import Question
+from pyflink_triton.predictor import Prediction
+from pyflink_triton.sqltypes import SqlType, array_of, simple
+
+_NAMES = {simple(name).arrow: name for name in ("BOOLEAN", "TINYINT", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE")}
+_NAMES |= {pa.utf8(): "STRING", pa.binary(): "BYTES"}
+
+
+def given_columns(question: Question) -> tuple[Column, ...]:
+    """The columns as their values come: in the types of the arguments where these are known, for the core casts."""
+    if question.arguments is None:
+        return question.inputs
+    return tuple(replace(column, type=type_) for column, type_ in zip(question.inputs, question.arguments, strict=True))
+
+
+def fit(values: pa.Array, column: Column) -> pa.Array:
+    """Widen values where Flink has cast nothing, which it does for the elements of arrays.
+
+    Raises:
+        SchemaError: They are not of a type that can be widened; the message holds the CAST to write.
+    """
+    target = column.type.arrow
+    if values.type == target:
+        return values
+    check_argument(column, _given(values.type, column))
+    return values.cast(target)
+
+
+def _given(type_: pa.DataType, column: Column) -> SqlType:
+    if pa.types.is_list(type_):
+        return array_of(_given(type_.value_type, column))
+    if pa.types.is_decimal(type_):
+        return simple(f"DECIMAL({type_.precision}, {type_.scale})")
+    if pa.types.is_fixed_size_binary(type_):
+        return simple("BYTES")
+    if type_ not in _NAMES:
+        raise JobError(f"input column '{column.name}' came as {type_}, which no tensor holds")
+    return simple(_NAMES[type_])
+
+
+def repeat(value: Any, column: Column, rows: int) -> pa.Array:
+    """A constant as a column of so many rows."""
+    if isinstance(value, bytearray):
+        value = bytes(value)
+    return pa.repeat(pa.array([value], column.type.arrow)[0], rows)
+
+
+def record_batch(columns: Sequence[pa.Array]) -> pa.RecordBatch:
+    """Columns as a predictor takes them."""
+    return pa.record_batch(list(columns), names=[f"c{index}" for index in range(len(columns))])
+
+
+def first_error(prediction: Prediction) -> RowError | None:
+    """The error that fails the job where a row failed; the lowest row's, with how many failed alike."""
+    if not prediction.errors:
+        return None
+    return RowError(prediction.errors[min(prediction.errors)])

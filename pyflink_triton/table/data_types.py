@@ -1,0 +1,50 @@
+"""Columns as PyFlink's users declare them, and as the core has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from pyflink.table import Schema
+from pyflink.table.types import DataType, _to_java_data_type
+
+#: A schema as PyFlink has it, or names with types, each Flink's SQL or a DataType.
+Declared: TypeAlias = Schema | Mapping[str, str | DataType] | Sequence[tuple[str, str | DataType]]
+
+
+def read_schema(declared: Declared) -> list[dict[str, str]]:
+    """Read a declaration as the bridge protocol's ``input`` or ``output``."""
+    if isinstance(declared, Schema):
+        return [
+            {"name": column.getName(), "type": _java_type(column.getDataType())}
+            for column in declared._j_schema.getColumns()
+        ]
+    pairs = declared.items() if isinstance(declared, Mapping) else declared
+    return [{"name": name, "type": type_ if isinstance(type_, str) else sql_type(type_)} for name, type_ in pairs]
+
+
+def sql_type(type_: DataType) -> str:
+    """A PyFlink type as Flink's SQL writes it."""
+    return str(_to_java_data_type(type_).getLogicalType().asSerializableString())
+
+
+def write_schema(columns: Sequence[Mapping[str, str]]) -> Schema:
+    """Columns as a PyFlink schema."""
+    builder = Schema.new_builder()
+    for column in columns:
+        builder.column(column["name"], column["type"])
+    return builder.build()
+
+
+def result_type(outputs: Sequence[Mapping[str, str]]) -> str:
+    """What a function with these outputs gives: the one, or a ROW of several."""
+    if len(outputs) == 1:
+        return outputs[0]["type"]
+    fields = ", ".join(f"`{column['name'].replace('`', '``')}` {column['type']}" for column in outputs)
+    return f"ROW<{fields}>"
+
+
+def _java_type(type_: Any) -> str:
+    """The SQL of a Java type: resolved, or in brackets the text that the user wrote."""
+    text = str(type_.toString())
+    return text[1:-1] if text.startswith("[") else text

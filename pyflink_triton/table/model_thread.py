@@ -1,0 +1,97 @@
+"""A model that predicts on an event loop of its own, in a thread of PyFlink's worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from pyflink_triton.errors import TritonError, sentence
+from pyflink_triton.metrics import Metrics
+from pyflink_triton.opening import OpenedModel, open_model
+from pyflink_triton.predictor import Prediction
+
+_LOG = logging.getLogger("pyflink_triton")
+_Result = TypeVar("_Result")
+
+
+class ModelThread:
+    """Opens the model and predicts with it; used from one thread at a time.
+
+    Args:
+        call: The fields of the bridge protocol's ``open``, ``task`` among them.
+
+    Raises:
+        TritonError: The model cannot be opened; the message names it.
+    """
+
+    def __init__(self, call: Mapping[str, Any]) -> None:
+        self.name = str(call["model"])
+        self._metrics = Metrics()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"triton {self.name}", daemon=True)
+        self._thread.start()
+        self._opened: OpenedModel | None = None
+        try:
+            self._opened = self._run(open_model(call, self._metrics))
+            if self._opened.warning is not None:
+                _LOG.warning(self.named(self._opened.warning))
+        except BaseException as error:
+            self.close()
+            if isinstance(error, TritonError):
+                raise type(error)(self.named(error)) from None
+            raise
+
+    def named(self, message: object) -> str:
+        """Put the model's name in front of a message."""
+        return f"Model '{self.name}': {sentence(str(message))}"
+
+    def predict(self, batch: pa.RecordBatch) -> Prediction:
+        """Predict a batch and wait for it; see ``Predictor.predict``."""
+        return self.begin(batch).result()
+
+    def begin(self, batch: pa.RecordBatch) -> Future[Prediction]:
+        """Predict a batch in the background."""
+        return asyncio.run_coroutine_threadsafe(self._predict(batch), self._loop)
+
+    async def _predict(self, batch: pa.RecordBatch) -> Prediction:
+        assert self._opened is not None
+        try:
+            return await self._opened.predictor.predict(batch)
+        except TritonError as error:
+            raise type(error)(self.named(error)) from None
+
+    def take_metrics(self) -> dict[str, Any] | None:
+        """Hand over what was counted since the last time; None when nothing was."""
+        return self._run(self._take())
+
+    async def _take(self) -> dict[str, Any] | None:
+        return self._metrics.take()
+
+    def close(self) -> None:
+        """End every call under way, close the connections and end the thread."""
+        if self._loop.is_closed():
+            return
+        try:
+            self._run(self._end())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    async def _end(self) -> None:
+        own = asyncio.current_task()
+        tasks = [task for task in asyncio.all_tasks() if task is not own]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._opened is not None:
+            await self._opened.close()
+
+    def _run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

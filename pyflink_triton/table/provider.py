@@ -1,0 +1,203 @@
+"""Models as PyFlink's functions and as Flink's models, from options in Python: no jar and no SQL is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from pyflink.table import Schema, TableEnvironment
+from pyflink.table.model_descriptor import ModelDescriptor
+from pyflink.table.types import DataType
+from pyflink.table.udf import udf
+
+from pyflink_triton.errors import TritonError
+from pyflink_triton.option_parsing import parse_options
+from pyflink_triton.options import OPTIONS
+from pyflink_triton.planning import call, describe
+from pyflink_triton.table.async_function import TritonAsyncScalarFunction
+from pyflink_triton.table.data_types import Declared, read_schema, result_type, sql_type, write_schema
+from pyflink_triton.table.scalar_function import TritonScalarFunction
+from pyflink_triton.table.session import set_defaults
+
+_LOG = logging.getLogger("pyflink_triton")
+_Result = TypeVar("_Result")
+
+
+class TritonModelProviderFactory:
+    """Makes model providers from options.
+
+    Attributes:
+        identifier: The provider's name in SQL.
+        required_options: Keys of the options that have to be set.
+        optional_options: Keys of the others.
+    """
+
+    identifier = "triton"
+    required_options = frozenset(key for key, option in OPTIONS.items() if option.required)
+    optional_options = frozenset(OPTIONS) - required_options
+
+    def create_model_provider(
+        self,
+        options: Mapping[str, str],
+        input_schema: Declared | None = None,
+        output_schema: Declared | None = None,
+        *,
+        name: str | None = None,
+    ) -> TritonModelProvider:
+        """Check options and schema and make a provider.
+
+        Args:
+            options: The model's options, keys and values as in SQL's WITH.
+            input_schema: The model's input columns; by default what the server says.
+            output_schema: Its output columns; by default what the server says.
+            name: What messages call the model; its ``model-name`` by default.
+
+        Raises:
+            TritonError: An option or a column is wrong, or the server cannot be reached; one sentence.
+        """
+        asked: dict[str, Any] = {"model": name or options.get("model-name", ""), "options": dict(options)}
+        for side, schema in (("input", input_schema), ("output", output_schema)):
+            if schema is not None:
+                asked[side] = read_schema(schema)
+        return TritonModelProvider(asked["model"], options, **_plan(asked["model"], _described(asked)))
+
+
+async def _described(asked: Mapping[str, Any]) -> dict[str, Any]:
+    parse_options(asked["options"])
+    described = await describe(asked)
+    return {"inputs": described["input"], "outputs": described["output"]}
+
+
+class TritonModelProvider:
+    """One model, as whatever Flink can use.
+
+    Args:
+        name: What messages call the model.
+        options: Its options.
+        inputs: Its input columns.
+        outputs: Its output columns.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        options: Mapping[str, str],
+        inputs: Sequence[Mapping[str, str]],
+        outputs: Sequence[Mapping[str, str]],
+    ) -> None:
+        self.name = name
+        self._options = dict(options)
+        self._inputs = inputs
+        self._outputs = outputs
+
+    @property
+    def input_schema(self) -> Schema:
+        """The model's input columns."""
+        return write_schema(self._inputs)
+
+    @property
+    def output_schema(self) -> Schema:
+        """The model's output columns."""
+        return write_schema(self._outputs)
+
+    def scalar_function(self, argument_types: Sequence[str | DataType] | None = None) -> Any:
+        """The model as a vectorized function: the requests of each Arrow batch are sent concurrently.
+
+        ``python.fn-execution.arrow.batch.size`` says how many rows a batch has, and answers leave Flink's Python
+        worker at the end of a bundle (``python.fn-execution.bundle.time`` and ``.size``); ``register`` and
+        ``connect`` set these where you have not.
+
+        Args:
+            argument_types: The types of the arguments where they are not the columns': ARRAYs where each row
+                is a batch of its own, flat ARRAYs for nested ones.
+
+        Returns:
+            What ``pyflink.table.udf.udf`` returns: call it with a column for each input. It gives the output, or
+            a ROW of several. Flink casts what it casts implicitly.
+
+        Raises:
+            TritonError: The model does not fit; one sentence.
+        """
+        planned = self._call(argument_types)
+        return udf(
+            TritonScalarFunction(planned),
+            input_types=[column["type"] for column in planned["input"]],
+            result_type=result_type(planned["output"]),
+            func_type="pandas",
+            name=self.name,
+        )
+
+    def async_scalar_function(self, argument_types: Sequence[str | DataType] | None = None) -> Any:
+        """The model as an async function: rows come one by one and go in batches of those that wait.
+
+        ``table.exec.async-scalar.max-concurrent-operations`` (Flink's default is 10) bounds the rows that wait:
+        ``register`` and ``connect`` set 2048 where you have set none. Flink's own retries and the threads of its
+        time-outs are not used, for the model's ``max-retries`` and ``total-timeout`` count; a
+        ``table.exec.async-scalar.timeout`` of your own that is shorter than ``total-timeout`` counts in its place.
+
+        Args:
+            argument_types: As of ``scalar_function``.
+
+        Returns:
+            What ``pyflink.table.udf.udf`` returns.
+
+        Raises:
+            TritonError: The model does not fit; one sentence.
+        """
+        planned = self._call(argument_types)
+        return udf(
+            TritonAsyncScalarFunction(planned),
+            input_types=[column["type"] for column in planned["input"]],
+            result_type=result_type(planned["output"]),
+            name=self.name,
+        )
+
+    def model_descriptor(self) -> ModelDescriptor:
+        """The model for ``t_env.create_model``; ``ML_PREDICT`` with it needs the jar (``connect``)."""
+        builder = ModelDescriptor.for_provider(TritonModelProviderFactory.identifier)
+        builder.input_schema(self.input_schema).output_schema(self.output_schema)
+        for key, value in self._options.items():
+            if key != "provider":
+                builder.option(key, value)
+        return builder.build()
+
+    def register(self, t_env: TableEnvironment, name: str, *, asynchronous: bool = False) -> None:
+        """Register the model as a temporary system function, which SQL finds whatever catalog is current.
+
+        Where you have set none, it also sets ``python.fn-execution.bundle.time`` (100 ms), ``.bundle.size``
+        (100000), ``.arrow.batch.size`` (4096) and ``table.exec.async-scalar.max-concurrent-operations`` (2048).
+
+        Args:
+            t_env: The session.
+            name: The function's name.
+            asynchronous: Whether it is the ``async_scalar_function``; the ``scalar_function`` by default.
+        """
+        set_defaults(t_env)
+        function = self.async_scalar_function() if asynchronous else self.scalar_function()
+        t_env.create_temporary_system_function(name, function)
+
+    def _call(self, argument_types: Sequence[str | DataType] | None) -> dict[str, Any]:
+        """Plan a call; the fields of the bridge protocol's ``open``."""
+        if argument_types is None:
+            arguments = [column["type"] for column in self._inputs]
+        else:
+            arguments = [each if isinstance(each, str) else sql_type(each) for each in argument_types]
+        model = {"model": self.name, "options": self._options}
+        asked = {**model, "input": self._inputs, "output": self._outputs, "arguments": arguments}
+        answer = _plan(self.name, call(asked))
+        for warning in answer["warnings"]:
+            _LOG.warning(warning)
+        planned = {**model, "input": answer["input"], "output": answer["output"]}
+        return {**planned, "planned": answer["signature"]} if "signature" in answer else planned
+
+
+def _plan(name: str, work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Ask what planning asks, also where an event loop already runs, as in a notebook."""
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, work).result()
+    except TritonError as error:
+        raise type(error)(f"Model '{name}': {str(error).rstrip('.')}." if name else str(error)) from None

@@ -1,0 +1,102 @@
+"""Rows that PyFlink hands over one by one, predicted in batches."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+import pyarrow as pa
+from pyflink.common import Row
+
+from pyflink_triton.columns import Column
+from pyflink_triton.predictor import Prediction
+from pyflink_triton.table.columns import first_error, fit, record_batch
+from pyflink_triton.table.model_thread import ModelThread
+
+#: Rows of a batch at the most, and batches under way while the next is collected; as over the bridge.
+BATCH_ROWS = 256
+BATCHES_IN_FLIGHT = 6
+
+Complete = Callable[[list[Any]], None]
+Fail = Callable[[BaseException], None]
+
+
+class RowBatches:
+    """Sends a row at once while few batches are under way, else with all that wait.
+
+    Args:
+        model: Predicts.
+        inputs: The columns of a row.
+        fail: Takes what failed the job; the rows of that batch are never completed then.
+    """
+
+    def __init__(self, model: ModelThread, inputs: Sequence[Column], fail: Fail) -> None:
+        self._model = model
+        self._inputs = inputs
+        self._fail = fail
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[Sequence[Any], Complete]] = []
+        self._in_flight = 0
+
+    def add(self, arguments: Sequence[Any], complete: Complete) -> None:
+        """Take a row.
+
+        Args:
+            arguments: Its values, which the caller does not reuse.
+            complete: Takes the one result in a list, in the model's thread.
+        """
+        with self._lock:
+            self._waiting.append((arguments, complete))
+            rows = self._next()
+        self._send(rows)
+
+    def _next(self) -> list[tuple[Sequence[Any], Complete]]:
+        if self._in_flight >= BATCHES_IN_FLIGHT or not self._waiting:
+            return []
+        rows, self._waiting = self._waiting[:BATCH_ROWS], self._waiting[BATCH_ROWS:]
+        self._in_flight += 1
+        return rows
+
+    def _send(self, rows: Sequence[tuple[Sequence[Any], Complete]]) -> None:
+        if not rows:
+            return
+        columns = zip(*(arguments for arguments, _ in rows), strict=True)
+        try:
+            batch = record_batch(
+                [_column(values, column) for values, column in zip(columns, self._inputs, strict=True)]
+            )
+        except Exception as error:  # whatever it is has to end the job
+            self._fail(error)
+            return
+        self._model.begin(batch).add_done_callback(lambda future: self._answer(rows, future))
+
+    def _answer(self, rows: Sequence[tuple[Sequence[Any], Complete]], future: Future[Prediction]) -> None:
+        """Complete the rows, and send those that came meanwhile; runs in the model's thread."""
+        try:
+            prediction = future.result()
+            error = first_error(prediction)
+            if error is not None:
+                raise type(error)(self._model.named(error))
+            for (_, complete), result in zip(rows, _results(prediction.outputs), strict=True):
+                complete([result])
+        except CancelledError:  # the task ends
+            return
+        except Exception as error:  # in another thread: nobody else would see it
+            self._fail(error)
+            return
+        with self._lock:
+            self._in_flight -= 1
+            following = self._next()
+        self._send(following)
+
+
+def _column(values: Sequence[Any], column: Column) -> pa.Array:
+    return fit(pa.array(values, column.type.arrow), column)
+
+
+def _results(outputs: pa.RecordBatch) -> list[Any]:
+    """A value for each row, or a Row where there are several outputs."""
+    columns = [column.to_pylist() for column in outputs.columns]
+    return columns[0] if len(columns) == 1 else [Row(*values) for values in zip(*columns, strict=True)]

@@ -1,0 +1,92 @@
+"""A model as PyFlink's vectorized function: one Arrow batch in, its requests sent concurrently, one batch out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from pyflink.table.udf import FunctionContext, ScalarFunction
+
+from pyflink_triton.planning import Question
+from pyflink_triton.table import arrow_exchange as exchange
+from pyflink_triton.table.columns import first_error, fit, given_columns, record_batch, repeat
+from pyflink_triton.table.loading import loaded_inputs, task_of
+from pyflink_triton.table.metric_group import MetricFeed
+from pyflink_triton.table.model_thread import ModelThread
+
+
+class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has no types
+    """Predicts a batch of rows for each call.
+
+    Args:
+        call: The fields of the bridge protocol's ``open``, without ``task``.
+    """
+
+    def __init__(self, call: Mapping[str, Any]) -> None:
+        self._call = dict(call)
+        self._model: ModelThread | None = None
+        self._metrics: MetricFeed | None = None
+        question = Question.parse(call)
+        self._inputs, self._outputs = given_columns(question), question.outputs
+        inputs = loaded_inputs()
+        #: The arguments that are columns of rows, and not what another Python function gave.
+        self._from_rows = {place for place, each in enumerate(inputs or ()) if each.HasField("inputOffset")}
+        if inputs is not None:
+            exchange.install()
+
+    def __reduce__(self) -> tuple[type[TritonScalarFunction], tuple[dict[str, Any]]]:
+        """The call is all that travels."""
+        return TritonScalarFunction, (self._call,)
+
+    def open(self, function_context: FunctionContext) -> None:
+        """Wait for the model."""
+        self._metrics = MetricFeed(function_context)
+        self._model = ModelThread({**self._call, "task": task_of(function_context)})
+
+    def close(self) -> None:
+        """End every call under way and leave no thread and no connection."""
+        if self._model is not None:
+            self._model.close()
+            self._model = None
+
+    def is_deterministic(self) -> bool:
+        """A model gives the same answer for the same row."""
+        return True
+
+    def eval(self, *arguments: Any) -> Any:
+        """Predict a batch.
+
+        Args:
+            arguments: A Series for each column, or a value where it is a constant; one more counts the rows.
+
+        Returns:
+            A Series, or a DataFrame where there are several outputs.
+
+        Raises:
+            TritonError: A row failed, or the model did.
+        """
+        assert self._model is not None
+        assert self._metrics is not None
+        rows = next((len(each) for each in arguments if isinstance(each, pd.Series)), None)
+        rows = exchange.rows_read() if rows is None else rows
+        columns = [self._column(place, arguments[place], rows) for place in range(len(self._inputs))]
+        try:
+            prediction = self._model.predict(record_batch(columns))
+        finally:
+            self._metrics.feed(self._model.take_metrics())
+        error = first_error(prediction)
+        if error is not None:
+            raise type(error)(self._model.named(error))
+        outputs = prediction.outputs.columns
+        if len(outputs) == 1:
+            return exchange.to_series(outputs[0])
+        return exchange.to_frame(outputs, [column.name for column in self._outputs])
+
+    def _column(self, place: int, argument: Any, rows: int) -> pa.Array:
+        column = self._inputs[place]
+        if not isinstance(argument, pd.Series):
+            return repeat(argument, column, rows)
+        values = exchange.column_of(argument) if place in self._from_rows else None
+        return fit(exchange.from_series(argument, column.type.arrow) if values is None else values, column)

@@ -1,0 +1,51 @@
+"""Settings of a Flink session that serve models better than Flink's defaults, where the user has set none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from pyflink.java_gateway import get_gateway
+from pyflink.table import TableEnvironment
+
+#: What Python functions need: answers leave the worker soon, and batches that keep a server busy.
+FUNCTION_DEFAULTS: Mapping[str, str] = {
+    # An answer waits for the end of its bundle: Flink's second is latency of every row.
+    "python.fn-execution.bundle.time": "100",
+    "python.fn-execution.bundle.size": "100000",
+    "python.fn-execution.arrow.batch.size": "4096",
+    # Rows in the operator; Flink's 10 would make batches of 10 at the most.
+    "table.exec.async-scalar.max-concurrent-operations": "2048",
+}
+_LOCAL = ("local", "minicluster")
+
+
+def set_defaults(t_env: TableEnvironment, defaults: Mapping[str, str] = FUNCTION_DEFAULTS) -> None:
+    """Set what the user has not."""
+    config = t_env.get_config()
+    for key, value in defaults.items():
+        if not is_set(t_env, key):
+            config.set(key, value)
+
+
+def set_python(t_env: TableEnvironment) -> None:
+    """Let planning use the running Python, and tasks too where they run here."""
+    defaults = {"python.client.executable": sys.executable}
+    if _is_local(t_env):
+        defaults["python.executable"] = sys.executable
+    set_defaults(t_env, defaults)
+
+
+def is_set(t_env: TableEnvironment, key: str) -> bool:
+    """Whether the session or Flink's own configuration sets a key."""
+    return bool(t_env.get_config().get(key, ""))
+
+
+def _is_local(t_env: TableEnvironment) -> bool:
+    options = get_gateway().jvm.org.apache.flink.configuration.DeploymentOptions
+    return t_env.get_config().get(options.TARGET.key(), "local") in _LOCAL
+
+
+def option_text(value: object) -> str:
+    """A Python value as an option's text."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,141 @@
+"""m(x) in statements that outlive a query: joins, windows, compiled plans, savepoints; and ML_PREDICT's sync mode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flink_session import collect, read_lines, session, view
+from pyflink.table import TableEnvironment
+from triton import Triton
+from waiting import wait_for
+
+ROWS = 2_000
+MANY = 20_000
+
+
+def catalog(env: TableEnvironment, triton: Triton) -> TableEnvironment:
+    """Make the server's catalog the current one."""
+    env.execute_sql(f"CREATE CATALOG triton WITH ('type' = 'triton', 'endpoint' = '{triton.http_url}')")
+    env.execute_sql("USE CATALOG triton")
+    return env
+
+
+@pytest.fixture(scope="module")
+def streaming(triton: Triton) -> TableEnvironment:
+    env = catalog(session(table__plan__compile__catalog_objects="IDENTIFIER"), triton)
+    view(env, "t", {"id": "BIGINT", "f": "FLOAT"}, [(1, 1.5), (2, 2.5), (3, None)])
+    return env
+
+
+@pytest.fixture(scope="module")
+def batch(triton: Triton) -> TableEnvironment:
+    env = catalog(session("batch"), triton)
+    view(env, "t", {"id": "BIGINT", "f": "FLOAT"}, [(1, 1.5), (2, 2.5), (3, None)])
+    return env
+
+
+def sink(env: TableEnvironment, name: str, path: Path, columns: str) -> None:
+    env.execute_sql(
+        f"CREATE TABLE {name} ({columns}) WITH ('connector' = 'filesystem', 'format' = 'csv', 'path' = '{path}')"
+    )
+
+
+def test_in_a_join_condition(streaming: TableEnvironment) -> None:
+    query = "SELECT l.id, r.id FROM t AS l JOIN t AS r ON identity_int64(l.id) = r.id + 1"
+    assert sorted(collect(streaming, query)) == [(2, 1), (3, 2)]
+
+
+WINDOW = (
+    "SELECT window_start, identity_fp32(ARRAY_AGG(f)) FROM TUMBLE(TABLE numbers, DESCRIPTOR(ts), INTERVAL '10' SECOND) "
+    "GROUP BY window_start, window_end"
+)
+
+
+@pytest.mark.parametrize("mode", ["streaming", "batch"])
+def test_a_windows_rows_as_one_batch(mode: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    env: TableEnvironment = request.getfixturevalue(mode)
+    times = ["2026-01-01 00:00:01", "2026-01-01 00:00:02", "2026-01-01 00:00:11"]
+    (tmp_path / "numbers.csv").write_text("".join(f"{index}.5,{time}\n" for index, time in enumerate(times)))
+    env.execute_sql(
+        "CREATE TABLE numbers (f FLOAT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH "
+        f"('connector' = 'filesystem', 'format' = 'csv', 'path' = '{tmp_path / 'numbers.csv'}')"
+    )
+    rows = sorted(collect(env, WINDOW))
+    env.execute_sql("DROP TABLE numbers")
+    assert [row[1] for row in rows] == [[0.5, 1.5], [2.5]]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id, identity_fp32(f) FROM t_file",
+        "SELECT id, y FROM ML_PREDICT(TABLE t_file, MODEL identity_fp32, DESCRIPTOR(f))",
+    ],
+    ids=["function", "ML_PREDICT"],
+)
+def test_a_compiled_plan(streaming: TableEnvironment, query: str, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("1,1.5\n2,\n")
+    env = streaming
+    sink(env, "t_file", tmp_path / "in.csv", "id BIGINT, f FLOAT")
+    sink(env, "results", tmp_path / "out", "id BIGINT, y FLOAT")
+    plan = tmp_path / "plan.json"
+    env.execute_sql(f"COMPILE PLAN '{plan}' FOR INSERT INTO results {query}")
+    env.execute_sql(f"EXECUTE PLAN '{plan}'").wait()
+    env.execute_sql("DROP TABLE results")
+    env.execute_sql("DROP TABLE t_file")
+    assert sorted(read_lines(tmp_path / "out")) == ["1,1.5", "2,"]
+
+
+def test_a_savepoint_restores(triton: Triton, tmp_path: Path) -> None:
+    insert = "INSERT INTO results SELECT id, identity_int64(id) FROM numbers"
+
+    def prepared(savepoint: str | None = None) -> TableEnvironment:
+        env = catalog(session(execution__checkpointing__interval="200ms"), triton)
+        if savepoint is not None:
+            env.get_config().set("execution.state-recovery.path", savepoint)
+        env.execute_sql(
+            "CREATE TABLE numbers (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '400', "
+            f"'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '{ROWS}')"
+        )
+        sink(env, "results", tmp_path / "out", "id BIGINT, y BIGINT")
+        return env
+
+    job = prepared().execute_sql(insert).get_job_client()
+    assert job is not None
+    wait_for(lambda: read_lines(tmp_path / "out"), 60, "first rows")
+    savepoint = job.stop_with_savepoint(False, str(tmp_path / "savepoint")).result()
+    assert len(read_lines(tmp_path / "out")) < ROWS
+    prepared(savepoint).execute_sql(insert).wait()
+    assert sorted(read_lines(tmp_path / "out")) == sorted(f"{i},{i}" for i in range(1, ROWS + 1))
+
+
+def test_ml_predict_waits_for_each_row_where_it_is_told_to(streaming: TableEnvironment) -> None:
+    rows = collect(
+        streaming,
+        "SELECT id, y FROM ML_PREDICT(TABLE t, MODEL identity_fp32, DESCRIPTOR(f), MAP['async', 'false'])",
+    )
+    assert sorted(rows, key=repr) == [(1, 1.5), (2, 2.5), (3, None)]
+
+
+def test_a_failed_row_of_the_sync_mode_shows_no_values(streaming: TableEnvironment) -> None:
+    view(streaming, "bad", {"secret": "BIGINT"}, [(-4711,)])
+    query = "SELECT y FROM ML_PREDICT(TABLE bad, MODEL fails, DESCRIPTOR(secret), MAP['async', 'false'])"
+    with pytest.raises(Exception, match="x must not be negative") as caught:
+        collect(streaming, query)
+    assert "4711" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", ["streaming", "batch"])
+def test_more_rows_than_the_operator_holds(mode: str, request: pytest.FixtureRequest) -> None:
+    env: TableEnvironment = request.getfixturevalue(mode)
+    env.execute_sql(
+        "CREATE TEMPORARY TABLE many (id BIGINT) WITH ('connector' = 'datagen', 'fields.id.kind' = 'sequence', "
+        f"'fields.id.start' = '1', 'fields.id.end' = '{MANY}', 'number-of-rows' = '{MANY}')"
+    )
+    wrong = (
+        "SELECT COUNT(*), SUM(CASE WHEN y = 3 * id + 1 THEN 0 ELSE 1 END) FROM (SELECT id, pairing(id) AS y FROM many)"
+    )
+    rows = collect(env, wrong)
+    env.execute_sql("DROP TEMPORARY TABLE many")
+    assert rows[-1] == (MANY, 0)
