@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
+from pyflink_triton.calls import call_types
 from pyflink_triton.columns import Column, check_argument
 from pyflink_triton.errors import JobError, RowError
 from pyflink_triton.planning import Question
@@ -23,6 +25,21 @@ def given_columns(question: Question) -> tuple[Column, ...]:
     if question.arguments is None:
         return question.inputs
     return tuple(replace(column, type=type_) for column, type_ in zip(question.inputs, question.arguments, strict=True))
+
+
+def retyped(call: Mapping[str, Any], question: Question, types: Sequence[pa.DataType]) -> dict[str, Any] | None:
+    """The call for arguments of other types than it was planned with; None where they are the same.
+
+    Flink plans a Python function's call with one object and runs another, which never learns the types.
+    """
+    given = [_given(type_, column) for type_, column in zip(types, question.inputs, strict=True)]
+    if [type_.arrow for type_ in given] == [column.type.arrow for column in given_columns(question)]:
+        return None
+    arguments = [str(type_) for type_ in given]
+    inputs, outputs = call_types(question.inputs, question.outputs, arguments, question.options)
+    sides = {"input": inputs, "output": outputs}
+    written = {side: [{"name": column.name, "type": str(column.type)} for column in sides[side]] for side in sides}
+    return {**call, **written, "arguments": arguments}
 
 
 def fit(values: pa.Array, column: Column) -> pa.Array:
@@ -54,6 +71,8 @@ def repeat(value: Any, column: Column, rows: int) -> pa.Array:
     """A constant as a column of so many rows."""
     if isinstance(value, bytearray):
         value = bytes(value)
+    elif isinstance(value, Decimal) and pa.types.is_floating(column.type.arrow):
+        value = float(value)
     return pa.repeat(pa.array([value], column.type.arrow)[0], rows)
 
 

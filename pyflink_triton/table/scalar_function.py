@@ -11,7 +11,7 @@ from pyflink.table.udf import FunctionContext, ScalarFunction
 
 from pyflink_triton.planning import Question
 from pyflink_triton.table import arrow_exchange as exchange
-from pyflink_triton.table.columns import first_error, fit, given_columns, record_batch, repeat
+from pyflink_triton.table.columns import first_error, fit, given_columns, record_batch, repeat, retyped
 from pyflink_triton.table.loading import loaded_inputs, task_of
 from pyflink_triton.table.metric_group import MetricFeed
 from pyflink_triton.table.model_thread import ModelThread
@@ -28,8 +28,10 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
         self._call = dict(call)
         self._model: ModelThread | None = None
         self._metrics: MetricFeed | None = None
-        question = Question.parse(call)
-        self._inputs, self._outputs = given_columns(question), question.outputs
+        self._task: dict[str, Any] = {}
+        self._question = Question.parse(call)
+        self._inputs, self._outputs = given_columns(self._question), self._question.outputs
+        self._is_typed = False
         inputs = loaded_inputs()
         #: The arguments that are columns of rows, and not what another Python function gave.
         self._from_rows = {place for place, each in enumerate(inputs or ()) if each.HasField("inputOffset")}
@@ -43,7 +45,8 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
     def open(self, function_context: FunctionContext) -> None:
         """Wait for the model."""
         self._metrics = MetricFeed(function_context)
-        self._model = ModelThread({**self._call, "task": task_of(function_context)})
+        self._task = task_of(function_context)
+        self._model = ModelThread({**self._call, "task": self._task})
 
     def close(self) -> None:
         """End every call under way and leave no thread and no connection."""
@@ -71,6 +74,8 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
         assert self._metrics is not None
         rows = next((len(each) for each in arguments if isinstance(each, pd.Series)), None)
         rows = exchange.rows_read() if rows is None else rows
+        if not self._is_typed:
+            self._take_types(arguments)
         columns = [self._column(place, arguments[place], rows) for place in range(len(self._inputs))]
         try:
             prediction = self._model.predict(record_batch(columns))
@@ -84,9 +89,29 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
             return exchange.to_series(outputs[0])
         return exchange.to_frame(outputs, [column.name for column in self._outputs])
 
+    def _take_types(self, arguments: tuple[Any, ...]) -> None:
+        """Open the model anew where the columns have other types than the planner could tell this function."""
+        self._is_typed = True
+        types = [self._type_of(place, arguments[place]) for place in range(len(self._inputs))]
+        call = retyped(self._call, self._question, types)
+        if call is not None:
+            assert self._model is not None
+            self._model.close()
+            self._model = ModelThread({**call, "task": self._task})
+            question = Question.parse(call)
+            self._inputs, self._outputs = given_columns(question), question.outputs
+
+    def _type_of(self, place: int, argument: Any) -> pa.DataType:
+        values = self._values(place, argument)
+        return self._inputs[place].type.arrow if values is None else values.type
+
+    def _values(self, place: int, argument: Any) -> pa.Array | None:
+        is_column = place in self._from_rows and isinstance(argument, pd.Series)
+        return exchange.column_of(argument) if is_column else None
+
     def _column(self, place: int, argument: Any, rows: int) -> pa.Array:
         column = self._inputs[place]
         if not isinstance(argument, pd.Series):
             return repeat(argument, column, rows)
-        values = exchange.column_of(argument) if place in self._from_rows else None
+        values = self._values(place, argument)
         return fit(exchange.from_series(argument, column.type.arrow) if values is None else values, column)

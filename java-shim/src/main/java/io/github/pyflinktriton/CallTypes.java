@@ -10,7 +10,6 @@ import org.apache.flink.table.types.inference.InputTypeStrategy;
 import org.apache.flink.table.types.inference.Signature;
 import org.apache.flink.table.types.inference.TypeStrategy;
 import org.apache.flink.table.types.logical.LogicalType;
-import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.RowType;
 import org.apache.flink.table.types.utils.DataTypeUtils;
 
@@ -33,13 +32,8 @@ final class CallTypes implements InputTypeStrategy, TypeStrategy {
     @Override
     public Optional<List<DataType>> inferInputTypes(CallContext context, boolean throwOnFailure) {
         try {
-            List<LogicalType> given = GivenTypes.of(context);
-            List<LogicalType> types = new ArrayList<>(call(given).arguments.getChildren());
-            for (int i = 0; i < types.size(); i++) {
-                if (given.get(i).is(LogicalTypeRoot.SYMBOL)) {
-                    types.set(i, given.get(i));
-                }
-            }
+            List<LogicalType> types =
+                    new ArrayList<>(call(context).arguments.getChildren());
             types.addAll(hidden);
             return Optional.of(
                     types.stream()
@@ -55,12 +49,13 @@ final class CallTypes implements InputTypeStrategy, TypeStrategy {
 
     @Override
     public Optional<DataType> inferType(CallContext context) {
-        RowType output = call(GivenTypes.of(context)).output;
+        RowType output = call(context).output;
         LogicalType result = output.getFieldCount() == 1 ? output.getTypeAt(0) : output;
         return Optional.of(DataTypeUtils.toInternalDataType(result.copy(true)));
     }
 
-    private ModelCall call(List<LogicalType> given) {
+    private ModelCall call(CallContext context) {
+        List<LogicalType> given = GivenTypes.of(context);
         return function.call(given.subList(0, Math.max(0, given.size() - hidden.size())));
     }
 

@@ -79,6 +79,12 @@ final class ModelCall implements Serializable {
                 model, options, runtimeOptions, input, output, arguments, signature(answer));
     }
 
+    /** With the signature of another call of the model. */
+    ModelCall plannedAs(ModelCall other) {
+        return new ModelCall(
+                model, options, runtimeOptions, input, output, null, other.signature);
+    }
+
     /**
      * As Python answered to {@code call}. Arrays are cast by Flink; values go as they are and
      * Python casts them, because Flink loses the casts of arguments that are given by name.

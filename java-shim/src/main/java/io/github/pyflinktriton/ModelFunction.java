@@ -33,7 +33,6 @@ final class ModelFunction {
     private final Python python;
     private final ReadableConfig session;
     private final Map<List<LogicalType>, ModelCall> calls = new HashMap<>();
-    private ModelCall last;
 
     ModelFunction(ModelCall declared, Python python, ReadableConfig session) {
         this.declared = declared;
@@ -47,13 +46,12 @@ final class ModelFunction {
 
     /** What a call with arguments of these types means; Python's objections are the user's. */
     synchronized ModelCall call(List<LogicalType> given) {
-        last = calls.computeIfAbsent(typed(given), this::ask);
-        return last;
+        return calls.computeIfAbsent(typed(given), this::ask);
     }
 
-    /** The call that this look-up was for. */
-    synchronized ModelCall call() {
-        return last == null ? call(declared.input.getChildren()) : last;
+    /** The declared call: a Python function learns the types of its arguments when it runs. */
+    ModelCall declared() {
+        return declared.plannedAs(call(declared.input.getChildren()));
     }
 
     private ModelCall ask(List<LogicalType> types) {
@@ -68,16 +66,22 @@ final class ModelFunction {
     private List<LogicalType> typed(List<LogicalType> given) {
         List<LogicalType> types = new ArrayList<>(given);
         for (int i = 0; i < Math.min(types.size(), declared.input.getFieldCount()); i++) {
-            if (isUntyped(types.get(i))) {
+            if (types.get(i).is(LogicalTypeRoot.SYMBOL)) {
+                // What becomes of a NULL where the planner takes it for an UncheckedType.
+                RowType.RowField field = declared.input.getFields().get(i);
+                throw new StatementException(
+                        String.format(
+                                "Model '%s': argument '%s' is a NULL without a type. "
+                                        + "Write CAST(NULL AS %s).",
+                                declared.model,
+                                field.getName(),
+                                field.getType().copy(true).asSummaryString()));
+            }
+            if (types.get(i).is(LogicalTypeRoot.NULL)) {
                 types.set(i, declared.input.getTypeAt(i));
             }
         }
         return types;
-    }
-
-    /** A NULL; a symbol is what becomes of it where the planner takes it for an UncheckedType. */
-    static boolean isUntyped(LogicalType type) {
-        return type.is(LogicalTypeRoot.NULL) || type.is(LogicalTypeRoot.SYMBOL);
     }
 
     TypeInference typeInference() {

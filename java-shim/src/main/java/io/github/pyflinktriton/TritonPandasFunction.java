@@ -36,19 +36,20 @@ public final class TritonPandasFunction extends ScalarFunction implements Python
         return false;
     }
 
-    /** Asked for anew until the function travels: Flink writes it before it knows the call, too. */
     @Override
     public byte[] getSerializedPythonFunction() {
-        if (function == null) {
+        if (payload != null) {
             return payload;
         }
         ObjectNode question = Frame.JSON.createObjectNode();
-        question.set("call", function.call().toOpen());
+        question.set("call", function.declared().toOpen());
         try {
-            return PlanningWorker.of(function.python().planning)
-                    .ask("payload", question)
-                    .path("payload")
-                    .binaryValue();
+            payload =
+                    PlanningWorker.of(function.python().planning)
+                            .ask("payload", question)
+                            .path("payload")
+                            .binaryValue();
+            return payload;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -65,7 +66,7 @@ public final class TritonPandasFunction extends ScalarFunction implements Python
     }
 
     private void writeObject(ObjectOutputStream out) throws IOException {
-        payload = getSerializedPythonFunction();
+        getSerializedPythonFunction();
         out.defaultWriteObject();
     }
 }

@@ -1,11 +1,13 @@
 package io.github.pyflinktriton;
 
 import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.LogicalTypeFamily;
 import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.LogicalTypeVisitor;
 
 import java.lang.reflect.Field;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * The declared type of an argument that takes others too. Where an argument may be left out,
@@ -19,8 +21,22 @@ final class UncheckedType extends LogicalType {
     private final LogicalType declared;
 
     UncheckedType(LogicalType declared) {
-        super(true, LogicalTypeRoot.SYMBOL);
+        super(true, root(declared.getTypeRoot()));
         this.declared = declared;
+    }
+
+    /** Flink compares the lengths of two types of one such root, and this one has none to show. */
+    private static LogicalTypeRoot root(LogicalTypeRoot declared) {
+        boolean hasParameters =
+                Stream.of(
+                                LogicalTypeFamily.CHARACTER_STRING,
+                                LogicalTypeFamily.BINARY_STRING,
+                                LogicalTypeFamily.COLLECTION,
+                                LogicalTypeFamily.EXACT_NUMERIC)
+                        .anyMatch(declared.getFamilies()::contains);
+        return hasParameters && !declared.getFamilies().contains(LogicalTypeFamily.INTEGER_NUMERIC)
+                ? LogicalTypeRoot.SYMBOL
+                : declared;
     }
 
     @Override
