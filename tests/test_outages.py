@@ -183,30 +183,13 @@ def our_threads() -> list[str]:
     return [name for name in names if name.startswith("pyflink-triton:") and "planning" not in name]
 
 
-def checkpoint(env: Any, directory: Path) -> None:
-    env.get_config().set("execution.checkpointing.interval", "200 ms")
-    env.get_config().set("execution.checkpointing.dir", (directory / "checkpoints").as_uri())
-
-
-def test_a_checkpoint_of_a_full_operator_completes_when_its_rows_time_is_up(triton: Triton, tmp_path: Path) -> None:
-    before = set(workers())
-    limits = {"timeout": "1 s", "total_timeout": "2 s", "default_value": "0"}
-    with never_answers(triton.http_url) as url:
-        env = job(tmp_path, url, "pairing", 1_000_000, rate=1_000_000, **limits)
-        env.get_config().set("table.exec.async-ml-predict.max-concurrent-operations", "4")
-        checkpoint(env, tmp_path)
-        result = env.execute_sql(INSERT)
-        wait_for(lambda: list((tmp_path / "checkpoints").glob("*/chk-*/_metadata")), 60, "a checkpoint")
-        result.get_job_client().cancel().result()
-        assert_gone(before)
-
-
 def test_checkpoints_complete_while_requests_hang_and_a_cancel_leaves_nothing(triton: Triton, tmp_path: Path) -> None:
     before = set(workers())
     with never_answers(triton.http_url) as url:
         # Slow enough that the operator is not full: a full one takes no checkpoint until a row has its answer.
         env = job(tmp_path, url, "pairing", 1_000_000, rate=5, timeout="60 s")
-        checkpoint(env, tmp_path)
+        env.get_config().set("execution.checkpointing.interval", "200 ms")
+        env.get_config().set("execution.checkpointing.dir", (tmp_path / "checkpoints").as_uri())
         result = env.execute_sql(INSERT)
         wait_for(lambda: busy(set(workers()) - before), 60, "a busy worker")
         wait_for(lambda: list((tmp_path / "checkpoints").glob("*/chk-*/_metadata")), 30, "a checkpoint")
