@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from tenacity import AsyncRetrying
 
+from pyflink_triton.connections import Body
 from pyflink_triton.endpoints import Endpoint, Endpoints
 from pyflink_triton.errors import ContractError, ExhaustedError, LostError, RowError, TritonError
 from pyflink_triton.letter import Letter, write_letter
@@ -19,7 +20,7 @@ from pyflink_triton.outcomes import FAULTS, Behaviour, Then, of_status
 from pyflink_triton.request import Answer, Delivers, Request
 from pyflink_triton.retries import Passing, Retries, retry_after
 from pyflink_triton.slots import Slots
-from pyflink_triton.transport import Body, CallError, Reply, Transport
+from pyflink_triton.transport import CallError, Reply, Transport
 from pyflink_triton.units import format_duration
 from pyflink_triton.wording import no_answer, said, where
 
@@ -54,7 +55,7 @@ class Delivery:
         self._metrics = metrics
         self._recheck = recheck
         self._loop = asyncio.get_running_loop()
-        self._slots = Slots(options.max_in_flight_requests)
+        self._slots = Slots(options.max_in_flight_requests, options.timeout)
         self._endpoints = Endpoints(options, self._probe, metrics, self._loop.time)
         self._prefix = os.urandom(4).hex()
         self._numbers = itertools.count(1)
@@ -159,7 +160,7 @@ class Delivery:
             if reply.status == 200:
                 failed = False
                 self._endpoints.answered(endpoint)
-                self._slots.faster()
+                self._slots.answered(begun, letter.request.rows, time.perf_counter() - began)
                 return reply, None
             behaviour = of_status(reply.status, said(reply.status, reply.body))
             failed = True if behaviour.counts else None if behaviour.slows or behaviour.then is Then.WAIT else False
@@ -167,15 +168,16 @@ class Delivery:
             return reply, behaviour
         except CallError as error:
             behaviour = FAULTS[error.fault]
-            failed = True if behaviour.counts and not error.stale else None
-            self._learn(endpoint, behaviour, begun)
+            if not error.stale:
+                failed = True if behaviour.counts else None
+                self._learn(endpoint, behaviour, begun)
             return error, behaviour
         except ContractError as error:
             raise ContractError(f"{where(self._options, endpoint.base)}: {error}", status=error.status) from None
         finally:
             self._metrics.end(time.perf_counter() - began)
             endpoint.in_flight -= 1
-            self._slots.give()
+            self._give(letter.request)
             if ticket is not None:
                 self._endpoints.leave(endpoint, ticket, failed)
 
@@ -183,6 +185,8 @@ class Delivery:
         """What a failure says about the endpoint and about load."""
         if behaviour.then is Then.WAIT:
             self._endpoints.unreachable(endpoint)
+        elif behaviour.probes:
+            self._endpoints.suspect(endpoint)
         if behaviour.counts:
             self._endpoints.failed(endpoint)
         if behaviour.slows:
@@ -192,18 +196,22 @@ class Delivery:
         """Wait for an endpoint and a slot; the rows' time begins here at the latest."""
         avoid = None if last is None else last.endpoint
         while True:
-            if not (self._slots.try_take() or await self._take_slot(request, last)):
+            if not (request.urgent or self._slots.try_take() or await self._take_slot(request, last)):
                 continue
             endpoint = self._endpoints.choose(request.endpoint, avoid)
             if endpoint is not None:
                 if request.deadline is None:
                     request.deadline = self._loop.time() + self._row_timeout
                 elif self._remaining(request) <= 0.0:
-                    self._slots.give()
+                    self._give(request)
                     raise self._late(request, last)
                 return endpoint
-            self._slots.give()
+            self._give(request)
             await self._hold_back(request, last)
+
+    def _give(self, request: Request) -> None:
+        if not request.urgent:
+            self._slots.give()
 
     async def _take_slot(self, request: Request, last: Passing | None) -> bool:
         """Queue for a slot: unlimited before the first sending, and ahead of the others after it."""
@@ -239,9 +247,7 @@ class Delivery:
     async def _probe(self, endpoint: Endpoint) -> bool:
         """Ask whether the model is ready at an endpoint."""
         try:
-            reply = await self._transport.call(
-                "GET", endpoint.ready, timeout=min(self._options.timeout, _PROBE_SECONDS)
-            )
+            reply = await self._transport.probe(endpoint.ready, min(self._options.timeout, _PROBE_SECONDS))
         except CallError as error:
             return FAULTS[error.fault].then is Then.JOB
         except TritonError:

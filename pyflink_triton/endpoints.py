@@ -35,7 +35,7 @@ class Endpoint:
         in_flight: Calls under way.
         reachable: Whether requests go there; if not, a probe is under way.
         faults: Server faults in succession.
-        returns: How often it came back since its last answer.
+        returns: How often it was unreachable since its last answer.
         aside_until: Until when others are preferred.
         trouble: Why it could not be reached last, one sentence.
     """
@@ -201,20 +201,27 @@ class Endpoints:
 
     def unreachable(self, endpoint: Endpoint) -> None:
         """No request can reach the model there: one probe at a time asks until it is back."""
+        # Where a probe finds the model ready and requests fail all the same, they wait longer each time.
+        wait = self._options.retry_initial_backoff * 2**endpoint.returns
+        self._leave_alone(endpoint, min(wait, self._options.retry_max_backoff))
+        endpoint.returns = min(endpoint.returns + 1, 30)
+
+    def suspect(self, endpoint: Endpoint) -> None:
+        """A connection broke there: as with ``unreachable``, but a probe asks at once."""
+        self._leave_alone(endpoint, 0.0)
+
+    def _leave_alone(self, endpoint: Endpoint, seconds: float) -> None:
         if endpoint.reachable:
             endpoint.reachable = False
-            self._tasks[endpoint] = asyncio.get_running_loop().create_task(self._bring_back(endpoint))
+            self._tasks[endpoint] = asyncio.get_running_loop().create_task(self._bring_back(endpoint, seconds))
 
-    async def _bring_back(self, endpoint: Endpoint) -> None:
+    async def _bring_back(self, endpoint: Endpoint, seconds: float) -> None:
         wait = self._options.retry_initial_backoff
-        # Where a probe finds the model ready and requests fail all the same, they wait longer each time.
-        first = min(wait * 2**endpoint.returns, self._options.retry_max_backoff)
         most = max(min(self._options.retry_max_backoff, _PROBE_SECONDS), wait)
-        await asyncio.sleep(first)
+        await asyncio.sleep(seconds)
         while endpoint.is_open or not await self._probe(endpoint):
             await asyncio.sleep(wait * random.uniform(0.8, 1.0))
             wait = min(2 * wait, most)
-        endpoint.returns = min(endpoint.returns + 1, 30)
         endpoint.reachable = True
         self.notify()
 

@@ -40,6 +40,7 @@ class Behaviour:
         splits: Whether a batch is split until the bad row is alone.
         retries: How often a lone row is sent again; None for ``max-retries``.
         slows: Whether fewer requests should be in flight.
+        probes: Whether a probe must find the model ready before more is sent there, as while a server shuts down.
         nothing_ran: Whether it proves that the model did not run.
         error: What is raised when nothing more can be done.
     """
@@ -49,11 +50,13 @@ class Behaviour:
     splits: bool = False
     retries: int | None = None
     slows: bool = False
+    probes: bool = False
     nothing_ran: bool = False
     error: type[TritonError] = RowError
 
 
 _RETRY = Behaviour(Then.RETRY, counts=True)
+_BROKEN = Behaviour(Then.RETRY, counts=True, probes=True)
 _WAIT = Behaviour(Then.WAIT, counts=True)
 _BUSY = Behaviour(Then.RETRY, slows=True, nothing_ran=True)
 _NOT_LOADED = Behaviour(Then.WAIT, nothing_ran=True)
@@ -67,9 +70,9 @@ FAULTS: dict[Fault, Behaviour] = {
     Fault.DNS: _WAIT,
     Fault.CONNECT_TIMEOUT: _WAIT,
     Fault.TLS: _ACCESS,
-    Fault.TIMEOUT: _RETRY,
-    Fault.RESET: _RETRY,
-    Fault.CUT: _RETRY,
+    Fault.TIMEOUT: Behaviour(Then.RETRY, counts=True, slows=True),
+    Fault.RESET: _BROKEN,
+    Fault.CUT: _BROKEN,
     Fault.NONSENSE: _CONTRACT,
 }
 

@@ -120,7 +120,13 @@ async def call(asked: Mapping[str, Any]) -> dict[str, Any]:
     declared = Question.parse({**asked, "arguments": None})
     inputs, outputs = call_types(declared.inputs, declared.outputs, asked["arguments"], declared.options)
     checked = await check(replace(declared, inputs=inputs, outputs=outputs))
-    return {"input": _written(inputs), "output": _written(outputs), **checked}
+    answer = {"input": _written(inputs), "output": _written(outputs), **checked}
+    if declared.options.sequence_id is not None:
+        answer["no_retry"] = (
+            f"Model '{declared.model}': a row that Flink repeats would be in its sequence twice. "
+            "Set 'table.exec.async-scalar.retry-strategy' = 'NO_RETRY'."
+        )
+    return answer
 
 
 async def describe(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -162,7 +162,8 @@ class Predictor:
         """Send the request of one row of a sequence; returns the endpoint that answered."""
         rows = np.array([row])
         request = self._write(batch, rows, flags)
-        request.endpoint, request.sticky, request.resend = endpoint, True, flags.start
+        request.endpoint, request.sticky = endpoint, True
+        request.resend, request.urgent = flags.start, not flags.start
         request.deadline = batch.deadlines.get(row)
         try:
             answer = await self._delivery.send(request)

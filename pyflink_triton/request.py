@@ -19,6 +19,8 @@ class Request:
         sticky: Whether it stays on the endpoint that its first byte went to; ``endpoint`` is set then.
         resend: Whether it may run twice. If not, it is sent again only when no byte of it was sent, or when an
             answer proves that nothing ran; else ``LostError`` is raised.
+        urgent: Whether it goes without a slot, because others that hold one may be waiting for it: the server begins
+            a sequence when another has ended. Whoever sends such requests bounds them.
         deadline: When its rows' time is over, in the event loop's clock; None until it is first sent or held back.
             Requests made of the same rows carry it on.
     """
@@ -29,6 +31,7 @@ class Request:
     endpoint: str | None = None
     sticky: bool = False
     resend: bool = True
+    urgent: bool = False
     deadline: float | None = None
 
 

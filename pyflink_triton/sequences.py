@@ -77,6 +77,7 @@ class Sequences:
         self._counter = 0
         self._keep_seconds = None if batching.idle_seconds is None else 2 * batching.idle_seconds
         self._max_ids = options.sequence_max_ids
+        self._requests = asyncio.Semaphore(options.max_in_flight_requests)
         # Where the server's slots are taken, first requests wait there: they must leave room for those that end one.
         self._beginnings = asyncio.Semaphore(max(1, options.max_in_flight_requests // 2))
         self._sequences: dict[WireId, Sequence] = {}
@@ -194,7 +195,8 @@ class Sequences:
             await self._send(sequence, row, start=True, end=end, send=send)
 
     async def _send(self, sequence: Sequence, row: Row, *, start: bool, end: bool, send: Send) -> None:
-        endpoint = await send(row.number, SequenceFlags(sequence.id, start, end), sequence.endpoint)
+        async with self._requests:
+            endpoint = await send(row.number, SequenceFlags(sequence.id, start, end), sequence.endpoint)
         sequence.endpoint = None if end else endpoint
         sequence.start_due = sequence.end_due = False
         self._set_live(sequence, not end)

@@ -1,21 +1,31 @@
-"""How many requests may be in flight: fewer when the server is too busy, more again when it answers."""
+"""How many requests may be in flight: few at first, more while the server answers soon, fewer when it is too busy."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 
+#: So many before anything is known of the server: what it has queued it executes, even if nobody waits any more.
+_FIRST = 4
+#: Shares of a call's time-out. An answer within the first is soon whatever the load; one beyond the second is late,
+#: if it also took twice as long as the fastest of its size: a model that is slow by itself is no busy server.
+_SOON, _LATE = 1 / 8, 1 / 2
+
 
 class Slots:
-    """A limit that falls by half when the server is busy and rises by one for each round of answers.
+    """A limit that doubles in each round of answers at first, then rises by one, and falls by half on trouble.
 
     Args:
         maximum: The most that may be in flight.
+        timeout: Seconds that a call may take.
     """
 
-    def __init__(self, maximum: int) -> None:
+    def __init__(self, maximum: int, timeout: float) -> None:
         self._maximum = maximum
-        self._limit = float(maximum)
+        self._soon, self._late = timeout * _SOON, timeout * _LATE
+        self._limit = float(min(maximum, _FIRST))
+        self._doubles_below = float(maximum)
+        self._fastest = [float("inf")] * 64
         self._taken = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._round = 0
@@ -79,17 +89,34 @@ class Slots:
         self._taken -= 1
         self._wake()
 
+    def answered(self, begun: int, rows: int, seconds: float) -> None:
+        """A call was answered.
+
+        Args:
+            begun: The round that it began in.
+            rows: How many rows it had.
+            seconds: How long it took.
+        """
+        size = rows.bit_length()
+        fastest = self._fastest[size]
+        if seconds < fastest:
+            self._fastest[size] = fastest = seconds
+        if seconds > max(self._late, 2.0 * fastest):
+            self.slower(begun)
+        elif self._limit < self._maximum and seconds < max(self._soon, 1.5 * fastest):
+            step = 1.0 if self._limit < self._doubles_below else 1.0 / self._limit
+            self._limit = min(self._maximum, self._limit + step)
+            self._wake()
+
     def slower(self, begun: int) -> None:
-        """A call that began in a round found the server too busy: one fall a round, not one a call."""
+        """A call found the server too busy: one fall for the calls of a round, not one for each.
+
+        Args:
+            begun: The round that it began in.
+        """
         if begun == self._round:
             self._round += 1
-            self._limit = max(1.0, min(self._limit, self._taken) / 2)
-
-    def faster(self) -> None:
-        """A call was answered."""
-        if self._limit < self._maximum:
-            self._limit = min(self._maximum, self._limit + 1.0 / self._limit)
-            self._wake()
+            self._limit = self._doubles_below = max(1.0, min(self._limit, self._taken) / 2)
 
     def _wake(self) -> None:
         while self._waiting and self._taken < self.limit:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
-from weakref import WeakKeyDictionary
 
 import aiohttp
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from pyflink_triton.bodies import decompress
+from pyflink_triton.connections import ANEW, Body, Connector
 from pyflink_triton.credentials import Credentials
 from pyflink_triton.errors import ContractError
 from pyflink_triton.options import Options
@@ -28,8 +25,6 @@ from pyflink_triton.tls import tls_context
 _MAX_WORDS = 16 << 20
 #: Decompressing more than this is done beside the event loop.
 _ASIDE_BYTES = 1 << 17
-#: Below this a request's buffers are joined: one write costs less than several.
-_JOIN_BYTES = 1 << 16
 
 #: What each of aiohttp's errors means, first match first; a time-out is told apart by whether a byte was sent.
 _FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
@@ -45,6 +40,10 @@ _FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
     (aiohttp.ClientError, Fault.RESET),
     (OSError, Fault.RESET),
 )
+
+
+#: What a fault is where no byte of the request was sent.
+_UNSENT: dict[Fault, Fault] = {Fault.TIMEOUT: Fault.CONNECT_TIMEOUT, Fault.RESET: Fault.REFUSED}
 
 
 class CallError(Exception):
@@ -74,52 +73,6 @@ class Reply:
     body: bytes
 
 
-class Body(aiohttp.payload.Payload):
-    """A request's body, in parts that are written one after the other, and what became of it.
-
-    Attributes:
-        began: Whether a byte of the request may have been sent.
-        fresh: Whether its connection was made for it.
-    """
-
-    def __init__(self, buffers: Sequence[bytes | memoryview]) -> None:
-        super().__init__(buffers, content_type="application/octet-stream")
-        self._size = sum(map(len, buffers))
-        self._buffers = buffers if self._size > _JOIN_BYTES else (b"".join(buffers),)
-        self.began = False
-        self.fresh = False
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Refuse: aiohttp asks for this to print a body."""
-        raise TypeError("tensors are not text")
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        """Write the parts."""
-        self.began = True
-        for buffer in self._buffers:
-            await writer.write(buffer)
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Knows when each connection was made, tells its request, and ends it when it is too old."""
-
-    def __init__(self, max_age: float, **more: Any) -> None:
-        super().__init__(force_close=max_age == 0.0, **more)
-        self._max_age = max_age
-        self._made: WeakKeyDictionary[ResponseHandler, float] = WeakKeyDictionary()
-
-    async def _create_connection(self, req: Any, *args: Any) -> ResponseHandler:
-        connection = await super()._create_connection(req, *args)
-        self._made[connection] = time.monotonic()
-        if isinstance(req.body, Body):
-            req.body.fresh = True
-        return connection
-
-    def _release(self, key: Any, protocol: ResponseHandler, *, should_close: bool = False) -> None:
-        is_old = time.monotonic() - self._made.get(protocol, 0.0) > self._max_age
-        super()._release(key, protocol, should_close=should_close or is_old)
-
-
 class Transport:
     """Kept-alive connections to a model's endpoints.
 
@@ -137,8 +90,9 @@ class Transport:
         self._expected = ("gzip", "deflate") if options.compression_response else ()
         self._proxies = _proxies(options)
         context = tls_context(options)
+        self._connector = Connector(options.connection_max_age, limit=0, ssl=True if context is None else context)
         self._session = aiohttp.ClientSession(
-            connector=_Connector(options.connection_max_age, limit=0, ssl=True if context is None else context),
+            connector=self._connector,
             timeout=aiohttp.ClientTimeout(total=options.timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
@@ -149,6 +103,19 @@ class Transport:
     async def close(self) -> None:
         """End every call under way and close the connections."""
         await self._session.close()
+
+    async def probe(self, url: URL, timeout: float) -> Reply:
+        """Ask for something by a connection made for it; see ``call``.
+
+        Args:
+            url: Where to.
+            timeout: Seconds for all of it.
+        """
+        token = ANEW.set(True)
+        try:
+            return await self.call("GET", url, timeout=timeout)
+        finally:
+            ANEW.reset(token)
 
     async def call(
         self,
@@ -187,7 +154,10 @@ class Transport:
                 content = await self._read(response, is_inference=body is not None)
                 return Reply(response.status, response.headers, content)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            raise _call_error(error, body) from None
+            failed = _call_error(error, body)
+            if failed.stale:
+                self._connector.renew()
+            raise failed from None
 
     async def _read(self, response: aiohttp.ClientResponse, *, is_inference: bool) -> bytes:
         limit = self._options.max_response_bytes if response.status == 200 and is_inference else _MAX_WORDS
@@ -219,11 +189,12 @@ class Transport:
 
 def _call_error(error: BaseException, body: Body | None) -> CallError:
     fault = next(fault for kind, fault in _FAULTS if isinstance(error, kind))
-    began = body is not None and body.began
-    if fault is Fault.TIMEOUT and body is not None and not began:
-        fault = Fault.CONNECT_TIMEOUT
-    stale = fault is Fault.RESET and body is not None and not body.fresh
-    return CallError(fault, began, stale, _words(error))
+    if body is None:
+        return CallError(fault, False, False, _words(error))
+    stale = fault is Fault.RESET and not body.fresh
+    if not body.began and not stale:
+        fault = _UNSENT.get(fault, fault)
+    return CallError(fault, body.began, stale, _words(error))
 
 
 def _words(error: BaseException) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pyarrow as pa
+from fault_proxy import Call, FaultProxy
+from faults import PASS, Step
+from triton import Triton
 
 from pyflink_triton.client import Client
 from pyflink_triton.delivery import Delivery, Request
@@ -22,6 +26,8 @@ from pyflink_triton.signature_guard import SignatureGuard
 
 #: A model that answers x with x, and fails where x is negative.
 MODEL = "fails"
+#: Options that make retries quick.
+QUICK = {"retry_initial_backoff": "5 ms", "retry_max_backoff": "20 ms", "max_retries": "2"}
 
 
 def upstream(url: str) -> tuple[str, int]:
@@ -89,3 +95,34 @@ async def model(endpoint: str, describer: str, name: str = MODEL, **written: str
             yield Model(delivery, Predictor(delivery, signature, columns, options, metrics), client, metrics)
         finally:
             await delivery.close()
+
+
+def through(
+    triton: Triton,
+    proxy: FaultProxy,
+    work: Callable[[Model], Awaitable[None]],
+    name: str = MODEL,
+    endpoint: str | None = None,
+    **options: str,
+) -> FaultProxy:
+    """Do some work with a model behind a proxy; returns the proxy with its log."""
+
+    async def main() -> None:
+        async with proxy, model(endpoint or proxy.url, triton.http_url, name, **{**QUICK, **options}) as one:
+            await work(one)
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+    return proxy
+
+
+def proxied(triton: Triton, *steps: Step, always: Step = PASS) -> FaultProxy:
+    return FaultProxy(upstream(triton.http_url), steps, always)
+
+
+def header(call: Call, name: str) -> str | None:
+    """A header of a call."""
+    for line in call.head.decode().split("\r\n")[1:]:
+        key, _, value = line.partition(": ")
+        if key.lower() == name.lower():
+            return value
+    return None

@@ -52,6 +52,7 @@ class FaultProxy:
         apart: Whether a connection ends with each call that is no inference, so that the first inference has a new
             one, whatever was asked before it.
         calls: Every call that it got.
+        troubles: What went wrong between it and the Triton, which no test wants.
     """
 
     upstream: tuple[str, int]
@@ -61,6 +62,7 @@ class FaultProxy:
     tls: ssl.SSLContext | None = None
     apart: bool = False
     calls: list[Call] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
 
     async def __aenter__(self) -> FaultProxy:
         self._pending = list(self.steps)
@@ -68,6 +70,7 @@ class FaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections = 0
         self._port = 0
+        self._is_draining = False
         await self._listen()
         return self
 
@@ -95,6 +98,9 @@ class FaultProxy:
             _reset(writer)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_draining:
+            writer.close()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -128,15 +134,19 @@ class FaultProxy:
 
     async def _answer(self, call: Call) -> tuple[bytes, bytes]:
         """What the Triton answers: head and body."""
-        reader, writer = await asyncio.open_connection(*self.upstream)
         try:
-            writer.write(call.head + call.body)
-            head = await reader.readuntil(b"\r\n\r\n")
-            found = _LENGTH.search(head)
-            assert found is not None
-            return head, await reader.readexactly(int(found.group(1)))
-        finally:
-            writer.close()
+            reader, writer = await asyncio.open_connection(*self.upstream)
+            try:
+                writer.write(call.head + call.body)
+                head = await reader.readuntil(b"\r\n\r\n")
+                found = _LENGTH.search(head)
+                assert found is not None, head
+                return head, await reader.readexactly(int(found.group(1)))
+            finally:
+                writer.close()
+        except Exception as error:
+            self.troubles.append(repr(error))
+            raise
 
     # Each kind of step: whether the connection goes on.
 
@@ -207,6 +217,15 @@ class FaultProxy:
         await self._stop()
         await asyncio.sleep(step.seconds)
         await self._listen()
+        return False
+
+    async def _drain(self, step: Step, call: Call, writer: asyncio.StreamWriter) -> bool:
+        """The server shuts down as Triton does: it takes connections and ends them at once. Then it is back."""
+        self._is_draining = True
+        for each in list(self._writers):
+            each.close()
+        await asyncio.sleep(step.seconds)
+        self._is_draining = False
         return False
 
 

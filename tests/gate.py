@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from aiohttp import ClientSession, web
 
@@ -55,23 +54,19 @@ def _ends(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def gate(target: str, demanded: Mapping[str, str] | None = None, certificate: Path | None = None) -> Iterator[Gate]:
+def gate(target: str, demanded: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None) -> Iterator[Gate]:
     """Open a gate in front of a server.
 
     Args:
         target: The server's URL.
         demanded: Headers that a request must have.
-        certificate: A file with a certificate and its key; with it the gate speaks https.
+        tls: With it the gate speaks https.
     """
     opened = Gate(target, demanded or {})
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="gate", daemon=True)
     thread.start()
-    context = None
-    if certificate is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-    runner = asyncio.run_coroutine_threadsafe(_listen(opened, context), loop).result(30)
+    runner = asyncio.run_coroutine_threadsafe(_listen(opened, tls), loop).result(30)
     try:
         yield opened
     finally:

@@ -17,7 +17,7 @@ class Statement:
     Attributes:
         spec: As the specification has it.
         runs: What runs in its place; empty where it runs as it is.
-        why: Why it cannot run as it is.
+        why: Why it cannot run as it is, or what it needs to.
     """
 
     spec: str
@@ -436,12 +436,12 @@ FROM documents;"""
                 """SELECT
   window_start,
   ARRAY_AGG(text) AS batch_texts,
-  `model`(ARRAY_AGG(text)) AS batch_results
+  model(ARRAY_AGG(text)) AS batch_results
 FROM TABLE(
   TUMBLE(TABLE documents, DESCRIPTOR(event_time), INTERVAL '1' SECOND))
 GROUP BY window_start, window_end""",
-                "Flink's aggregate is called ARRAY_AGG; MODEL is a reserved word, so a model of that name is quoted; "
-                "and a windowed aggregation groups by both ends of its window, else it never finishes one.",
+                "Flink's aggregate is called ARRAY_AGG, and a windowed aggregation groups by both ends of its window, "
+                "else it never finishes one.",
             )
         ],
         {},
@@ -452,7 +452,7 @@ GROUP BY window_start, window_end""",
             ]
         ],
         prelude=[
-            f"CREATE MODEL `model` WITH ('provider' = 'triton', 'endpoint' = '{_SERVER}', "
+            f"CREATE MODEL model WITH ('provider' = 'triton', 'endpoint' = '{_SERVER}', "
             "'model-name' = 'sentiment_model')",
             "CREATE TABLE documents (text STRING, event_time TIMESTAMP(3), WATERMARK FOR event_time AS event_time) "
             "WITH ('connector' = 'filesystem', 'format' = 'csv', 'path' = '{documents}')",
@@ -466,12 +466,8 @@ GROUP BY window_start, window_end""",
      user_id,
      COALESCE(model(features), -1.0) AS prediction  -- Default to -1 on failure
    FROM user_data;""",
-                """SELECT
-  user_id,
-  COALESCE(`model`(features), -1.0) AS prediction  -- Default to -1 on failure
-FROM user_data""",
-                "MODEL is a reserved word, so a model of that name is quoted; and a row that failed is NULL only "
-                "where the model has `'default-value' = 'null'`: without it a failure fails the job.",
+                why="A row that failed is NULL only where the model has `'default-value' = 'null'`: without it a failure "
+                "fails the job.",
             )
         ],
         {
@@ -482,14 +478,17 @@ FROM user_data""",
         },
         [[(1, 2.0), (2, -1.0), (3, 1.0)]],
         prelude=[
-            f"CREATE MODEL `model` WITH ('provider' = 'triton', 'endpoint' = '{_SERVER}', 'model-name' = 'my_model', "
+            f"CREATE MODEL model WITH ('provider' = 'triton', 'endpoint' = '{_SERVER}', 'model-name' = 'my_model', "
             "'default-value' = 'null')",
         ],
     ),
     Example(
         "Separate failed predictions",
         [
-            Statement("""SELECT * FROM predictions WHERE prediction IS NOT NULL;"""),
+            Statement(
+                """SELECT * FROM predictions WHERE prediction IS NOT NULL;""",
+                why="Needs a model with `'default-value' = 'null'`, as above.",
+            ),
             Statement("""SELECT * FROM predictions WHERE prediction IS NULL;"""),
         ],
         {

@@ -7,24 +7,14 @@ import time
 from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
-import pyarrow as pa
 import pytest
+from deliveries import model, upstream
 from fault_proxy import FaultProxy, blackhole, nobody
 from faults import CASES, DOCUMENT, OPTIONS, POISON, Case, document
 from triton import Triton
 
-from pyflink_triton.client import Client
-from pyflink_triton.delivery import Delivery
 from pyflink_triton.errors import JobError
-from pyflink_triton.mapping import Column, map_columns
-from pyflink_triton.metrics import Metrics
-from pyflink_triton.option_parsing import parse_options
-from pyflink_triton.predictor import Predictor
-
-MODEL = "fails"
-X, Y = [Column.parse("x", "BIGINT")], [Column.parse("y", "BIGINT")]
 
 
 @dataclass
@@ -41,42 +31,25 @@ class Outcome:
 async def run(case: Case, triton: Triton) -> Outcome:
     """Send a case's rows through a predictor and a delivery of their own."""
     outcome = Outcome()
-    address = urlsplit(triton.http_url)
-    upstream = (address.hostname or "", address.port or 80)
+    server = upstream(triton.http_url)
     async with AsyncExitStack() as stack:
-        proxy = await stack.enter_async_context(FaultProxy(upstream, case.steps, case.always, case.poison))
-        other = await stack.enter_async_context(FaultProxy(upstream))
-        places = {"proxy": proxy.url, "other": other.url}
-        places["nobody"] = stack.enter_context(nobody())
-        places["blackhole"] = stack.enter_context(blackhole())
-        options = parse_options(
-            {**OPTIONS, **case.options, "endpoint": case.endpoint.format(**places), "model-name": MODEL}
-        )
-        async with Client(parse_options({"endpoint": triton.http_url, "model-name": MODEL})) as direct:
-            signature = await direct.signature()
-        client = await stack.enter_async_context(Client(options))
-        metrics = Metrics()
-        delivery = Delivery(options, client.transport, metrics)
-        stack.push_async_callback(delivery.close)
-        if options.max_batch_size is not None:
-            signature = type(signature)(**{**vars(signature), "max_batch_size": options.max_batch_size})
-        predictor = Predictor(delivery, signature, map_columns(signature, X, Y, None), options, metrics)
+        proxy = await stack.enter_async_context(FaultProxy(server, case.steps, case.always, case.poison))
+        other = await stack.enter_async_context(FaultProxy(server))
+        places = {"nobody": stack.enter_context(nobody()), "blackhole": stack.enter_context(blackhole())}
+        endpoint = case.endpoint.format(proxy=proxy.url, other=other.url, **places)
+        one = await stack.enter_async_context(model(endpoint, triton.http_url, **{**OPTIONS, **case.options}))
         began = time.monotonic()
         try:
             for rows in case.batches:
-                batch = pa.record_batch([pa.array(list(rows), pa.int64())], names=["c0"])
-                prediction = await predictor.predict(batch)
+                prediction = await one.predict(*rows)
                 outcome.answers += prediction.outputs.column(0).to_pylist()
                 outcome.messages += prediction.errors.values()
         except JobError as error:
             outcome.failed_job = str(error)
         outcome.seconds = time.monotonic() - began
         outcome.logged = len(proxy.inferences) + len(other.inferences)
-        taken = metrics.take()
-        assert taken is not None
-        outcome.counters.update(taken["counters"])
-        outcome.in_flight = taken["gauges"]["in_flight"]
-        assert len(taken["histograms"]["latency"]) == outcome.counters["http_requests"]
+        outcome.counters, gauges = one.taken()
+        outcome.in_flight = gauges["in_flight"]
     return outcome
 
 

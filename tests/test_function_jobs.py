@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from flink_session import collect, read_lines, session, view
+from pyflink.java_gateway import get_gateway
 from pyflink.table import TableEnvironment
 from triton import Triton
 from waiting import wait_for
@@ -102,11 +103,12 @@ def test_a_savepoint_restores(triton: Triton, tmp_path: Path) -> None:
         return env
 
     env = prepared()
-    env.get_config().set("execution.checkpointing.savepoint-dir", str(tmp_path / "savepoints"))
     job = env.execute_sql(insert).get_job_client()
     assert job is not None
     wait_for(lambda: read_lines(tmp_path / "out"), 60, "first rows")
-    savepoint = collect(env, f"STOP JOB '{job.get_job_id()}' WITH SAVEPOINT")[0][0]
+    # PyFlink's own stop_with_savepoint calls a method that Flink no longer has.
+    form = get_gateway().jvm.org.apache.flink.core.execution.SavepointFormatType.CANONICAL
+    savepoint = job._j_job_client.stopWithSavepoint(False, (tmp_path / "savepoints").as_uri(), form).get()
     assert len(read_lines(tmp_path / "out")) < ROWS
     prepared(savepoint).execute_sql(insert).wait()
     assert sorted(read_lines(tmp_path / "out")) == sorted(f"{i},{i}" for i in range(1, ROWS + 1))

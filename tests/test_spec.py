@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import Authority
+from certificates import serving as serving_tls
 from flink_session import session, view
 from gate import Gate, gate
 from pyflink.common import Row
@@ -20,6 +22,8 @@ from triton import Triton, serving
 import pyflink_triton
 
 TOKEN = "canary-5f1c"
+# Flink's JVM, which the first session starts, hands it to the workers.
+os.environ["PYFLINK_TRITON_SECRET_TRITON_TOKEN"] = TOKEN
 HEADERS = {"Authorization": f"Bearer {TOKEN}", "X-API-Key": "your-api-key", "X-Client-ID": "flink-job-123"}
 
 
@@ -30,14 +34,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that signs itself, and its key, in one file."""
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=gate -addext subjectAltName=IP:127.0.0.1"
-    subprocess.run([*command.split(), "-keyout", path, "-out", f"{path}.crt"], check=True, capture_output=True)
-    with path.open("a") as file:
-        file.write(Path(f"{path}.crt").read_text())
-    return path
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +45,14 @@ def plain(server: Triton) -> Iterator[Gate]:
 
 
 @pytest.fixture(scope="module")
-def secure(server: Triton, certificate: Path) -> Iterator[Gate]:
-    with gate(server.http_url, {}, certificate) as opened:
+def secure(server: Triton, authority: Authority) -> Iterator[Gate]:
+    with gate(server.http_url, {}, serving_tls(authority.sign("secure"))) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def guarded(server: Triton, certificate: Path) -> Iterator[Gate]:
-    with gate(server.http_url, HEADERS, certificate) as opened:
+def guarded(server: Triton, authority: Authority) -> Iterator[Gate]:
+    with gate(server.http_url, HEADERS, serving_tls(authority.sign("guarded"))) as opened:
         yield opened
 
 
@@ -115,7 +113,7 @@ def run_example(spec: Spec, example: Example, documents: Path) -> list[list[Any]
 @pytest.mark.parametrize("mode", ["streaming", "batch"])
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_the_statements_of_the_specification_run(
-    plain: Gate, secure: Gate, guarded: Gate, certificate: Path, tmp_path: Path, example: Example, mode: str
+    plain: Gate, secure: Gate, guarded: Gate, authority: Authority, tmp_path: Path, example: Example, mode: str
 ) -> None:
     documents = tmp_path / "documents.csv"
     documents.write_text("great,2026-01-01 00:00:00.1\nawful,2026-01-01 00:00:00.2\nso good,2026-01-01 00:00:01.5\n")
@@ -125,7 +123,7 @@ def test_the_statements_of_the_specification_run(
         "http://triton-server:8000": plain.url,
     }
     is_https = "https:" in example.statements[0].spec
-    spec = Spec(mode, addresses, tls_ca_file=certificate) if is_https else Spec(mode, addresses, plain.url)
+    spec = Spec(mode, addresses, tls_ca_file=authority.pem) if is_https else Spec(mode, addresses, plain.url)
     answers = run_example(spec, example, documents)
     assert answers == [sorted(rows, key=repr) for rows in example.answers]
     if example.header is not None:
@@ -164,7 +162,7 @@ def documentation() -> str:
 
 def _paragraphs(statement: Statement, language: str, ours: str = "sql") -> list[str]:
     if not statement.runs:
-        return ["Runs as it is:", fenced(statement.spec, language)]
+        return ["Runs as it is:", fenced(statement.spec, language), *([statement.why] if statement.why else [])]
     return [
         "In the specification:",
         fenced(statement.spec, language),

@@ -141,9 +141,10 @@ async def test_a_server_that_forgot_never_gives_another_number(own_triton: Calla
 async def test_more_ids_than_slots_wait_for_one_or_fail(triton: Triton) -> None:
     by_data = {"sequence_start": "true", "sequence_end": "${last}"}
     columns = ("x", "id", "last")
-    async with opened(triton.http_url, "sequence_few", columns, **by_data, max_in_flight_requests="8") as m:
-        rows = [(1, f"few-{id_}", part == 2) for part in range(3) for id_ in range(40)]
-        assert await m.sums(*rows) == [1] * 40 + [2] * 40 + [3] * 40
+    for in_flight in ("2", "8", "64"):
+        async with opened(triton.http_url, "sequence_few", columns, **by_data, max_in_flight_requests=in_flight) as m:
+            rows = [(1, f"few-{in_flight}-{id_}", part == 2) for part in range(3) for id_ in range(40)]
+            assert await asyncio.wait_for(m.sums(*rows), 20) == [1] * 40 + [2] * 40 + [3] * 40
     options = {**by_data, "timeout": "500 ms", "total_timeout": "1 s", "max_retries": "0"}
     async with opened(triton.http_url, "sequence_few", columns, **options) as m:
         assert await m.sums(*((1, f"held-{id_}", False) for id_ in range(4))) == [1] * 4
@@ -158,6 +159,16 @@ async def test_a_row_that_fails_in_the_model_breaks_its_sequence_alone(triton: T
         answers = await m.sums((1, "p"), (1, "q"), (-1, "p"), (2, "q"), (5, "p"), (6, "p"))
     assert "x is below 0" in answers[2]
     assert [answers[row] for row in (0, 1, 3, 4, 5)] == [1, 1, 3, 5, 11]
+
+
+@in_a_loop
+async def test_a_row_without_its_sequence_follows_the_policy(triton: Triton) -> None:
+    options = {"sequence_start": "${first}", "default_value": "-1"}
+    async with opened(triton.http_url, "sequence", ("x", "id", "first"), **options) as m:
+        rows = [(1, "policy", False), (2, "policy", True), (3, "policy", False), (4, "", True)]
+        assert await m.sums(*rows) == [-1, 2, 5, -1]
+        assert m.count("requests") == 4
+        assert m.count("default_values") == m.count("failure") == 2
 
 
 @pytest.mark.parametrize(

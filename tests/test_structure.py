@@ -22,7 +22,7 @@ LAYERS = (
     ("matching", "option_columns", "defaults"),
     ("mapping", "schema", "calls"),
     ("wire", "encode", "array_batch", "failed_rows", "metrics", "outcomes", "request", "breaker", "slots"),
-    ("decode", "batching", "sequence_ids", "sequence_loss", "bodies", "credentials", "tls"),
+    ("decode", "batching", "sequence_ids", "sequence_loss", "bodies", "connections", "credentials", "tls"),
     ("transport", "splitting", "warmup", "letter", "assembly", "sequence_state"),
     ("wording", "endpoints", "sequences"),
     ("client", "retries"),

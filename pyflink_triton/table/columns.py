@@ -35,8 +35,12 @@ def retyped(call: Mapping[str, Any], question: Question, types: Sequence[pa.Data
     given = [_given(type_, column) for type_, column in zip(types, question.inputs, strict=True)]
     if [type_.arrow for type_ in given] == [column.type.arrow for column in given_columns(question)]:
         return None
-    arguments = [str(type_) for type_ in given]
-    inputs, outputs = call_types(question.inputs, question.outputs, arguments, question.options)
+    written_types = [str(type_) for type_ in given]
+    inputs, outputs = call_types(question.inputs, question.outputs, written_types, question.options)
+    # Values are cast by the core, as in ML_PREDICT; the elements of arrays are cast before they go there.
+    arguments = [
+        str(column.type) if column.type.depth else text for column, text in zip(inputs, written_types, strict=True)
+    ]
     sides = {"input": inputs, "output": outputs}
     written = {side: [{"name": column.name, "type": str(column.type)} for column in sides[side]] for side in sides}
     return {**call, **written, "arguments": arguments}

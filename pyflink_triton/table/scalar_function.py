@@ -31,7 +31,7 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
         self._task: dict[str, Any] = {}
         self._question = Question.parse(call)
         self._inputs, self._outputs = given_columns(self._question), self._question.outputs
-        self._is_typed = False
+        self._is_typed = self._is_retyped = False
         inputs = loaded_inputs()
         #: The arguments that are columns of rows, and not what another Python function gave.
         self._from_rows = {place for place, each in enumerate(inputs or ()) if each.HasField("inputOffset")}
@@ -95,6 +95,7 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
         types = [self._type_of(place, arguments[place]) for place in range(len(self._inputs))]
         call = retyped(self._call, self._question, types)
         if call is not None:
+            self._is_retyped = True
             assert self._model is not None
             self._model.close()
             self._model = ModelThread({**call, "task": self._task})
@@ -114,4 +115,6 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
         if not isinstance(argument, pd.Series):
             return repeat(argument, column, rows)
         values = self._values(place, argument)
+        if values is not None and self._is_retyped:
+            return values.cast(column.type.arrow)
         return fit(exchange.from_series(argument, column.type.arrow) if values is None else values, column)

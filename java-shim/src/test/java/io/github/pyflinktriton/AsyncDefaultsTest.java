@@ -1,10 +1,14 @@
 package io.github.pyflinktriton;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
 
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.table.api.TableConfig;
 import org.apache.flink.table.api.config.ExecutionConfigOptions;
+import org.apache.flink.table.api.config.ExecutionConfigOptions.RetryStrategy;
 import org.junit.jupiter.api.Test;
 
 import java.time.Duration;
@@ -55,12 +59,57 @@ class AsyncDefaultsTest {
     @Test
     void anotherKindOfConfigurationIsLeftAlone() {
         Configuration other = new Configuration();
-        AsyncDefaults.raise(other, Frame.JSON.createObjectNode().put("capacity", 1000));
+        AsyncDefaults.raise(other, capacity(1000));
         assertEquals(new Configuration(), other);
     }
 
+    @Test
+    void aFunctionIsNotRetriedByFlinkAndHasNoTimeOut() {
+        AsyncDefaults.prepareScalar(session);
+        assertScalar(RetryStrategy.NO_RETRY, NONE, 10);
+        AsyncDefaults.raiseScalar(session, capacity(1000));
+        assertScalar(RetryStrategy.NO_RETRY, NONE, 1000);
+    }
+
+    @Test
+    void theUsersOwnRetryOfAFunctionStaysWithTheTimeOutThatItNeeds() {
+        session.set(
+                ExecutionConfigOptions.TABLE_EXEC_ASYNC_SCALAR_RETRY_STRATEGY,
+                RetryStrategy.FIXED_DELAY);
+        AsyncDefaults.raiseScalar(session, capacity(1000));
+        assertScalar(RetryStrategy.FIXED_DELAY, Duration.ofMinutes(3), 1000);
+    }
+
+    @Test
+    void whatMustNotBeRepeatedIsRefusedWhereTheUserRetries() {
+        ObjectNode once = capacity(1000).put("no_retry", "the reason");
+        AsyncDefaults.raiseScalar(session, once);
+        session.set(
+                ExecutionConfigOptions.TABLE_EXEC_ASYNC_SCALAR_RETRY_STRATEGY,
+                RetryStrategy.FIXED_DELAY);
+        StatementException refused =
+                assertThrows(
+                        StatementException.class, () -> AsyncDefaults.raiseScalar(session, once));
+        assertEquals("the reason", refused.getMessage());
+        assertScalar(RetryStrategy.FIXED_DELAY, Duration.ofMinutes(3), 1000);
+    }
+
+    private static ObjectNode capacity(int rows) {
+        return Frame.JSON.createObjectNode().put("capacity", rows);
+    }
+
+    private void assertScalar(RetryStrategy retry, Duration timeout, int capacity) {
+        assertEquals(
+                retry, session.get(ExecutionConfigOptions.TABLE_EXEC_ASYNC_SCALAR_RETRY_STRATEGY));
+        assertEquals(timeout, session.get(ExecutionConfigOptions.TABLE_EXEC_ASYNC_SCALAR_TIMEOUT));
+        assertEquals(
+                capacity,
+                session.get(
+                        ExecutionConfigOptions.TABLE_EXEC_ASYNC_SCALAR_MAX_CONCURRENT_OPERATIONS));
+    }
+
     private void answer(int capacity) {
-        AsyncDefaults.raise(session, Frame.JSON.createObjectNode().put("capacity", capacity));
+        AsyncDefaults.raise(session, capacity(capacity));
     }
 
     private void assertSession(int capacity, Duration timeout) {
