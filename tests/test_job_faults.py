@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from fault_places import Places, places_of
 from faults import CASES, OPTIONS, POISON, Case
 from flink_session import create_model, session, view
 from job_metrics import counters, rest
-from proxied import Proxied, proxied
 from pyflink.table import TableEnvironment
 from triton import Triton
 from waiting import wait_for
@@ -23,6 +23,7 @@ AT_THE_START = {
     "the host has no address": "has no address",
     "nobody answers the connection": "timed out",
 }
+IN_THE_JOB = [case for case in CASES if case.fault not in AT_THE_START]
 QUERY = "SELECT n, y, why FROM ML_PREDICT(TABLE rows_in, MODEL m, DESCRIPTOR(x))"
 
 
@@ -39,9 +40,7 @@ class Outcome:
 def env() -> TableEnvironment:
     """A session whose operator holds one row: it goes when the one before is answered."""
     env = session(restart_strategy__type="none", table__exec__async_ml_predict__max_concurrent_operations="1")
-    env.execute_sql(
-        "CREATE TEMPORARY TABLE endless (n INT) WITH ('connector' = 'datagen', 'rows-per-second' = '1')"
-    )
+    env.execute_sql("CREATE TEMPORARY TABLE endless (n INT) WITH ('connector' = 'datagen', 'rows-per-second' = '1')")
     return env
 
 
@@ -67,7 +66,7 @@ def source(env: TableEnvironment, case: Case) -> Iterator[None]:
     env.drop_temporary_view("batches")
 
 
-def run(env: TableEnvironment, case: Case, places: Proxied, **options: str) -> Outcome:
+def run(env: TableEnvironment, case: Case, places: Places, **options: str) -> Outcome:
     """Run a case's job until all rows are there and counted, or it fails."""
     outcome = Outcome()
     (port,) = choose("127.0.0.1", 1, set())
@@ -115,9 +114,11 @@ def failing(case: Case) -> set[int]:
 
 
 @pytest.mark.usefixtures("source")
-@pytest.mark.parametrize("case", [case for case in CASES if case.fault not in AT_THE_START], ids=lambda case: case.fault)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.fault not in AT_THE_START], ids=lambda case: case.fault
+)
 def test_a_fault(case: Case, env: TableEnvironment, triton: Triton) -> None:
-    with proxied(case, triton.http_url) as places:
+    with places_of(case, triton.http_url) as places:
         outcome = run(env, case, places)
         calls = places.calls
     if case.calls is not None:
@@ -152,7 +153,7 @@ def test_a_fault(case: Case, env: TableEnvironment, triton: Triton) -> None:
 @pytest.mark.usefixtures("source")
 @pytest.mark.parametrize("case", [case for case in CASES if case.fault in AT_THE_START], ids=lambda case: case.fault)
 def test_nobody_is_there_when_the_job_starts(case: Case, env: TableEnvironment, triton: Triton) -> None:
-    with proxied(case, triton.http_url) as places:
+    with places_of(case, triton.http_url) as places:
         outcome = run(env, case, places, **{"plan-check": "off", "warmup-timeout": "400 ms"})
         assert places.calls == 0
     assert outcome.error is not None, outcome

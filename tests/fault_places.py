@@ -15,7 +15,7 @@ from faults import Case
 
 
 @dataclass(frozen=True)
-class Proxied:
+class Places:
     """The places that a case's endpoint may name.
 
     Attributes:
@@ -72,7 +72,7 @@ def background_proxy(url: str, **faults: Any) -> Iterator[FaultProxy]:
 
 
 @contextmanager
-def proxied(case: Case, url: str) -> Iterator[Proxied]:
+def places_of(case: Case, url: str) -> Iterator[Places]:
     """The places of a case.
 
     Args:
@@ -86,4 +86,4 @@ def proxied(case: Case, url: str) -> Iterator[Proxied]:
         urls = {"proxy": proxy.url, "other": other.url}
         urls["nobody"] = stack.enter_context(nobody())
         urls["blackhole"] = stack.enter_context(blackhole())
-        yield Proxied(urls, (proxy, other))
+        yield Places(urls, (proxy, other))
