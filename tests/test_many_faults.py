@@ -98,7 +98,6 @@ def test_mixed_faults_cost_no_row_and_no_memory(
     assert troubles == []
     with capsys.disabled():
         print("\nMB of worker, heap, JVM:", [tuple(size >> 20 for size in sample) for sample in samples])
-    first = samples[0]
     assert len(samples) == 9
-    assert max(sample[0] for sample in samples) <= GROWTH * first[0]
-    assert max(sample[1] for sample in samples) <= GROWTH * first[1]
+    for what, sizes in zip(("worker", "heap", "JVM"), zip(*samples, strict=True), strict=True):
+        assert max(sizes) <= GROWTH * sizes[0], what
