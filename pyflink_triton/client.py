@@ -118,7 +118,8 @@ class Client:
         try:
             return sorted({str(entry["name"]) for entry in json.loads(reply.body) if entry.get("state") == "READY"})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise ContractError(f"Triton at {base} answered with no list of models: {excerpt(reply.body)}") from None
+            words = excerpt(self.transport.credentials.redact(reply.body))
+            raise ContractError(f"Triton at {base} answered with no list of models: {words}") from None
 
     async def _explained(self, base: str, reply: Reply) -> Reply:
         """A readiness probe answers without words; the metadata's answer has some."""
@@ -175,5 +176,6 @@ class Client:
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
-            raise ContractError(f"{where(self._options, base)} answered with no JSON object: {excerpt(body)}")
+            words = excerpt(self.transport.credentials.redact(body))
+            raise ContractError(f"{where(self._options, base)} answered with no JSON object: {words}")
         return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _DIRECTORY = "PYFLINK_TRITON_SECRETS_DIR"
 _VARIABLE = "PYFLINK_TRITON_SECRET_"
 _MAX_BYTES = 1 << 16
+#: A shorter text is in many words, and no secret.
+_SHORTEST = 6
 
 
 class Credentials:
@@ -36,6 +39,9 @@ class Credentials:
         self._written = written
         self._environment = environment
         self._refers = any(_REFERENCE.search(value) for value in written.values())
+        self._secrets: set[bytes] = set()
+        if options.auth_token is not None and not _REFERENCE.search(options.auth_token):
+            self._keep(options.auth_token)
         self.generation = 0
         self.headers = self._resolve()
 
@@ -62,6 +68,22 @@ class Credentials:
                 self.headers, self.generation = found, used + 1
         return used != self.generation
 
+    def redact(self, words: bytes) -> bytes:
+        """Take the secrets out of what a server says: some that refuse a call print its headers.
+
+        Args:
+            words: An answer's body.
+        """
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            words = words.replace(secret, b"***")
+        return words
+
+    def _keep(self, secret: str) -> None:
+        """Remember what is not to be said: a secret, also one that came before, and without its scheme."""
+        for text in (secret, secret.rpartition(" ")[2]):
+            if len(text) >= _SHORTEST:
+                self._secrets |= {text.encode(), json.dumps(text)[1:-1].encode()}
+
     def _resolve(self) -> dict[str, str]:
         found = {name: _REFERENCE.sub(self._secret, value) for name, value in self._written.items()}
         # A token with a space brings its scheme with it.
@@ -76,6 +98,7 @@ class Credentials:
         value = self._read(name)
         if not value or not value.isascii() or not value.isprintable():
             raise AccessError(f"the secret '{name}' is empty or not plain ASCII on one line, as a header needs it")
+        self._keep(value)
         return value
 
     def _read(self, name: str) -> str:

@@ -201,6 +201,8 @@ class Endpoints:
 
     def unreachable(self, endpoint: Endpoint) -> None:
         """No request can reach the model there: one probe at a time asks until it is back."""
+        if not endpoint.reachable:
+            return  # one of many that were under way together: they tell of one time
         # Where a probe finds the model ready and requests fail all the same, they wait longer each time.
         wait = self._options.retry_initial_backoff * 2**endpoint.returns
         self._leave_alone(endpoint, min(wait, self._options.retry_max_backoff))

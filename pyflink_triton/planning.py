@@ -87,7 +87,7 @@ async def check(question: Question) -> dict[str, Any]:
     """
     options, signature = question.options, None
     literal = literal_secret(options)
-    warnings = [] if literal is None else [f"Model '{question.model}': {literal}"]
+    warnings = [] if literal is None else [f"Model '{question.model}': {literal}."]
     if options.plan_check != "off":
         try:
             signature = await _ask(options, Client.signature)

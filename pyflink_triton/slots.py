@@ -28,6 +28,8 @@ class Slots:
         self._fastest = [float("inf")] * 64
         self._taken = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+        #: Those that go before them, in order among themselves: their time runs.
+        self._first: deque[asyncio.Future[None]] = deque()
         self._round = 0
 
     @property
@@ -47,7 +49,7 @@ class Slots:
 
     def try_take(self) -> bool:
         """Take a slot if one is free and nobody waits."""
-        if self._taken < self.limit and not self._waiting:
+        if self._taken < self.limit and not self._waiting and not self._first:
             self._taken += 1
             return True
         return False
@@ -62,11 +64,12 @@ class Slots:
         Returns:
             Whether there was one in time.
         """
-        if self._taken < self.limit and (first or not self._waiting):
+        queue = self._first if first else self._waiting
+        if self._taken < self.limit and not self._first and (first or not queue):
             self._taken += 1
             return True
         waiter = asyncio.get_running_loop().create_future()
-        (self._waiting.appendleft if first else self._waiting.append)(waiter)
+        queue.append(waiter)
         try:
             if seconds is None:
                 await waiter
@@ -77,8 +80,8 @@ class Slots:
                 self.give()
             else:
                 waiter.cancel()
-                if waiter in self._waiting:
-                    self._waiting.remove(waiter)
+                if waiter in queue:
+                    queue.remove(waiter)
             if isinstance(error, asyncio.TimeoutError):
                 return False
             raise
@@ -119,8 +122,8 @@ class Slots:
             self._limit = self._doubles_below = max(1.0, min(self._limit, self._taken) / 2)
 
     def _wake(self) -> None:
-        while self._waiting and self._taken < self.limit:
-            waiter = self._waiting.popleft()
+        while (queue := self._first or self._waiting) and self._taken < self.limit:
+            waiter = queue.popleft()
             if not waiter.done():
                 self._taken += 1
                 waiter.set_result(None)

@@ -20,6 +20,7 @@ from pyflink_triton.errors import ContractError
 from pyflink_triton.options import Options
 from pyflink_triton.outcomes import Fault
 from pyflink_triton.tls import tls_context
+from pyflink_triton.wire import HEADER_LENGTH
 
 #: Bytes of an answer without tensors at the most: enough for a message and for a model's configuration.
 _MAX_WORDS = 16 << 20
@@ -152,6 +153,9 @@ class Transport:
                 method, url, data=body, headers=sent_headers, allow_redirects=False, **more
             ) as response:
                 content = await self._read(response, is_inference=body is not None)
+                # An answer of tensors is left as it is; other words may go into a message.
+                if response.status != 200 or (body is not None and HEADER_LENGTH not in response.headers):
+                    content = self.credentials.redact(content)
                 return Reply(response.status, response.headers, content)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             failed = _call_error(error, body)

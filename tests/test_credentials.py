@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deliveries import Model, header, proxied, through
 from faults import PASS, POISON, Step, page
 from triton import Triton
 
+from pyflink_triton.bridge.questions import QUESTIONS
 from pyflink_triton.credentials import Credentials, literal_secret
-from pyflink_triton.errors import AccessError, JobError
+from pyflink_triton.errors import AccessError, ContractError, JobError
 from pyflink_triton.option_parsing import parse_options
+from pyflink_triton.planning import Question, check
 
 CANARY = "canary-7f3a"
 
@@ -126,3 +130,50 @@ def test_a_literal_token_is_worth_a_warning_that_does_not_show_it(written: dict[
     warning = literal_secret(parse_options({"endpoint": "http://t", "model-name": "m", **written}))
     assert (warning is not None) == warns
     assert "abc" not in str(warning)
+
+
+@pytest.mark.parametrize("status", [200, 401, 500])
+def test_a_server_that_prints_what_it_was_sent_is_not_quoted_with_a_secret(
+    triton: Triton, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setenv("PYFLINK_TRITON_SECRET_T", f'{CANARY}"')
+    monkeypatch.setenv("PYFLINK_TRITON_SECRET_SCHEME", f"Basic {CANARY}-2")
+    told: list[str] = []
+
+    async def work(one: Model) -> None:
+        try:
+            told.extend((await one.predict(1)).errors.values())
+        except (JobError, ContractError) as error:
+            told.append(str(error))
+
+    body = f'<p>you: {CANARY}", {CANARY}\\", {CANARY}-2</p>'.encode()
+    options = {"auth_token": "${SECRET:scheme}", "custom-headers.X-Key": "${SECRET:t}", "max_retries": "0"}
+    through(triton, proxied(triton, Step("status", status=status, body=body)), work, **options)
+    assert len(told) == 1
+    assert CANARY not in told[0]
+    assert "***" in told[0]
+
+
+def test_planning_warns_of_a_literal_token(triton: Triton) -> None:
+    columns = [{"name": "x", "type": "BIGINT"}]
+    written = {"endpoint": triton.http_url, "model-name": "identity_int64", "auth-token": CANARY}
+    asked = {"model": "m", "options": written, "input": columns, "output": columns}
+    (warning,) = asyncio.run(check(Question.parse(asked)))["warnings"]
+    assert warning.startswith("Model 'm': option 'auth-token' holds a token itself")
+    assert CANARY not in warning
+
+
+def test_proxies_of_the_environment_are_asked_for_where_they_count(triton: Triton) -> None:
+    columns = [{"name": "x", "type": "BIGINT"}]
+    written = {"endpoint": triton.http_url, "model-name": "identity_int64"}
+    asked: dict[str, Any] = {"model": "m", "options": written, "input": columns, "output": columns}
+    names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"]
+    with_proxies = {**asked, "runtime_options": {"proxy-from-environment": "true"}}
+
+    async def answer(**fields: Any) -> dict[str, Any]:
+        return await QUESTIONS["check"](fields)
+
+    assert "environment" not in asyncio.run(answer(**asked))
+    assert asyncio.run(answer(**with_proxies)) == {"environment": names}
+    answered = asyncio.run(answer(**with_proxies, environment=names))
+    assert (answered["environment"], answered["warnings"]) == (names, [])

@@ -36,6 +36,7 @@ LAYERS = (
     ("table.scalar_function", "table.async_function"),
     ("payload", "table.predict"),
     ("table.provider", "table.connect"),
+    ("bridge.environment",),
     ("bridge.frames", "bridge.questions"),
     ("bridge.worker",),
     ("bridge.__main__",),

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from pyflink_triton.bridge.environment import informed
 from pyflink_triton.option_parsing import check_defaults
 from pyflink_triton.payload import payload
 from pyflink_triton.planning import Question, call, check, describe, list_models
@@ -27,9 +28,9 @@ async def _payload(asked: Mapping[str, Any]) -> dict[str, Any]:
 #: Takes the question's fields; gives the answer's, or raises a TritonError.
 QUESTIONS: dict[str, Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]] = {
     "defaults": _defaults,
-    "models": list_models,
-    "describe": describe,
-    "check": _check,
-    "call": call,
+    "models": informed(list_models),
+    "describe": informed(describe),
+    "check": informed(_check),
+    "call": informed(call),
     "payload": _payload,
 }

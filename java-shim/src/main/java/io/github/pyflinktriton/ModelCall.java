@@ -30,8 +30,8 @@ final class ModelCall implements Serializable {
 
     private final boolean argumentsKnown;
 
-    /** What Python planned with, as JSON: only carried to the task. */
-    private final String signature;
+    /** What Python planned with and asks for, as JSON: only carried to the task. */
+    private final String plan;
 
     private ModelCall(
             String model,
@@ -40,7 +40,7 @@ final class ModelCall implements Serializable {
             RowType input,
             RowType output,
             RowType arguments,
-            String signature) {
+            String plan) {
         this.model = model;
         this.options = new LinkedHashMap<>(options);
         this.runtimeOptions = new LinkedHashMap<>(runtimeOptions);
@@ -48,7 +48,7 @@ final class ModelCall implements Serializable {
         this.output = output;
         this.arguments = arguments == null ? input : arguments;
         this.argumentsKnown = arguments != null;
-        this.signature = signature;
+        this.plan = plan;
     }
 
     static ModelCall of(String name, ResolvedCatalogModel model) {
@@ -76,13 +76,13 @@ final class ModelCall implements Serializable {
     /** With what Python answered to {@code check}. */
     ModelCall planned(JsonNode answer) {
         return new ModelCall(
-                model, options, runtimeOptions, input, output, arguments, signature(answer));
+                model, options, runtimeOptions, input, output, arguments, plan(answer));
     }
 
-    /** With the signature of another call of the model. */
+    /** With the plan of another call of the model. */
     ModelCall plannedAs(ModelCall other) {
         return new ModelCall(
-                model, options, runtimeOptions, input, output, null, other.signature);
+                model, options, runtimeOptions, input, output, null, other.plan);
     }
 
     /**
@@ -105,7 +105,7 @@ final class ModelCall implements Serializable {
                 wanted,
                 results,
                 RowType.of(sent.toArray(new LogicalType[0])),
-                signature(answer));
+                plan(answer));
     }
 
     ObjectNode toJson() {
@@ -123,14 +123,32 @@ final class ModelCall implements Serializable {
     /** The fields of {@code open}, save those of the task. */
     ObjectNode toOpen() {
         ObjectNode json = toJson();
-        if (signature != null) {
-            json.set("planned", Frame.read(signature));
+        if (plan != null && Frame.read(plan).has("signature")) {
+            json.set("planned", Frame.read(plan).get("signature"));
         }
         return json;
     }
 
-    private static String signature(JsonNode answer) {
-        JsonNode signature = answer.path("signature");
-        return signature.isObject() ? signature.toString() : null;
+    /** The variables of the environment that the task's worker is to get beside the usual ones. */
+    List<String> environment() {
+        return plan == null ? List.of() : environment(Frame.read(plan));
+    }
+
+    /** The variables of the environment that an answer asks for. */
+    static List<String> environment(JsonNode answer) {
+        List<String> names = new ArrayList<>();
+        answer.path("environment").forEach(name -> names.add(name.asText()));
+        return names;
+    }
+
+    private static String plan(JsonNode answer) {
+        ObjectNode plan = Frame.JSON.createObjectNode();
+        if (answer.path("signature").isObject()) {
+            plan.set("signature", answer.get("signature"));
+        }
+        if (answer.has("environment")) {
+            plan.set("environment", answer.get("environment"));
+        }
+        return plan.toString();
     }
 }

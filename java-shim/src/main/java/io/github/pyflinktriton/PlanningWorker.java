@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import org.apache.flink.table.api.TableException;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeoutException;
@@ -32,9 +33,23 @@ final class PlanningWorker {
         return ask("check", call.toJson());
     }
 
-    /** Asks any of the questions of planning. */
+    /**
+     * Asks any of the questions of planning. A worker that lacks variables of the environment for
+     * it answers with their names, and one that has them is asked.
+     */
     JsonNode ask(String question, ObjectNode fields) {
         fields.put("kind", "plan").put("question", question);
+        if (!command.variables.isEmpty()) {
+            fields.set("environment", Frame.JSON.valueToTree(command.variables));
+        }
+        JsonNode answer = ask(fields);
+        List<String> wanted = ModelCall.environment(answer);
+        return wanted.isEmpty() || wanted.equals(command.variables)
+                ? answer
+                : of(command.passing(wanted)).ask(question, fields);
+    }
+
+    private JsonNode ask(ObjectNode fields) {
         try {
             WorkerClient asked = living();
             try {

@@ -67,7 +67,8 @@ final class PredictWorker implements AutoCloseable {
                         task.getNumberOfParallelSubtasks());
         WorkerClient client = null;
         try {
-            client = WorkerClient.start(worker, command, silence, new BridgeMetrics(metrics));
+            WorkerCommand started = command.passing(call.environment());
+            client = WorkerClient.start(worker, started, silence, new BridgeMetrics(metrics));
             ObjectNode question = call.toOpen().put("kind", "open");
             question.putObject("task")
                     .put("name", task.getTaskName())

@@ -16,15 +16,28 @@ final class WorkerCommand implements Serializable, AutoCloseable {
     final String option;
     private final transient UnpackedArchives archives;
 
+    /** What it gets of its parent's environment beside what every worker gets. */
+    final ArrayList<String> variables;
+
     /** Takes any program; the option is the one to name when it cannot be started. */
     WorkerCommand(List<String> arguments, String option) {
-        this(arguments, option, null);
+        this(arguments, option, null, List.of());
     }
 
-    private WorkerCommand(List<String> arguments, String option, UnpackedArchives archives) {
+    private WorkerCommand(
+            List<String> arguments,
+            String option,
+            UnpackedArchives archives,
+            List<String> variables) {
         this.arguments = new ArrayList<>(arguments);
         this.option = option;
         this.archives = archives;
+        this.variables = new ArrayList<>(variables);
+    }
+
+    /** The same with variables of the environment that Python asked for. */
+    WorkerCommand passing(List<String> names) {
+        return new WorkerCommand(arguments, option, archives, names);
     }
 
     /** The bridge in a Python that an option named. */
@@ -39,7 +52,7 @@ final class WorkerCommand implements Serializable, AutoCloseable {
 
     private static WorkerCommand bridge(String python, String option, UnpackedArchives archives) {
         return new WorkerCommand(
-                List.of(python, "-m", "pyflink_triton.bridge"), option, archives);
+                List.of(python, "-m", "pyflink_triton.bridge"), option, archives, List.of());
     }
 
     ProcessBuilder processBuilder() {
@@ -52,19 +65,21 @@ final class WorkerCommand implements Serializable, AutoCloseable {
         // -m puts the working directory on sys.path: it must be one where no user can write.
         builder.directory(new File(File.separator));
         Map<String, String> environment = builder.environment();
-        Map<String, String> passed = passed(environment);
+        Map<String, String> passed = passed(environment, variables);
         environment.clear();
         environment.putAll(passed);
         return builder;
     }
 
     /** What a worker needs of its parent's environment, which may hold others' secrets. */
-    static Map<String, String> passed(Map<String, String> environment) {
+    static Map<String, String> passed(
+            Map<String, String> environment, List<String> variables) {
         Map<String, String> passed = new TreeMap<>(environment);
         passed.keySet()
                 .removeIf(
                         name ->
-                                !List.of("PATH", "LANG", "LANGUAGE", "TZ").contains(name)
+                                !variables.contains(name)
+                                        && !List.of("PATH", "LANG", "LANGUAGE", "TZ").contains(name)
                                         && !name.startsWith("LC_")
                                         && !name.startsWith("PYTHON")
                                         && !name.startsWith("PYFLINK_TRITON_"));
@@ -83,7 +98,8 @@ final class WorkerCommand implements Serializable, AutoCloseable {
     public boolean equals(Object other) {
         return other instanceof WorkerCommand
                 && arguments.equals(((WorkerCommand) other).arguments)
-                && option.equals(((WorkerCommand) other).option);
+                && option.equals(((WorkerCommand) other).option)
+                && variables.equals(((WorkerCommand) other).variables);
     }
 
     @Override

@@ -80,10 +80,13 @@ public final class FakeWorker {
             return;
         }
         ObjectNode answer = FakeReplies.reply(frame, "answer");
-        answer.putObject("answer")
-                .put("capacity", 1000)
-                .putArray("warnings")
-                .add("a warning");
+        ObjectNode fields = answer.putObject("answer");
+        if (frame.header.path("options").has("needs")) {
+            fields.putArray("environment").add(frame.header.path("options").get("needs").asText());
+        }
+        if (frame.header.path("environment").equals(fields.path("environment"))) {
+            fields.put("capacity", 1000).putArray("warnings").add("a warning");
+        }
         replies.send(answer);
     }
 
@@ -107,9 +110,11 @@ public final class FakeWorker {
     /** Notes what was asked, and in which environment, for the test to read. */
     private void record(Frame frame) throws IOException {
         if (settings.containsKey("record")) {
+            ObjectNode noted = frame.header.deepCopy();
+            noted.put("sees", " " + String.join(" ", System.getenv().keySet()) + " ");
             Files.writeString(
                     Path.of(settings.get("record")),
-                    frame.header + "\n",
+                    noted + "\n",
                     StandardOpenOption.CREATE,
                     StandardOpenOption.APPEND);
         }

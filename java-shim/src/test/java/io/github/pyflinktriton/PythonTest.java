@@ -8,6 +8,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 import java.io.File;
+import java.util.List;
 import java.util.Map;
 
 class PythonTest {
@@ -57,10 +58,14 @@ class PythonTest {
                         "PYFLINK_TRITON_SECRET_T", "s",
                         "HOME", "/root",
                         "LD_LIBRARY_PATH", "/l",
+                        "ASKED_FOR", "a",
                         "SOME_TOKEN", "t");
         assertEquals(
                 "[LC_ALL, PATH, PYFLINK_TRITON_SECRET_T, PYTHONPATH, TZ]",
-                WorkerCommand.passed(environment).keySet().toString());
+                WorkerCommand.passed(environment, List.of()).keySet().toString());
+        assertEquals(
+                "[ASKED_FOR, LC_ALL, PATH, PYFLINK_TRITON_SECRET_T, PYTHONPATH, TZ]",
+                WorkerCommand.passed(environment, List.of("ASKED_FOR")).keySet().toString());
     }
 
     @Test
