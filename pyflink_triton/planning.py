@@ -13,6 +13,7 @@ from pyflink_triton import mapping
 from pyflink_triton.calls import call_types
 from pyflink_triton.client import Client
 from pyflink_triton.columns import Column, check_count
+from pyflink_triton.credentials import literal_secret
 from pyflink_triton.errors import TritonError, UnavailableError
 from pyflink_triton.mapping import check_declared, map_columns
 from pyflink_triton.option_parsing import check_defaults, parse_options
@@ -84,8 +85,9 @@ async def check(question: Question) -> dict[str, Any]:
     Raises:
         TritonError: What is wrong, in one sentence.
     """
-    options, warnings = question.options, list[str]()
-    signature = None
+    options, signature = question.options, None
+    literal = literal_secret(options)
+    warnings = [] if literal is None else [f"Model '{question.model}': {literal}"]
     if options.plan_check != "off":
         try:
             signature = await _ask(options, Client.signature)

@@ -1,12 +1,12 @@
 """What the core counted, in the metric group of a PyFlink function.
 
-PyFlink has no histogram: a distribution stands for each, and levels for the latency's percentiles.
+PyFlink has no histogram: a distribution stands for each, and gauges for the latency's percentiles.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,39 +29,36 @@ class MetricFeed:
         self._group = _group(context)
         self._counters: dict[str, Counter] = {}
         self._distributions: dict[str, Distribution] = {}
-        self._levels: dict[str, int] = {}
+        self._gauges: dict[str, float] = {}
         self._latencies: deque[float] = deque(maxlen=_WINDOW)
+        if self._group is not None:
+            for percentile in _PERCENTILES:
+                self._group.gauge(f"latency_p{percentile}", self._percentile(percentile))
 
     def feed(self, taken: Mapping[str, Any] | None) -> None:
         """Add what ``Metrics.take`` handed over."""
         if taken is None or self._group is None:
             return
         for name, delta in taken["counters"].items():
-            self._count(name, delta)
+            if name not in self._counters:
+                self._counters[name] = self._group.counter(name)
+            self._counters[name].inc(delta)
         for name, samples in taken["histograms"].items():
             if name not in self._distributions:
                 self._distributions[name] = self._group.distribution(name)
             for sample in samples:
                 self._distributions[name].update(round(sample))
+        self._latencies.extend(taken["histograms"].get("latency", ()))
         for name, value in taken["gauges"].items():
-            self._set(name, value)
-        latencies = taken["histograms"].get("latency", ())
-        if latencies:
-            self._latencies.extend(latencies)
-            for percentile, value in zip(_PERCENTILES, np.percentile(self._latencies, _PERCENTILES), strict=True):
-                self._set(f"latency_p{percentile}", value)
+            if name not in self._gauges:
+                self._group.gauge(name, self._gauge(name))
+            self._gauges[name] = value
 
-    def _count(self, name: str, delta: int) -> None:
-        assert self._group is not None
-        if name not in self._counters:
-            self._counters[name] = self._group.counter(name)
-        self._counters[name].inc(delta)
+    def _gauge(self, name: str) -> Callable[[], int]:
+        return lambda: round(self._gauges[name])
 
-    def _set(self, name: str, value: float) -> None:
-        """Show a level as a counter that goes up and down: with any gauge PyFlink 2.3 shows no metric at all."""
-        level = round(value)
-        self._count(name, level - self._levels.get(name, 0))
-        self._levels[name] = level
+    def _percentile(self, percentile: int) -> Callable[[], int]:
+        return lambda: round(float(np.percentile(self._latencies, percentile))) if self._latencies else 0
 
 
 def _group(context: FunctionContext) -> MetricGroup | None:
