@@ -1,7 +1,7 @@
 """A Flink session that uses secrets in every place that takes one, and writes down all that can be seen of it.
 
-`python tests/canary_job.py PROXY REST_PORT LITERAL DIRECTORY`; see tests/test_canary.py, which gives it the
-environment. LITERAL is a file that holds a token to be written into statements as it is.
+`python tests/canary_job.py PROXY REST_PORT LITERALS DIRECTORY`; see tests/test_canary.py, which gives it the
+environment. LITERALS is a file of two tokens to be written into statements as they are, the second in ML_PREDICT's MAP.
 """
 
 from __future__ import annotations
@@ -54,13 +54,15 @@ class Job:
     Args:
         proxy: URL of the checking proxy.
         rest_port: Where Flink's REST interface is to be.
-        literal: A token to write as it is.
+        literals: Tokens to write as they are, in WITH and in a MAP.
         directory: Where to write what can be seen.
     """
 
-    def __init__(self, proxy: str, rest_port: int, literal: str, directory: Path) -> None:
+    def __init__(self, proxy: str, rest_port: int, literals: str, directory: Path) -> None:
         self.proxy, self.rest_port, self.directory = proxy, rest_port, directory
-        self.literal = {"auth-token": literal}
+        literal, in_map = literals.split()
+        self.literal, self.header = {"auth-token": literal}, {"custom-headers.X-Own": literal}
+        self.literal_map = f"MAP['auth-token', '{in_map}', 'endpoint', '{proxy}/map']"
 
     def write(self, name: str, text: str | bytes) -> None:
         """Write down what can be seen in one place."""
@@ -189,14 +191,17 @@ def literal(job: Job) -> None:
         "function": queries()["function"].replace("served", "served_literally"),
         "map": ml_predict.replace(
             "MODEL model_literal, DESCRIPTOR(x)",
-            f"MODEL model_map, DESCRIPTOR(x), MAP['auth-token', '{job.literal['auth-token']}', 'endpoint', "
-            f"'{job.proxy}/literal']",
+            f"MODEL model_map, DESCRIPTOR(x), {job.literal_map}",
         ),
     }.items():
         explained(job, env, name, query, "literal_")
         assert sorted(rows(env, query)) == [(1,), (2,), (3,)]
-    for name, options in {"planning": {"timeout": "nonsense"}, "refused": {"auth-token": "wrong"}}.items():
-        job.create(env, f"fails_literally_{name}", f"{job.proxy}/literal", {**job.literal, **options})
+    for name, options in {
+        "token": {**job.literal, "timeout": "nonsense"},
+        "header": {**job.header, "timeout": "nonsense"},
+        "refused": {**job.header, "auth-token": "wrong"},
+    }.items():
+        job.create(env, f"fails_literally_{name}", f"{job.proxy}/literal", options)
         query = ml_predict.replace("model_literal", f"fails_literally_{name}")
         failure(job, f"literal_exception_{name}", lambda query=query: rows(env, query))  # type: ignore[misc]
     job.create(env, "fails_literally", f"{job.proxy}/echo", {**job.literal, "max-retries": "0"})
@@ -257,12 +262,14 @@ def hanging(job: Job) -> None:
     )
     env.create_temporary_system_function("hanging", provider.scalar_function())
     statements = env.create_statement_set()
-    for model in ("model_hanging", "model_env", "model_hanging_literally"):
-        query = f"SELECT y FROM ML_PREDICT(TABLE numbers, MODEL {model}, DESCRIPTOR(x))"
+    in_map = f"model_map, DESCRIPTOR(x), {job.literal_map.replace('/map', '/hang/map')}"
+    for model in ("model_hanging", "model_env", "model_hanging_literally", in_map):
+        given = model if "DESCRIPTOR" in model else f"{model}, DESCRIPTOR(x)"
+        query = f"SELECT y FROM ML_PREDICT(TABLE numbers, MODEL {given})"
         statements.add_insert_sql(f"INSERT INTO nowhere {query}")
     statements.add_insert_sql("INSERT INTO nowhere SELECT hanging(x) FROM numbers")
     result = statements.execute()
-    wait_for(lambda: int(job.get(job.proxy, "/held")[1]) >= 4, 120, "requests that hang in each door")
+    wait_for(lambda: int(job.get(job.proxy, "/held")[1]) >= 5, 120, "requests that hang in each door")
     processes(job)
     (found,) = [each["jid"] for each in job.rest("/jobs/overview")["jobs"] if each["state"] == "RUNNING"]
     pages(job, found)
@@ -279,9 +286,8 @@ def rows(env: Any, statement: str) -> list[tuple[Any, ...]]:
 
 def explained(job: Job, env: Any, name: str, query: str, prefix: str = "") -> None:
     """Write down a statement's plans."""
-    job.write(
-        f"explain_{name}", rows(env, f"EXPLAIN ESTIMATED_COST, CHANGELOG_MODE, JSON_EXECUTION_PLAN {query}")[0][0]
-    )
+    what = "ESTIMATED_COST, CHANGELOG_MODE, JSON_EXECUTION_PLAN"
+    job.write(f"{prefix}explain_{name}", str(rows(env, f"EXPLAIN {what} {query}")[0][0]))
     if name.startswith("batch"):
         return
     for objects in ("ALL", "IDENTIFIER"):

@@ -38,14 +38,15 @@ class Seen:
 @pytest.fixture(scope="module")
 def seen(triton: Triton, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     directory = tmp_path_factory.mktemp("canary")
-    canaries = {name: f"canary{uuid4().hex}" for name in ("file", "env", "broken", "literal", "proxy")}
+    canaries = {name: f"canary{uuid4().hex}" for name in ("file", "env", "broken", "literal", "map", "proxy")}
     secrets, found, logs = (directory / name for name in ("secrets", "found", "logs"))
     for each in (secrets, found, logs):
         each.mkdir()
     (secrets / "file-canary").write_text(canaries["file"] + "\n")
     (secrets / "broken-canary").write_text(f"two\n{canaries['broken']}")
-    (directory / "literal").write_text(canaries["literal"])
+    (directory / "literals").write_text(f"{canaries['literal']} {canaries['map']}")
     required = {
+        "map": ("Authorization", f"Bearer {canaries['map']}"),
         "literal": ("Authorization", f"Bearer {canaries['literal']}"),
         "token": ("Authorization", f"Bearer {canaries['file']}"),
         "json": ("X-Json", f"key {canaries['env']}"),
@@ -65,7 +66,7 @@ def seen(triton: Triton, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     }
     with checking_proxy(triton.http_url, required) as proxy:
         done = subprocess.run(
-            [sys.executable, JOB, proxy.url, str(port), directory / "literal", found],
+            [sys.executable, JOB, proxy.url, str(port), directory / "literals", found],
             env={**environment, "HTTP_PROXY": f"http://user:{canaries['proxy']}@{urlsplit(proxy.url).netloc}"},
             cwd=directory,
             stdin=subprocess.DEVNULL,
@@ -80,20 +81,67 @@ def seen(triton: Triton, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     return Seen(places, canaries, proxy)
 
 
-def holding(seen: Seen, name: str) -> list[str]:
+def holding(seen: Seen, name: str) -> set[str]:
     """The places where a secret's value is found."""
     canary = seen.canaries[name].encode()
-    return [place for place, text in seen.places.items() if canary in text]
+    return {place for place, text in seen.places.items() if canary in text}
+
+
+def test_the_places_are_those_that_are_meant(seen: Seen) -> None:
+    places = seen.places
+    assert places["ddl"].count(b"${SECRET:file-canary}") >= 4
+    assert b"${SECRET:env-canary}" in places["compiled_ALL_ml_predict_own"]
+    assert b"pyflink_triton.bridge" in places["proc_cmdline"]
+    assert b"PYFLINK_TRITON_SECRETS_DIR=" in places["proc_environ_workers"]
+    assert b"pyflink_fn_execution" in places["proc_cmdline"] or b"beam_boot" in places["proc_cmdline"]
+    assert any(b" DEBUG " in text and b"org.apache.flink" in text for text in places.values())
+    assert sum(name.startswith("exception_") for name in places) == 15
+    assert sum(name.startswith("rest_jobs_") and name.endswith("_metrics") for name in places) >= 3
+    assert {"rest_jobmanager_config", "rest_jobmanager_environment", "rest_taskmanagers"} < set(places)
 
 
 def test_the_server_got_every_secret(seen: Seen) -> None:
-    assert all(seen.proxy.passed[place] > 0 for place in ("token", "json", "list", "own"))
+    assert all(seen.proxy.passed[place] > 0 for place in seen.proxy.required)
 
 
 @pytest.mark.parametrize("name", ["file", "broken"])
 def test_a_secret_from_a_file_is_found_nowhere(seen: Seen, name: str) -> None:
-    assert holding(seen, name) == []
+    assert holding(seen, name) == set()
 
 
-def test_a_secret_from_the_environment_is_only_in_the_environment_of_flinks_own_processes(seen: Seen) -> None:
-    assert holding(seen, "env") == ["proc_environ_own"]
+def test_a_secret_from_the_environment_is_only_where_environments_are(seen: Seen) -> None:
+    """PyFlink itself prints the environment of its workers at DEBUG."""
+    found = holding(seen, "env")
+    assert found - set(logs(seen)) <= {"proc_environ_own", "proc_environ_workers", "proc_environ_workers_with_proxies"}
+    canary = seen.canaries["env"].encode()
+    lines = [line for log in logs(seen) for line in seen.places[log].splitlines() if canary in line]
+    assert all(b"pyflink-udf-runner.sh" in line for line in lines)
+
+
+def test_a_worker_gets_proxies_only_where_its_model_asks_for_them(seen: Seen) -> None:
+    canary = seen.canaries["proxy"].encode()
+    assert canary not in seen.places["proc_environ_workers"]
+    assert canary in seen.places["proc_environ_workers_with_proxies"]
+    workers = [seen.places[name] for name in ("proc_environ_workers", "proc_environ_workers_with_proxies")]
+    assert not [text for text in workers if b"FLINK_LOG_DIR=" in text or b"HOME=" in text.replace(b"JAVA_HOME=", b"")]
+
+
+def test_a_literal_token_is_where_the_documents_say_that_flink_prints_it(seen: Seen) -> None:
+    assert holding(seen, "literal") == {
+        *("literal_ddl_catalog", "literal_ddl_catalog_described", "literal_ddl_listed_model", "literal_ddl_model"),
+        *("literal_compiled_ALL_ml_predict", "literal_pickle", "literal_payload"),
+        *("literal_exception_header", "literal_exception_refused"),
+    }
+
+
+def test_a_literal_token_in_a_map_is_part_of_the_plan_too(seen: Seen) -> None:
+    found = holding(seen, "map")
+    plans = {"literal_explain_map", "literal_compiled_ALL_map", "literal_compiled_IDENTIFIER_map"}
+    assert plans <= found
+    rest = {name for name in found if name.startswith("rest_jobs_")}
+    assert found - rest - set(logs(seen)) == plans
+
+
+def logs(seen: Seen) -> list[str]:
+    """The names of the places that are logs."""
+    return [name for name in seen.places if name.startswith("log_") or name.endswith("_log")]
