@@ -256,6 +256,7 @@ def hanging(job: Job) -> None:
     env = job.env("streaming")
     job.create(env, "model_hanging", f"{job.proxy}/hang/token", PLACES["token"])
     job.create(env, "model_env", f"{job.proxy}/hang/own", PLACES["own"])
+    job.create(env, "model_hanging_proxied", "http://triton.invalid/hang/own", PROXIED)
     job.create(env, "model_hanging_literally", f"{job.proxy}/hang/literal", job.literal)
     provider = pyflink_triton.TritonModelProviderFactory().create_model_provider(
         {"endpoint": f"{job.proxy}/hang/json", "model-name": "identity_int64", **PLACES["json"]}
@@ -263,13 +264,13 @@ def hanging(job: Job) -> None:
     env.create_temporary_system_function("hanging", provider.scalar_function())
     statements = env.create_statement_set()
     in_map = f"model_map, DESCRIPTOR(x), {job.literal_map.replace('/map', '/hang/map')}"
-    for model in ("model_hanging", "model_env", "model_hanging_literally", in_map):
+    for model in ("model_hanging", "model_env", "model_hanging_literally", "model_hanging_proxied", in_map):
         given = model if "DESCRIPTOR" in model else f"{model}, DESCRIPTOR(x)"
         query = f"SELECT y FROM ML_PREDICT(TABLE numbers, MODEL {given})"
         statements.add_insert_sql(f"INSERT INTO nowhere {query}")
     statements.add_insert_sql("INSERT INTO nowhere SELECT hanging(x) FROM numbers")
     result = statements.execute()
-    wait_for(lambda: int(job.get(job.proxy, "/held")[1]) >= 5, 120, "requests that hang in each door")
+    wait_for(lambda: int(job.get(job.proxy, "/held")[1]) >= 6, 120, "requests that hang in each door")
     processes(job)
     (found,) = [each["jid"] for each in job.rest("/jobs/overview")["jobs"] if each["state"] == "RUNNING"]
     pages(job, found)

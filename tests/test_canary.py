@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from canary_job import FAILING
 from checking_proxy import CheckingProxy, checking_proxy
 from triton import Triton
 
@@ -95,7 +96,7 @@ def test_the_places_are_those_that_are_meant(seen: Seen) -> None:
     assert b"PYFLINK_TRITON_SECRETS_DIR=" in places["proc_environ_workers"]
     assert b"pyflink_fn_execution" in places["proc_cmdline"] or b"beam_boot" in places["proc_cmdline"]
     assert any(b" DEBUG " in text and b"org.apache.flink" in text for text in places.values())
-    assert sum(name.startswith("exception_") for name in places) == 15
+    assert sum(name.startswith("exception_") for name in places) == 2 * len(FAILING)
     assert sum(name.startswith("rest_jobs_") and name.endswith("_metrics") for name in places) >= 3
     assert {"rest_jobmanager_config", "rest_jobmanager_environment", "rest_taskmanagers"} < set(places)
 
@@ -138,6 +139,7 @@ def test_a_literal_token_in_a_map_is_part_of_the_plan_too(seen: Seen) -> None:
     found = holding(seen, "map")
     plans = {"literal_explain_map", "literal_compiled_ALL_map", "literal_compiled_IDENTIFIER_map"}
     assert plans <= found
+    assert any(name.endswith("_plan") for name in found)
     rest = {name for name in found if name.startswith("rest_jobs_")}
     assert found - rest - set(logs(seen)) == plans
 
