@@ -79,3 +79,8 @@ class ContractError(JobError):
 
 class SignatureError(JobError):
     """The model is no longer the one that was planned."""
+
+
+def sentence(message: str) -> str:
+    """End a message as a sentence ends."""
+    return message if message.endswith((".", "?")) else f"{message}."

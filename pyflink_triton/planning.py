@@ -85,8 +85,9 @@ async def check(question: Question) -> dict[str, Any]:
     Raises:
         TritonError: What is wrong, in one sentence.
     """
-    options, warnings = question.options, list[str]()
-    signature = None
+    options, signature = question.options, None
+    literal = literal_secret(options)
+    warnings = [] if literal is None else [f"Model '{question.model}': {literal}."]
     if options.plan_check != "off":
         try:
             signature = await _ask(options, Client.signature)
@@ -94,9 +95,6 @@ async def check(question: Question) -> dict[str, Any]:
             if options.plan_check == "required":
                 raise _unavailable(error, "To plan without the server, set 'plan-check' = 'best-effort'") from None
             warnings.append(f"Model '{question.model}' is not checked before the job starts: {error}")
-    literal = literal_secret(options)
-    if literal is not None:
-        warnings.append(f"Model '{question.model}': {literal}.")
     answer: dict[str, Any] = {"warnings": warnings}
     if signature is None:
         check_declared(question.inputs, question.outputs, question.arguments, options)

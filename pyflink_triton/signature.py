@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pyflink_triton.datatypes import DATATYPES, Datatype
-from pyflink_triton.errors import ContractError, JobError, SchemaError
+from pyflink_triton.errors import ContractError, SchemaError, SignatureError
 from pyflink_triton.scheduling import HIDDEN, STATELESS, Scheduling
 from pyflink_triton.sqltypes import SqlType, array_of, simple
 
@@ -116,12 +116,13 @@ def check_unchanged(planned: ModelSignature, served: ModelSignature) -> None:
     The size of its batches may change; whether it has a batch axis may not.
 
     Raises:
-        JobError: It is not; the message holds both.
+        SignatureError: It is not; the message holds both.
     """
     if _essence(planned) != _essence(served):
-        raise JobError(
-            f"the server's model '{served.name}' has changed: it was {planned} when the statement was planned, and is "
-            f"{served} now. Plan the statement again, or pin the version with the option 'model-version'"
+        raise SignatureError(
+            f"the signature of the server's model '{served.name}' has changed: it was {planned} when the statement was "
+            f"planned, and is {served} now. Plan the statement again, or pin the version with the option "
+            "'model-version'"
         )
 
 

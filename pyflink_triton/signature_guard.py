@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from pyflink_triton.errors import SignatureError, TritonError
-from pyflink_triton.signature import ModelSignature
+from pyflink_triton.signature import ModelSignature, check_unchanged
 
 #: Refusals within so many seconds are answered by one look, for a stream of bad rows must not double the calls;
 #: and by one that could not see the model, which may be on its way.
@@ -51,9 +51,10 @@ class SignatureGuard:
             except TritonError:  # what the requests are answered says more
                 self._next_at = self._clock() + _SECONDS_UNSEEN
                 return
-            if str(found) != str(self._began_with):
+            check_unchanged(self._began_with, found)
+            if found.max_batch_size < self._began_with.max_batch_size:
                 raise SignatureError(
-                    f"the model '{found.name}' has changed on the server: the job began with {self._began_with}, and "
-                    f"now it is {found}. Restart the job"
+                    f"the model '{found.name}' has changed on the server: it takes {found.max_batch_size} rows in a "
+                    f"request, and took {self._began_with.max_batch_size} when the job began. Restart the job"
                 )
             self._next_at = self._clock() + _SECONDS

@@ -33,7 +33,6 @@ ENDED = ("FINISHED", "FAILED", "CANCELED")
 #: Runs when its standard input ends, as it does when this process does, however that came.
 STOP = """
 cat >/dev/null
-"$1"/bin/stop-cluster.sh
 for process in /proc/[0-9]*; do
   if tr '\\0' '\\n' <"$process"/cmdline | grep -q "^-Dlog.file=$1/"; then kill -9 "${process#/proc/}"; fi
 done 2>/dev/null
@@ -65,6 +64,12 @@ class Cluster:
 
     home: Path
     rest_url: str
+
+    @property
+    def python_jar(self) -> Path:
+        """The jar of flink-python, where no process looks for it by itself but the clients."""
+        (jar,) = (self.home / "opt").glob("flink-python-*.jar")
+        return jar
 
     def run(self, *arguments: str, meanwhile: Callable[[], object] = lambda: None) -> Finished:
         """Run `bin/flink run`.
@@ -244,6 +249,7 @@ def make_home(home: Path, rest_port: int, rpc_port: int, more: Mapping[str, str]
         "taskmanager.memory.process.size": "1 g",
         "taskmanager.memory.managed.size": "64 m",
         "taskmanager.numberOfTaskSlots": 2,
+        "metrics.fetcher.update-interval": "500 ms",
         "taskmanager.load-balance.mode": "SLOTS",  # else a job of two subtasks stays on one TaskManager
     }
     yaml.dump(shared | cluster | dict(more), home / "conf" / "config.yaml")

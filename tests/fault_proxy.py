@@ -49,6 +49,8 @@ class FaultProxy:
         always: What becomes of all after those.
         poison: What becomes of a call that holds a poisoned row, in place of those.
         tls: Its TLS; None for plain HTTP.
+        apart: Whether a connection ends with each call that is no inference, so that the first inference has a new
+            one, whatever was asked before it.
         calls: Every call that it got.
         troubles: What went wrong between it and the Triton, which no test wants.
     """
@@ -58,6 +60,7 @@ class FaultProxy:
     always: Step = PASS
     poison: Step | None = None
     tls: ssl.SSLContext | None = None
+    apart: bool = False
     calls: list[Call] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
@@ -150,9 +153,10 @@ class FaultProxy:
     async def _pass(self, step: Step, call: Call, writer: asyncio.StreamWriter) -> bool:
         await asyncio.sleep(step.seconds)
         head, body = await self._answer(call)
-        writer.write(head + body)
+        goes_on = call.is_inference or not self.apart
+        writer.write((head if goes_on else head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)) + body)
         await writer.drain()
-        return True
+        return goes_on
 
     async def _status(self, step: Step, call: Call, writer: asyncio.StreamWriter) -> bool:
         lines = [f"HTTP/1.1 {step.status} Some Words", *step.headers, f"Content-Length: {len(step.body)}", "", ""]

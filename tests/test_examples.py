@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cluster import clean_environment
+
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
 def run(name: str, *arguments: str) -> str:
     command = [sys.executable, str(EXAMPLES / name), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -29,3 +31,9 @@ def test_digits_are_read_right() -> None:
 def test_reviews_are_scored() -> None:
     printed = run("sentiment.py")
     assert "300" in printed
+
+
+def test_a_model_is_a_function_in_sql_and_in_python() -> None:
+    printed = run("functions.py")
+    assert re.search(r"positive +\d+ reviews", printed)
+    assert "As a PyFlink function" in printed

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from flink_session import create_model, read_lines, session
-from jobs import assert_gone, busy, running, workers
+from jobs import assert_gone, busy, numbers_and_answers, running, workers
 from model_repository import MODELS, Model, Tensor, write_repository
 from pyflink.java_gateway import get_gateway
 from triton import ARGUMENTS, Triton, call
@@ -112,7 +112,7 @@ def test_a_model_replaced_by_one_of_another_signature_fails_the_job_with_both(
         config.write_text(changed.config().replace("TYPE_INT64", "TYPE_FP64"))
         triton.load("pairing")
         wait_for(lambda: "ended" in outcome, 60, "the job's failure")
-    for words in ("INT64", "FP64", "signature"):
+    for words in ("INT64", "FP64", "has changed"):
         assert words in outcome["error"]
 
 
@@ -183,10 +183,31 @@ def our_threads() -> list[str]:
     return [name for name in names if name.startswith("pyflink-triton:") and "planning" not in name]
 
 
+def test_a_full_operator_takes_a_checkpoint_when_a_rows_time_is_up(triton: Triton, tmp_path: Path) -> None:
+    """Unaligned: else the checkpoint also waits for every row that is on its way to the operator."""
+    before = set(workers())
+    with never_answers(triton.http_url) as url:
+        env = session(
+            restart_strategy__type="none",
+            execution__checkpointing__interval="200 ms",
+            execution__checkpointing__dir=(tmp_path / "checkpoints").as_uri(),
+            execution__checkpointing__unaligned__enabled="true",
+            table__exec__async_ml_predict__max_concurrent_operations="4",
+        )
+        numbers_and_answers(env, 100_000, tmp_path)
+        limits = {"timeout": "1 s", "total_timeout": "2 s", "default_value": "0"}
+        create_model(env, "m", url, "pairing", "x BIGINT", "y BIGINT", **limits)
+        result = env.execute_sql(INSERT)
+        wait_for(lambda: list((tmp_path / "checkpoints").glob("*/chk-*/_metadata")), 60, "a checkpoint")
+        result.get_job_client().cancel().result()
+        assert_gone(before)
+
+
 def test_checkpoints_complete_while_requests_hang_and_a_cancel_leaves_nothing(triton: Triton, tmp_path: Path) -> None:
     before = set(workers())
     with never_answers(triton.http_url) as url:
-        env = job(tmp_path, url, "pairing", 1_000_000, timeout="60 s")
+        # Slow enough that the operator is not full: a full one takes no checkpoint until a row has its answer.
+        env = job(tmp_path, url, "pairing", 1_000_000, rate=5, timeout="60 s")
         env.get_config().set("execution.checkpointing.interval", "200 ms")
         env.get_config().set("execution.checkpointing.dir", (tmp_path / "checkpoints").as_uri())
         result = env.execute_sql(INSERT)

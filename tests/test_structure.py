@@ -31,7 +31,7 @@ LAYERS = (
     ("planning",),
     ("opening",),
     ("table.model_thread", "table.arrow_exchange", "table.metric_group", "table.loading", "table.data_types"),
-    ("table.columns", "table.session"),
+    ("table.columns", "table.session", "table.sentences"),
     ("table.row_batches", "table.async_operation"),
     ("table.scalar_function", "table.async_function"),
     ("payload", "table.predict"),

@@ -261,9 +261,12 @@ def test_a_registered_model_is_a_function_of_sql(triton: Triton, asynchronous: b
     assert env.get_config().get("python.fn-execution.bundle.time", "") == "100"
 
 
-def test_a_pickled_function_holds_references_and_no_secrets(triton: Triton) -> None:
+def test_a_pickled_function_holds_references_and_no_secrets(triton: Triton, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYFLINK_TRITON_SECRET_CANARY", "a-canarys-song")
     made = provider(triton.http_url, "identity_int64", auth_token="${SECRET:canary}")
     for kind in DOORS:
-        pickled = pickle.dumps(getattr(made, kind)()._func)
+        function = getattr(made, kind)()._func
+        pickled = pickle.dumps(function)
         assert b"${SECRET:canary}" in pickled
-        assert isinstance(pickle.loads(pickled), type(getattr(made, kind)()._func))
+        assert b"a-canarys-song" not in pickled
+        assert isinstance(pickle.loads(pickled), type(function))

@@ -8,14 +8,14 @@ container engine; `http://host:port` is a server that runs already and serves wh
 import http.client
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from model_repository import MODELS, write_repository
+from model_repository import MODELS, Model, write_repository
 
 from pyflink_triton.server import TritonServer
 
@@ -99,6 +99,13 @@ def own_triton(tmp_path: Path) -> Iterator[Callable[..., Triton]]:
             return stack.enter_context(_embedded(repository))
 
         yield start
+
+
+@contextmanager
+def serving(directory: Path, models: Iterable[Model]) -> Iterator[Triton]:
+    """Serve these models from a server of their own."""
+    with _embedded(write_repository(directory / "models", models)) as server:
+        yield server
 
 
 @contextmanager

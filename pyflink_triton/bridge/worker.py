@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pyflink_triton.bridge.frames import MAX_BODY, PROTOCOL, Frame, FrameError, write_frame
 from pyflink_triton.bridge.questions import QUESTIONS
-from pyflink_triton.errors import JobError, TritonError
+from pyflink_triton.errors import JobError, TritonError, sentence
 from pyflink_triton.mapping import Mapping
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.opening import OpenedModel, open_model
@@ -77,8 +77,7 @@ class Worker:
 
     def _named(self, message: str, frame: Frame) -> str:
         name = frame.header.get("model") or self._model
-        message = message.rstrip(".") + "."
-        return f"Model '{name}': {message}" if name else message
+        return f"Model '{name}': {sentence(message)}" if name else sentence(message)
 
     def _send(self, body: memoryview | bytes = b"", **header: Any) -> None:
         self._write(*write_frame(header, body))

@@ -6,6 +6,7 @@ from pyflink.table import TableEnvironment
 
 from pyflink_triton.jar import jar_path
 from pyflink_triton.option_parsing import check_defaults
+from pyflink_triton.table.sentences import tell_sentences_first
 from pyflink_triton.table.session import option_text, set_defaults, set_python
 
 
@@ -27,6 +28,8 @@ def connect(
       ``python.fn-execution.bundle.size`` 100000, and ``python.fn-execution.arrow.batch.size`` 4096;
     - ``table.exec.async-scalar.max-concurrent-operations`` becomes 2048 (Flink's 10 would make small batches).
 
+    From then on an error of Flink's that is about a model begins with the sentence that says what to do.
+
     What ``ML_PREDICT`` needs of Flink's settings is set when a statement is planned, for each model.
 
     Args:
@@ -44,6 +47,7 @@ def connect(
     if endpoint is not None:
         written["endpoint"] = endpoint
     check_defaults(written)
+    tell_sentences_first()
     set_python(t_env)
     set_defaults(t_env)
     jar = jar_path()

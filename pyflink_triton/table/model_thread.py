@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from pyflink_triton.errors import TritonError
+from pyflink_triton.errors import TritonError, sentence
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.opening import OpenedModel, open_model
 from pyflink_triton.predictor import Prediction
@@ -49,7 +49,7 @@ class ModelThread:
 
     def named(self, message: object) -> str:
         """Put the model's name in front of a message."""
-        return f"Model '{self.name}': {str(message).rstrip('.')}."
+        return f"Model '{self.name}': {sentence(str(message))}"
 
     def predict(self, batch: pa.RecordBatch) -> Prediction:
         """Predict a batch and wait for it; see ``Predictor.predict``."""

@@ -52,33 +52,29 @@ final class AsyncDefaults {
 
     /** For {@code m(x)}: Python retries what is worth it, so Flink need not do it again. */
     static void prepareScalar(ReadableConfig session) {
-        if (session instanceof TableConfig) {
-            TableConfig config = (TableConfig) session;
-            set(config, SCALAR_RETRY, RetryStrategy.NO_RETRY, (ours, flinks) -> ours);
-            // Flink's retries cannot do without a time-out.
-            boolean isRetried = config.get(SCALAR_RETRY) != RetryStrategy.NO_RETRY;
-            set(
-                    config,
-                    SCALAR_TIMEOUT,
-                    isRetried ? SCALAR_TIMEOUT.defaultValue() : Duration.ZERO,
-                    (ours, flinks) -> ours);
-        }
+        set(session, SCALAR_RETRY, RetryStrategy.NO_RETRY, (ours, flinks) -> ours);
+        // Flink's retries cannot do without a time-out.
+        boolean isRetried = session.get(SCALAR_RETRY) != RetryStrategy.NO_RETRY;
+        set(
+                session,
+                SCALAR_TIMEOUT,
+                isRetried ? SCALAR_TIMEOUT.defaultValue() : Duration.ZERO,
+                (ours, flinks) -> ours);
     }
 
     private static void raise(
             ReadableConfig session, int wanted, ConfigOption<Integer> capacity) {
-        // Flink passes the session's own configuration; any other kind is left as it is.
-        if (session instanceof TableConfig) {
-            set((TableConfig) session, capacity, wanted, Math::max);
-        }
+        set(session, capacity, wanted, Math::max);
     }
 
     private static void lift(ReadableConfig session, ConfigOption<Duration> timeout) {
-        if (session instanceof TableConfig) {
-            // Zero is none: Python's own limits end every row, and a timer a row costs a tenth of
-            // the task's time.
-            set((TableConfig) session, timeout, Duration.ZERO, (ours, flinks) -> ours);
-        }
+        // Zero is none: Python's own limits end every row, and a timer a row costs a tenth of the task's time.
+        set(session, timeout, Duration.ZERO, (ours, flinks) -> ours);
+    }
+
+    private static <T> void set(
+            ReadableConfig session, ConfigOption<T> option, T wanted, BinaryOperator<T> choose) {
+        StatementConfig.of(session).ifPresent(config -> set(config, option, wanted, choose));
     }
 
     private static <T> void set(

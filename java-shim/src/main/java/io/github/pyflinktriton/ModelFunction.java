@@ -33,6 +33,7 @@ final class ModelFunction {
     private final Python python;
     private final ReadableConfig session;
     private final Map<List<LogicalType>, ModelCall> calls = new HashMap<>();
+    private final Map<ModelCall, JsonNode> answers = new HashMap<>();
 
     ModelFunction(ModelCall declared, Python python, ReadableConfig session) {
         this.declared = declared;
@@ -59,7 +60,16 @@ final class ModelFunction {
         JsonNode answer = PlanningWorker.of(python.planning).ask("call", given.toJson());
         Log.warnings(declared.model, answer);
         AsyncDefaults.raiseScalar(session, answer);
-        return declared.retyped(answer, types);
+        ModelCall call = declared.retyped(answer, types);
+        answers.put(call, answer);
+        return call;
+    }
+
+    /** The same; the SQL gateway has a configuration for each statement, besides the session's. */
+    synchronized ModelCall call(List<LogicalType> given, ReadableConfig statement) {
+        ModelCall call = call(given);
+        AsyncDefaults.raiseScalar(statement, answers.get(call));
+        return call;
     }
 
     /** An untyped NULL takes the declared type. */

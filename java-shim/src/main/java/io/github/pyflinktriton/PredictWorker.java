@@ -22,6 +22,7 @@ final class PredictWorker implements AutoCloseable {
 
     private static final Duration THREAD_LIMIT = Duration.ofSeconds(2);
 
+    private final WorkerCommand command;
     private final WorkerClient client;
     private final BufferAllocator allocator;
     private final RowEncoder encoder;
@@ -29,7 +30,12 @@ final class PredictWorker implements AutoCloseable {
     private final Batcher batcher;
 
     private PredictWorker(
-            String worker, ModelCall call, WorkerClient client, JsonNode opened) {
+            String worker,
+            ModelCall call,
+            WorkerCommand command,
+            WorkerClient client,
+            JsonNode opened) {
+        this.command = command;
         this.client = client;
         Limits limits = Limits.of(opened);
         allocator =
@@ -43,7 +49,10 @@ final class PredictWorker implements AutoCloseable {
         batcher = new Batcher(worker, client, sizes, encoder, decoder, limits);
     }
 
-    /** Starts a worker and lets it get the model ready, or throws and leaves nothing behind. */
+    /**
+     * Starts a worker and lets it get the model ready, or throws and leaves nothing behind. The
+     * command is closed with the worker.
+     */
     static PredictWorker open(
             ModelCall call,
             WorkerCommand command,
@@ -56,13 +65,10 @@ final class PredictWorker implements AutoCloseable {
                         call.model,
                         task.getIndexOfThisSubtask() + 1,
                         task.getNumberOfParallelSubtasks());
-        WorkerClient client =
-                WorkerClient.start(
-                            worker,
-                            command.passing(call.environment()),
-                            silence,
-                            new BridgeMetrics(metrics));
+        WorkerClient client = null;
         try {
+            WorkerCommand started = command.passing(call.environment());
+            client = WorkerClient.start(worker, started, silence, new BridgeMetrics(metrics));
             ObjectNode question = call.toOpen().put("kind", "open");
             question.putObject("task")
                     .put("name", task.getTaskName())
@@ -70,9 +76,12 @@ final class PredictWorker implements AutoCloseable {
                     .put("parallelism", task.getNumberOfParallelSubtasks())
                     .put("attempt", task.getAttemptNumber());
             JsonNode opened = client.ask(question, "opened", OPENING_LIMIT);
-            return new PredictWorker(worker, call, client, opened);
+            return new PredictWorker(worker, call, command, client, opened);
         } catch (RuntimeException | Error e) {
-            client.close();
+            if (client != null) {
+                client.close();
+            }
+            command.close();
             throw e;
         }
     }
@@ -87,6 +96,7 @@ final class PredictWorker implements AutoCloseable {
     public void close() {
         batcher.stop();
         boolean threadsEnded = client.close();
+        command.close();
         threadsEnded &= batcher.join(THREAD_LIMIT);
         if (threadsEnded) {
             encoder.close();

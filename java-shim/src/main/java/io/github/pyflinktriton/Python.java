@@ -4,9 +4,12 @@ import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.ConfigOptions;
 import org.apache.flink.configuration.ReadableConfig;
 
+import java.io.File;
 import java.io.Serializable;
+import java.util.ArrayList;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 
 /** Chooses the Python for planning and for tasks, as PyFlink would; never from a model option. */
 final class Python implements Serializable {
@@ -22,11 +25,13 @@ final class Python implements Serializable {
     private static final String DEFAULT = "python3";
 
     final WorkerCommand planning;
-    final WorkerCommand task;
+    private final String task;
+    private final ArrayList<Archive> archives;
 
-    private Python(WorkerCommand planning, WorkerCommand task) {
+    private Python(WorkerCommand planning, String task, ArrayList<Archive> archives) {
         this.planning = planning;
         this.task = task;
+        this.archives = archives;
     }
 
     static Python of(ReadableConfig session, Map<String, String> environment) {
@@ -37,14 +42,26 @@ final class Python implements Serializable {
                         // PyFlink sets it to the running Python in a local session.
                         .or(() -> isLocal(session) ? executable : Optional.empty())
                         .orElse(DEFAULT);
+        String task = executable.orElse(DEFAULT);
         return new Python(
                 WorkerCommand.bridge(planning, CLIENT_EXECUTABLE.key()),
-                WorkerCommand.bridge(executable.orElse(DEFAULT), EXECUTABLE.key()));
+                task,
+                mayBeInArchive(task) ? Archive.ship(session) : new ArrayList<>());
     }
 
-    /** The command in the task; archives shipped with the job will be resolved here. */
-    WorkerCommand inTask() {
-        return task;
+    /**
+     * The command in the task, to be closed. Where the session has archives a relative path is one
+     * in them.
+     */
+    WorkerCommand inTask(Function<String, File> cachedFiles) {
+        return archives.isEmpty()
+                ? WorkerCommand.bridge(task, EXECUTABLE.key())
+                : WorkerCommand.bridge(
+                        UnpackedArchives.of(archives, cachedFiles), task, EXECUTABLE.key());
+    }
+
+    private static boolean mayBeInArchive(String executable) {
+        return executable.contains(File.separator) && !new File(executable).isAbsolute();
     }
 
     private static boolean isLocal(ReadableConfig session) {

@@ -50,7 +50,7 @@ public final class TritonAsyncPredictFunction extends AsyncPredictFunction
         worker =
                 PredictWorker.open(
                         call,
-                        python.inTask(),
+                        python.inTask(new JobFiles(context)),
                         context.getTaskInfo(),
                         context.getMetricGroup(),
                         WorkerClient.SILENCE_LIMIT);

@@ -1,5 +1,6 @@
 package io.github.pyflinktriton;
 
+import org.apache.flink.configuration.ReadableConfig;
 import org.apache.flink.table.catalog.DataTypeFactory;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.functions.AsyncScalarFunction;
@@ -28,15 +29,13 @@ public final class TritonAsyncScalarFunction extends AsyncScalarFunction
     private transient RowData.FieldGetter only;
 
     TritonAsyncScalarFunction(ModelFunction function) {
-        this.function = function;
-        this.call = null;
-        this.python = function.python();
+        this(function, null, function.python());
     }
 
-    private TritonAsyncScalarFunction(ModelFunction function, ModelCall call) {
+    private TritonAsyncScalarFunction(ModelFunction function, ModelCall call, Python python) {
         this.function = function;
         this.call = call;
-        this.python = function.python();
+        this.python = python;
     }
 
     @Override
@@ -56,7 +55,11 @@ public final class TritonAsyncScalarFunction extends AsyncScalarFunction
                 context.getCallContext().getArgumentDataTypes().stream()
                         .map(DataType::getLogicalType)
                         .collect(Collectors.toList());
-        return new TritonAsyncScalarFunction(function, function.call(types));
+        ReadableConfig statement = context.getConfiguration();
+        return new TritonAsyncScalarFunction(
+                function,
+                function.call(types, statement),
+                Python.of(statement, System.getenv()));
     }
 
     /** It is what it is in each row, but planning must never call it. */
@@ -70,7 +73,7 @@ public final class TritonAsyncScalarFunction extends AsyncScalarFunction
         worker =
                 PredictWorker.open(
                         call,
-                        python.inTask(),
+                        python.inTask(new JobFiles(context)),
                         context.getTaskInfo(),
                         context.getMetricGroup(),
                         WorkerClient.SILENCE_LIMIT);

@@ -8,35 +8,51 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /** Says how a worker is started: which program, which environment, which option chose it. */
-final class WorkerCommand implements Serializable {
+final class WorkerCommand implements Serializable, AutoCloseable {
 
     private static final long serialVersionUID = 1L;
 
     final ArrayList<String> arguments;
     final String option;
+    private final transient UnpackedArchives archives;
 
     /** What it gets of its parent's environment beside what every worker gets. */
     final ArrayList<String> variables;
 
     /** Takes any program; the option is the one to name when it cannot be started. */
     WorkerCommand(List<String> arguments, String option) {
-        this(arguments, option, List.of());
+        this(arguments, option, null, List.of());
     }
 
-    private WorkerCommand(List<String> arguments, String option, List<String> variables) {
+    private WorkerCommand(
+            List<String> arguments,
+            String option,
+            UnpackedArchives archives,
+            List<String> variables) {
         this.arguments = new ArrayList<>(arguments);
         this.option = option;
+        this.archives = archives;
         this.variables = new ArrayList<>(variables);
     }
 
     /** The same with variables of the environment that Python asked for. */
     WorkerCommand passing(List<String> names) {
-        return new WorkerCommand(arguments, option, names);
+        return new WorkerCommand(arguments, option, archives, names);
     }
 
     /** The bridge in a Python that an option named. */
     static WorkerCommand bridge(String python, String option) {
-        return new WorkerCommand(List.of(python, "-m", "pyflink_triton.bridge"), option);
+        return bridge(python, option, null);
+    }
+
+    /** The bridge in a Python that lies in archives; closing the command gives them back. */
+    static WorkerCommand bridge(UnpackedArchives archives, String python, String option) {
+        return bridge(archives.resolve(python), option, archives);
+    }
+
+    private static WorkerCommand bridge(String python, String option, UnpackedArchives archives) {
+        return new WorkerCommand(
+                List.of(python, "-m", "pyflink_triton.bridge"), option, archives, List.of());
     }
 
     ProcessBuilder processBuilder() {
@@ -68,6 +84,14 @@ final class WorkerCommand implements Serializable {
                                         && !name.startsWith("PYTHON")
                                         && !name.startsWith("PYFLINK_TRITON_"));
         return passed;
+    }
+
+    /** To be called once the worker has ended. */
+    @Override
+    public void close() {
+        if (archives != null) {
+            archives.close();
+        }
     }
 
     @Override

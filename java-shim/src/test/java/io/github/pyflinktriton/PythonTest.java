@@ -7,6 +7,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
+import java.io.File;
 import java.util.List;
 import java.util.Map;
 
@@ -43,7 +44,7 @@ class PythonTest {
         Python python = Python.of(session, environment);
 
         assertEquals(planning + " -m pyflink_triton.bridge", python.planning.toString());
-        assertEquals(task + " -m pyflink_triton.bridge", python.inTask().toString());
+        assertEquals(task + " -m pyflink_triton.bridge", python.inTask(File::new).toString());
     }
 
     @Test

@@ -1,0 +1,120 @@
+"""The six front doors behind one seam: how rows go through a model, and their answers come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flink_session import collect_exactly, read_lines, session, view
+from pyflink.table import TableEnvironment
+
+import pyflink_triton
+
+_CREATE = "CREATE MODEL m INPUT ({inputs}) OUTPUT ({outputs}) WITH ({options})"
+_PREDICT = "SELECT n, {outputs} FROM ML_PREDICT(TABLE {table}, MODEL m, DESCRIPTOR({inputs}))"
+_CALL = "SELECT n, m({inputs}) AS {outputs} FROM {table}"
+_CALL_OF_SEVERAL = "SELECT n, {fields} FROM (SELECT n, m({inputs}) AS r FROM {table})"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model as a user declares it.
+
+    Attributes:
+        served: Its name on the server.
+        inputs: Its input columns, names to types.
+        outputs: Its output columns, names to types.
+        options: More options.
+    """
+
+    served: str
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    options: Mapping[str, str]
+
+
+class Door:
+    """One front door, in a session of its own.
+
+    Args:
+        name: What the door is.
+        mode: ``streaming`` or ``batch``.
+        url: The server's.
+    """
+
+    def __init__(self, name: str, mode: str, url: str) -> None:
+        self.name = name
+        self._url = url
+        self.env: TableEnvironment = session(mode, with_jar=False)
+        pyflink_triton.connect(self.env, url)
+
+    @contextmanager
+    def open(self, model: Model) -> Iterator[None]:
+        """Make the model what the door takes, as ``m``."""
+        options = {"endpoint": self._url, "model-name": model.served, **model.options}
+        if self.name in ("ML_PREDICT", "m(x)"):
+            inputs, outputs = (", ".join(map(" ".join, side.items())) for side in (model.inputs, model.outputs))
+            clause = ", ".join(f"'{key}' = '{value}'" for key, value in {"provider": "triton", **options}.items())
+            self.env.execute_sql(_CREATE.format(inputs=inputs, outputs=outputs, options=clause))
+            drop = "DROP MODEL m"
+        else:
+            factory = pyflink_triton.TritonModelProviderFactory()
+            made = factory.create_model_provider(options, model.inputs, model.outputs, name="m")
+            made.register(self.env, "m", asynchronous=self.name == "async UDF")
+            drop = "DROP TEMPORARY SYSTEM FUNCTION m"
+        try:
+            yield
+        finally:
+            self.env.execute_sql(drop)
+
+    def query(self, model: Model, table: str) -> str:
+        """The query that sends a table's rows through the model; they have a number, ``n``."""
+        inputs, outputs = (", ".join(side) for side in (model.inputs, model.outputs))
+        fields = ", ".join(f"r.{name} AS {name}" for name in model.outputs)
+        text = _PREDICT if self.name == "ML_PREDICT" else _CALL if len(model.outputs) == 1 else _CALL_OF_SEVERAL
+        return text.format(inputs=inputs, outputs=outputs, fields=fields, table=table)
+
+    def predict(self, model: Model, rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+        """Send rows; their outputs in the order of the rows."""
+        types = {"n": "INT", **model.inputs}
+        view(self.env, "rows_in", types, [(n, *row) for n, row in enumerate(rows)])
+        try:
+            with self.open(model):
+                got = collect_exactly(self.env, self.query(model, "rows_in"))
+        finally:
+            self.env.drop_temporary_view("rows_in")
+        assert sorted(row["n"] for row in got) == list(range(len(rows)))
+        got.sort(key=lambda row: int(row["n"]))
+        return [{name: value for name, value in row.items() if name != "n"} for row in got]
+
+    def predict_numbers(self, model: Model, count: int, directory: Path) -> list[tuple[int, int]]:
+        """Send the numbers from 0 on, from files to files; each with its answer."""
+        source = directory / "numbers.csv"
+        source.write_text("".join(f"{x},{x}\n" for x in range(count)))
+        for name, path in (("numbers", source), ("answers", directory / "answers")):
+            columns = "n BIGINT, x BIGINT" if name == "numbers" else "n BIGINT, y BIGINT"
+            self.env.execute_sql(
+                f"CREATE TEMPORARY TABLE {name} ({columns}) "
+                f"WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'csv')"
+            )
+        try:
+            with self.open(model):
+                self.env.execute_sql(f"INSERT INTO answers {self.query(model, 'numbers')}").wait()
+        finally:
+            for name in ("numbers", "answers"):
+                self.env.execute_sql(f"DROP TEMPORARY TABLE {name}")
+        lines = (line.split(",") for line in read_lines(directory / "answers"))
+        return [(int(n), int(y)) for n, y in lines]
+
+
+DOORS = (
+    ("ML_PREDICT", "streaming"),
+    ("ML_PREDICT", "batch"),
+    ("m(x)", "streaming"),
+    ("m(x)", "batch"),
+    ("vectorized UDF", "streaming"),
+    ("async UDF", "streaming"),
+)

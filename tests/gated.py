@@ -1,0 +1,123 @@
+"""A Triton whose model `gate` holds a job's last rows until it is let, so that its metrics can be read meanwhile."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster import Cluster
+from model_repository import MODELS, Model, Tensor, write_repository
+from triton import ARGUMENTS, call
+from waiting import wait_for
+
+from pyflink_triton.server import TritonServer
+
+#: How many rows a counted job has: 1, 2, ... in two subtasks, whose last rows the gate holds.
+COUNTED_ROWS = 200
+#: Not among the models for all tests: a test that calls each of those would wait for ever.
+GATE = Model(
+    "gate",
+    [Tensor("x", "INT64")],
+    [Tensor("y", "INT64")],
+    "gate",
+    instances=2,
+    extra=f'parameters {{ key: "from", value: {{ string_value: "{COUNTED_ROWS - 1}" }} }}',
+)
+#: A metric's delta comes with the next heartbeat, and the JobManager asks for it every other half second.
+SETTLING_SECONDS = 60
+#: What is compared with what happened. Those that the core has not counted yet are not there.
+COUNTERS = ("requests", "success", "failure", "output_rows", "http_requests")
+
+
+@dataclass(frozen=True)
+class GatedTriton:
+    """A server that runs.
+
+    Attributes:
+        http_url: What the option `endpoint` takes.
+        metrics_url: Where its counts are.
+        gate: The file that opens the gate.
+    """
+
+    http_url: str
+    metrics_url: str
+    gate: Path
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Close the gate, and open it when left."""
+        self.gate.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            self.gate.touch()
+
+    def counts(self, model: str) -> dict[str, int]:
+        """What the server counts of a model: calls that it ran (`success`), and rows (`count`).
+
+        A call that the model itself answers with an error is one that ran: Triton counts it as a success.
+        """
+        text = call(self.metrics_url, "GET", "/metrics").decode()
+        counts = {"success": 0, "count": 0}
+        for name, labels, value in re.findall(r"^(nv_inference_\w+)\{(.*)\} (\S+)$", text, re.MULTILINE):
+            short = name.removeprefix("nv_inference_").removeprefix("request_")
+            if short in counts and f'model="{model}"' in labels:
+                counts[short] += int(float(value))
+        return counts
+
+
+@contextmanager
+def gated_triton(directory: Path, *models: str) -> Iterator[GatedTriton]:
+    """Start a server of its own with the gate and the named models.
+
+    Args:
+        directory: Where to write the models; must not be there.
+        models: Their names in `model_repository.MODELS`.
+    """
+    chosen = [model for model in MODELS if model.name in models]
+    assert len(chosen) == len(models), f"not in the model repository: {models}"
+    repository = write_repository(directory, [*chosen, GATE])
+    with TritonServer(repository, arguments=ARGUMENTS) as server:
+        triton = GatedTriton(server.http_url, server.metrics_url, repository / "gate" / "open")
+        try:
+            yield triton
+        finally:
+            triton.gate.touch()  # or the server would wait for the model
+
+
+def operator_counters(cluster: Cluster, job: str) -> dict[str, int]:
+    """The counters of the first operator of a job that has any, summed over its subtasks, as REST has them."""
+    found = {}
+    for vertex in cluster.get(f"/jobs/{job}")["vertices"]:
+        path = f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
+        for metric in cluster.get(path):
+            # As "AsyncCalc[2].requests": the gate has them too, but a higher number.
+            match = re.fullmatch(r"(.*\[(\d+)\])\.requests", metric["id"])
+            if match:
+                found[int(match[2])] = (path, match[1])
+    if not found:
+        return {}
+    path, operator = found[min(found)]
+    asked = ",".join(f"{operator}.{counter}" for counter in COUNTERS)
+    summed = cluster.get(f"{path}?agg=sum&get={asked}")
+    return {metric["id"].removeprefix(f"{operator}."): int(metric["sum"]) for metric in summed}
+
+
+def settled_counters(cluster: Cluster, job: str) -> dict[str, int]:
+    """Wait until the counters say that all rows are done, and return them."""
+    seen: dict[str, int] = {}
+
+    def settled() -> bool:
+        seen.update(operator_counters(cluster, job))
+        return seen.get("requests", 0) >= COUNTED_ROWS
+
+    try:
+        wait_for(settled, SETTLING_SECONDS, f"{COUNTED_ROWS} rows in the metrics of job {job}")
+    except AssertionError as error:
+        vertices = cluster.get(f"/jobs/{job}")["vertices"]
+        states = ", ".join(f"{vertex['name']} {vertex['status']}" for vertex in vertices)
+        raise AssertionError(f"{error}; there were {seen}, and in the job {states}") from None
+    return seen
