@@ -388,7 +388,7 @@ def document() -> str:
         "Written by `python tests/faults.py` from the data that the tests run, with a proxy that makes the faults in",
         f"front of a real Triton and {options}, unless the case says otherwise. A call is one HTTP",
         "request with rows; a retry is a call that sends a request again. A failed row becomes what its policy says.",
-        "Each goes through the core, and through `ML_PREDICT` in a real job, where Flink's own metrics are compared; those",
+        "Each goes through the core, and through `ML_PREDICT` in a real job, with Flink's own metrics compared; those",
         "of `tests/test_door_faults.py` go through every front door.",
         "",
         "| fault | how it is made | rows | what becomes of them | calls | retries | openings | message |",
