@@ -11,6 +11,8 @@ from pyflink.table import TableEnvironment
 from triton import Triton
 from waiting import wait_for
 
+from pyflink_triton.table.sentences import tell_sentences_first
+
 ROWS = 2_000
 MANY = 20_000
 
@@ -31,7 +33,7 @@ def streaming(triton: Triton) -> TableEnvironment:
 
 @pytest.fixture(scope="module")
 def batch(triton: Triton) -> TableEnvironment:
-    env = catalog(session("batch"), triton)
+    env = catalog(session("batch", table__plan__compile__catalog_objects="IDENTIFIER"), triton)
     view(env, "t", {"id": "BIGINT", "f": "FLOAT"}, [(1, 1.5), (2, 2.5), (3, None)])
     return env
 
@@ -86,6 +88,23 @@ def test_a_compiled_plan(streaming: TableEnvironment, query: str, tmp_path: Path
     env.execute_sql("DROP TABLE results")
     env.execute_sql("DROP TABLE t_file")
     assert sorted(read_lines(tmp_path / "out")) == ["1,1.5", "2,-2.5"]
+
+
+def test_a_compiled_plan_in_batch_holds_ml_predict_and_no_function(batch: TableEnvironment, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("1,1.5\n2,-2.5\n")
+    sink(batch, "t_file", tmp_path / "in.csv", "id BIGINT, f FLOAT")
+    sink(batch, "results", tmp_path / "out", "id BIGINT, y FLOAT")
+    plan = tmp_path / "plan.json"
+    compile_plan = f"COMPILE PLAN '{plan}' FOR INSERT INTO results"
+    ml_predict = "SELECT id, y FROM ML_PREDICT(TABLE t_file, MODEL identity_fp32, DESCRIPTOR(f))"
+    batch.execute_sql(f"{compile_plan} {ml_predict}")
+    batch.execute_sql(f"EXECUTE PLAN '{plan}'").wait()
+    assert sorted(read_lines(tmp_path / "out")) == ["1,1.5", "2,-2.5"]
+    tell_sentences_first()
+    with pytest.raises(Exception, match=r"^a compiled plan in batch mode cannot hold .* Call the model by ML_PREDICT"):
+        batch.execute_sql(f"COMPILE PLAN '{plan}.2' FOR INSERT INTO results SELECT id, identity_fp32(f) FROM t_file")
+    batch.execute_sql("DROP TABLE results")
+    batch.execute_sql("DROP TABLE t_file")
 
 
 def test_a_savepoint_restores(triton: Triton, tmp_path: Path) -> None:

@@ -14,6 +14,13 @@ from pyflink.util.exceptions import JavaException
 _CAUSE = re.compile(r"^(?::\s|Caused by: )?(?P<class>[\w.$]+(?:Exception|Error)): (?P<message>.*)$")
 #: How Flink begins its sentences about the arguments of ML_PREDICT.
 _ARGUMENTS = ("Descriptor column", "Number of descriptor columns")
+#: What Flink says, with no sentence for users, of a thing that it cannot do with a model's function.
+_FLINKS: dict[re.Pattern[str], str] = {
+    re.compile(r"Missing type, this is a bug.*BatchExecPythonCalc"): (
+        "a compiled plan in batch mode cannot hold a call of a model as a function, because Flink has no plan for "
+        "Python functions there. Call the model by ML_PREDICT, or compile the statement in streaming mode"
+    ),
+}
 _OURS = ("io.github.pyflinktriton.", "pyflink_triton.")
 
 
@@ -37,9 +44,9 @@ def sentence_of(trace: str) -> str | None:
 
     Returns:
         The message of the deepest cause that this package's jar raised, or that Flink raised for the arguments of
-        ML_PREDICT; None where there is none.
+        ML_PREDICT, or a sentence for what Flink has none for; None where there is none.
     """
-    found = None
+    found = next((sentence for words, sentence in _FLINKS.items() if words.search(trace)), None)
     lines = trace.splitlines()
     for number, line in enumerate(lines):
         cause = _CAUSE.match(line)
