@@ -130,9 +130,7 @@ Table result = tEnv.sqlQuery(
 
 # Use the model
 result = t_env.sql_query(
-    "SELECT review_id, review_text, "
-    "sentiment_analyzer(review_text) AS sentiment_score "
-    "FROM product_reviews"
+    "SELECT review_id, review_text, sentiment_analyzer(review_text) AS sentiment_score FROM product_reviews"
 )""",
     "This project is for Python; the calls are the same under PyFlink's names.",
 )
