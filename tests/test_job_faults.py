@@ -12,6 +12,7 @@ from fault_places import Places, places_of
 from faults import CASES, OPTIONS, POISON, Case
 from flink_session import create_model, session, view
 from job_metrics import counters, rest
+from py4j.protocol import Py4JJavaError
 from pyflink.table import TableEnvironment
 from triton import Triton
 from waiting import wait_for
@@ -91,9 +92,7 @@ def run(env: TableEnvironment, case: Case, places: Places, **options: str) -> Ou
                 return outcome.counted.get("requests") == len(case.batches)
 
             wait_for(all_counted, 30, "all rows counted")
-    except Exception as error:
-        if "py4j" not in type(error).__module__:
-            raise
+    except Py4JJavaError as error:
         outcome.error = str(error)
     finally:
         env.execute_sql("DROP MODEL m")
