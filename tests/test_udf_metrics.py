@@ -1,0 +1,92 @@
+"""What PyFlink functions count, read from the REST API of the running job, equals what happened."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.parse
+import urllib.request
+from typing import Any
+
+import pytest
+from flink_session import session
+from pyflink.table.expressions import col
+from triton import Triton
+from waiting import wait_for
+
+import pyflink_triton
+from pyflink_triton.server.ports import choose
+
+#: Rows, of which every tenth is out of the range of UINT8.
+ROWS = 1_000
+
+
+@pytest.mark.parametrize("kind", ["scalar_function", "async_scalar_function"])
+def test_counters_and_gauges_reach_flink(triton: Triton, kind: str) -> None:
+    (port,) = choose("127.0.0.1", 1, set())
+    env = session(
+        with_jar=False,
+        rest__bind_port=str(port),
+        rest__port=str(port),
+        rest__address="127.0.0.1",
+        metrics__fetcher__update_interval="100 ms",
+        python__fn_execution__bundle__time="100",
+        table__exec__async_scalar__max_concurrent_operations="2000",
+    )
+    # One source that goes on: behind a UNION Flink makes an operator for each side, and the first one's would be gone.
+    env.execute_sql(
+        "CREATE TEMPORARY TABLE numbers (x BIGINT) WITH ('connector' = 'datagen', 'fields.x.kind' = 'sequence', "
+        "'fields.x.start' = '0', 'fields.x.end' = '999999', 'rows-per-second' = '1000')"
+    )
+    env.execute_sql("CREATE TEMPORARY TABLE nowhere (y BIGINT) WITH ('connector' = 'blackhole')")
+    rows = env.sql_query(
+        f"SELECT CASE WHEN MOD(x, 10) = 3 THEN 300 ELSE MOD(x, 10) END AS x FROM numbers WHERE x < {ROWS}"
+    )
+    options = {"endpoint": triton.http_url, "model-name": "identity_uint8", "default-value": "null"}
+    columns = {"x": "BIGINT"}, {"y": "BIGINT"}
+    provider = pyflink_triton.TritonModelProviderFactory().create_model_provider(options, *columns)
+    job = rows.select(getattr(provider, kind)()(col("x"))).execute_insert("nowhere").get_job_client()
+    counted: dict[str, float] = {}
+
+    def all_counted() -> bool:
+        counted.clear()
+        counted.update(metrics(port, str(job.get_job_id())))
+        return counted.get("requests") == ROWS
+
+    try:
+        wait_for(all_counted, 120, f"{ROWS} rows counted")
+    finally:
+        job.cancel().result()
+    assert counted["failure"] == ROWS / 10
+    assert counted["success"] == ROWS - ROWS / 10
+    assert counted["output_rows"] == ROWS
+    assert 0 < counted["http_requests"] <= ROWS
+    assert counted["latency"] == counted["http_requests"]
+    assert counted["latency_p50"] <= counted["latency_p95"] <= counted["latency_p99"]
+
+
+def metrics(port: int, job: str) -> dict[str, float]:
+    """This package's metrics of a job's only Python operator, by the name that we gave."""
+    found: dict[str, float] = {}
+    try:
+        for vertex in get(port, f"jobs/{job}")["vertices"]:
+            path = f"jobs/{job}/vertices/{vertex['id']}/metrics"
+            names = [each["id"] for each in get(port, path) if "Python" in each["id"]]
+            for start in range(0, len(names), 50):
+                asked = ",".join(urllib.parse.quote(name) for name in names[start : start + 50])
+                for each in get(port, f"{path}?get={asked}"):
+                    found[each["id"].rsplit(".", 1)[-1]] = number(each["value"])
+    except (OSError, KeyError):  # not up yet
+        return {}
+    return found
+
+
+def number(value: str) -> float:
+    """A counter's value, or how many samples a distribution has."""
+    count = re.search(r"count=(\d+)", value)
+    return float(count.group(1)) if count else float(value)
+
+
+def get(port: int, path: str) -> Any:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10) as answer:
+        return json.load(answer)
