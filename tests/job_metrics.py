@@ -25,13 +25,13 @@ def counters(port: int, job: str) -> dict[str, int]:
     """The counters of a job's models, summed; empty while the interface does not answer."""
     counted: dict[str, int] = {}
     try:
-        for vertex in _get(port, f"jobs/{job}")["vertices"]:
+        for vertex in get(port, f"jobs/{job}")["vertices"]:
             path = f"jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
-            names = [metric["id"] for metric in _get(port, path)]
+            names = [metric["id"] for metric in get(port, path)]
             ours = [name for name in names if name.rsplit(".", 1)[-1] in COUNTERS]
             if ours:
                 asked = ",".join(map(urllib.parse.quote, ours))
-                for metric in _get(port, f"{path}?agg=sum&get={asked}"):
+                for metric in get(port, f"{path}?agg=sum&get={asked}"):
                     name = metric["id"].rsplit(".", 1)[-1]
                     counted[name] = counted.get(name, 0) + int(metric["sum"])
     except (OSError, ValueError, KeyError):
@@ -39,6 +39,7 @@ def counters(port: int, job: str) -> dict[str, int]:
     return counted
 
 
-def _get(port: int, path: str) -> Any:
+def get(port: int, path: str) -> Any:
+    """Ask the REST interface."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10) as answer:
         return json.load(answer)

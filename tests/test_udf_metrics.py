@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import urllib.parse
-import urllib.request
-from typing import Any
 
 import pytest
 from flink_session import session
+from job_metrics import get, rest
 from pyflink.table.expressions import col
 from triton import Triton
 from waiting import wait_for
@@ -26,13 +24,11 @@ def test_counters_and_gauges_reach_flink(triton: Triton, kind: str) -> None:
     (port,) = choose("127.0.0.1", 1, set())
     env = session(
         with_jar=False,
-        rest__bind_port=str(port),
-        rest__port=str(port),
-        rest__address="127.0.0.1",
-        metrics__fetcher__update_interval="100 ms",
         python__fn_execution__bundle__time="100",
         table__exec__async_scalar__max_concurrent_operations="2000",
     )
+    for key, value in rest(port).items():
+        env.get_config().set(key, value)
     # One source that goes on: behind a UNION Flink makes an operator for each side, and the first one's would be gone.
     env.execute_sql(
         "CREATE TEMPORARY TABLE numbers (x BIGINT) WITH ('connector' = 'datagen', 'fields.x.kind' = 'sequence', "
@@ -85,8 +81,3 @@ def number(value: str) -> float:
     """A counter's value, or how many samples a distribution has."""
     count = re.search(r"count=(\d+)", value)
     return float(count.group(1)) if count else float(value)
-
-
-def get(port: int, path: str) -> Any:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10) as answer:
-        return json.load(answer)
