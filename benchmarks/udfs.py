@@ -15,7 +15,7 @@ from pyflink.table.udf import udf
 
 import pyflink_triton
 from pyflink_triton.server import TritonServer
-from pyflink_triton.table.session import set_defaults
+from pyflink_triton.table.session import prepare_functions
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from model_repository import MODELS, write_repository  # it is in the folder above
@@ -26,7 +26,7 @@ def session() -> TableEnvironment:
     env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
     env.get_config().set("parallelism.default", "1")
     env.get_config().set("python.executable", sys.executable)
-    set_defaults(env)
+    prepare_functions(env)
     return env
 
 

@@ -76,6 +76,7 @@ class Job:
         env = session(mode)
         for key, value in settings.items():
             env.get_config().set(key, value)
+        pyflink_triton.connect(env, use=False)
         env.execute_sql(
             "CREATE TEMPORARY TABLE numbers (x BIGINT) WITH ('connector' = 'datagen', 'number-of-rows' = '3', "
             "'fields.x.kind' = 'sequence', 'fields.x.start' = '1', 'fields.x.end' = '3')"

@@ -36,6 +36,7 @@ SET 'execution.batch.adaptive.auto-parallelism.enabled' = 'false';
 SET 'table.dml-sync' = 'true';
 SET 'python.client.executable' = '{planning}';
 SET 'python.executable' = '{task}';
+SET 'python.systemenv.enabled' = 'false';
 """
 STATEMENTS = """
 CREATE CATALOG served WITH ('type' = 'triton', 'endpoint' = '{endpoint}');

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flink_session import collect_exactly, session, view
 from pyflink.table import EnvironmentSettings, TableEnvironment
+from pyflink.table.expressions import col
+from pyflink.table.udf import udf
 from triton import Triton
 
 import pyflink_triton
@@ -45,6 +49,53 @@ def test_what_the_user_has_set_stays() -> None:
     assert config.get("python.fn-execution.arrow.batch.size", "") == "4096"
     assert env.get_current_catalog() == "default_catalog"
     assert "other" in env.list_catalogs()
+
+
+@pytest.fixture
+def in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions run in workers of their own, as on a cluster, and not in this process."""
+    monkeypatch.setenv("_python_worker_execution_mode", "process")
+
+
+def seen_by_a_worker(env: TableEnvironment, variable: str) -> str | None:
+    """A variable of the environment of a Python function."""
+    variables = udf(lambda name: os.environ.get(name), result_type="STRING")
+    table = env.from_elements([(variable,)], ["name"]).select(variables(col("name")).alias("seen"))
+    with table.execute().collect() as rows:
+        return next(row[0] for row in rows)  # type: ignore[no-any-return] # pyflink has no types
+
+
+@pytest.mark.usefixtures("in_processes")
+def test_workers_have_the_environment_that_flinks_log_does_not_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "mine"))
+    env = fresh("streaming")
+    pyflink_triton.connect(env, use=False)
+    extra = tmp_path / "extra.py"
+    extra.write_text("")
+    env.add_python_file(str(extra))
+    assert env.get_config().get("python.systemenv.enabled", "") == "false"
+    assert seen_by_a_worker(env, "HOME") == os.environ["HOME"]
+    path = seen_by_a_worker(env, "PYTHONPATH")
+    assert path is not None
+    assert str(tmp_path / "mine") in path.split(os.pathsep)
+
+
+@pytest.mark.usefixtures("in_processes")
+def test_requirements_go_before_connect_else_a_sentence_says_so(tmp_path: Path) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("# none\n")
+    env = fresh("streaming")
+    env.set_python_requirements(str(requirements))
+    pyflink_triton.connect(env, use=False)
+    assert not env.get_config().get("python.systemenv.enabled", "")
+    assert seen_by_a_worker(env, "HOME") == os.environ["HOME"]
+    env = fresh("streaming")
+    pyflink_triton.connect(env, use=False)
+    env.set_python_requirements(str(requirements))
+    with pytest.raises(Exception, match=r"\APyFlink's Python worker found no shell.*set the requirements before"):
+        seen_by_a_worker(env, "HOME")
 
 
 def test_a_wrong_option_is_told_in_a_sentence() -> None:

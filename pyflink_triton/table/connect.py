@@ -7,7 +7,7 @@ from pyflink.table import TableEnvironment
 from pyflink_triton.jar import jar_path
 from pyflink_triton.option_parsing import check_defaults
 from pyflink_triton.table.sentences import tell_sentences_first
-from pyflink_triton.table.session import option_text, set_defaults, set_python
+from pyflink_triton.table.session import option_text, prepare_functions, set_python
 
 
 def connect(
@@ -26,7 +26,10 @@ def connect(
     - ``python.client.executable`` becomes the running Python, and ``python.executable`` too in a local session;
     - ``python.fn-execution.bundle.time`` becomes 100 ms (a Python function's answers wait for it),
       ``python.fn-execution.bundle.size`` 100000, and ``python.fn-execution.arrow.batch.size`` 4096;
-    - ``table.exec.async-scalar.max-concurrent-operations`` becomes 2048 (Flink's 10 would make small batches).
+    - ``table.exec.async-scalar.max-concurrent-operations`` becomes 2048 (Flink's 10 would make small batches);
+    - ``python.systemenv.enabled`` becomes false, so that Flink's log at DEBUG shows no secret in a variable; workers
+      inherit the variables all the same. Not where ``python.requirements`` is set, which needs it: call
+      ``set_python_requirements`` before this.
 
     From then on an error of Flink's that is about a model begins with the sentence that says what to do.
 
@@ -49,7 +52,7 @@ def connect(
     check_defaults(written)
     tell_sentences_first()
     set_python(t_env)
-    set_defaults(t_env)
+    prepare_functions(t_env)
     jar = jar_path()
     with t_env.execute_sql("SHOW JARS").collect() as jars:
         is_there = any(row[0].endswith(jar) for row in jars)

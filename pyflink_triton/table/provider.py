@@ -20,7 +20,7 @@ from pyflink_triton.planning import call, describe
 from pyflink_triton.table.async_function import TritonAsyncScalarFunction
 from pyflink_triton.table.data_types import Declared, read_schema, result_type, sql_type, write_schema
 from pyflink_triton.table.scalar_function import TritonScalarFunction
-from pyflink_triton.table.session import set_defaults
+from pyflink_triton.table.session import prepare_functions
 
 _LOG = logging.getLogger("pyflink_triton")
 _Result = TypeVar("_Result")
@@ -168,14 +168,15 @@ class TritonModelProvider:
         """Register the model as a temporary system function, which SQL finds whatever catalog is current.
 
         Where you have set none, it also sets ``python.fn-execution.bundle.time`` (100 ms), ``.bundle.size``
-        (100000), ``.arrow.batch.size`` (4096) and ``table.exec.async-scalar.max-concurrent-operations`` (2048).
+        (100000), ``.arrow.batch.size`` (4096), ``table.exec.async-scalar.max-concurrent-operations`` (2048) and
+        ``python.systemenv.enabled`` (false, as ``connect`` says).
 
         Args:
             t_env: The session.
             name: The function's name.
             asynchronous: Whether it is the ``async_scalar_function``; the ``scalar_function`` by default.
         """
-        set_defaults(t_env)
+        prepare_functions(t_env)
         function = self.async_scalar_function() if asynchronous else self.scalar_function()
         t_env.create_temporary_system_function(name, function)
 

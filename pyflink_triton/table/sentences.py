@@ -20,6 +20,10 @@ _FLINKS: dict[re.Pattern[str], str] = {
         "a compiled plan in batch mode cannot hold a call of a model as a function, because Flink has no plan for "
         "Python functions there. Call the model by ML_PREDICT, or compile the statement in streaming mode"
     ),
+    re.compile(r"Process died with exit code 127\b"): (
+        "PyFlink's Python worker found no shell. Where 'python.requirements' is set, Flink keeps PATH only with "
+        "'python.systemenv.enabled' = 'true'; connect() and register() set 'false', so set the requirements before them"
+    ),
 }
 _OURS = ("io.github.pyflinktriton.", "pyflink_triton.")
 

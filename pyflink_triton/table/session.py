@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 
@@ -20,7 +21,20 @@ FUNCTION_DEFAULTS: Mapping[str, str] = {
 _LOCAL = ("local", "minicluster")
 
 
-def set_defaults(t_env: TableEnvironment, defaults: Mapping[str, str] = FUNCTION_DEFAULTS) -> None:
+def prepare_functions(t_env: TableEnvironment) -> None:
+    """Set what Python functions that run models need."""
+    set_defaults(t_env, FUNCTION_DEFAULTS)
+    # Workers inherit the environment all the same; what Flink copies for them is written to the log at DEBUG, secrets
+    # and all. With requirements Flink makes PATH anew out of that copy, so there it has to stay.
+    if not is_set(t_env, "python.requirements"):
+        path = os.environ.get("PYTHONPATH")
+        if path and _is_local(t_env) and not is_set(t_env, "python.systemenv.enabled"):
+            # The same for PYTHONPATH and `python.files`, but this can be said.
+            set_defaults(t_env, {"python.pythonpath": path})
+        set_defaults(t_env, {"python.systemenv.enabled": "false"})
+
+
+def set_defaults(t_env: TableEnvironment, defaults: Mapping[str, str]) -> None:
     """Set what the user has not."""
     config = t_env.get_config()
     for key, value in defaults.items():
