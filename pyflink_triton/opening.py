@@ -12,7 +12,7 @@ from pyflink_triton.delivery import Delivery
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.planning import Question, wait_until_ready
 from pyflink_triton.predictor import Predictor
-from pyflink_triton.sequence_planning import check_parallelism
+from pyflink_triton.sequence_planning import check_parallelism, scheduling_warnings
 from pyflink_triton.sequence_state import lone_sequence
 from pyflink_triton.signature import check_unchanged, read_planned
 from pyflink_triton.signature_guard import SignatureGuard
@@ -26,14 +26,14 @@ class OpenedModel:
     Attributes:
         predictor: Predicts batches.
         columns: The declared columns and their tensors.
-        warning: What the warm-up found; None for nothing.
+        warnings: What the warm-up found, and what planning could not say.
         client: Asks the server about the model.
         delivery: Carries the requests.
     """
 
     predictor: Predictor
     columns: mapping.Mapping
-    warning: str | None
+    warnings: tuple[str, ...]
     client: Client
     delivery: Delivery
 
@@ -60,18 +60,21 @@ async def open_model(asked: Mapping[str, Any], metrics: Metrics) -> OpenedModel:
     delivery = None
     try:
         signature = await wait_until_ready(client, options)
-        if asked.get("planned") is not None:
+        warnings = []
+        if asked.get("planned") is None:
+            warnings += scheduling_warnings(signature, options)
+        else:
             check_unchanged(read_planned(asked["planned"]), signature)
         columns = question.map(signature)
         check_parallelism(signature, options, task.get("parallelism", 1))
         guard = SignatureGuard(client.signature, signature)
         delivery = Delivery(options, client.transport, metrics, guard.check)
-        warning = None
         if options.warmup:
             parameters = lone_sequence(signature.scheduling.sequences)
-            warning = await warm_up(delivery, signature, options.warmup_timeout, parameters)
+            failed = await warm_up(delivery, signature, options.warmup_timeout, parameters)
+            warnings += [] if failed is None else [failed]
         predictor = Predictor(delivery, signature, columns, options, metrics, task.get("subtask", 0))
-        return OpenedModel(predictor, columns, warning, client, delivery)
+        return OpenedModel(predictor, columns, tuple(warnings), client, delivery)
     except BaseException:
         if delivery is not None:
             await delivery.close()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from pyflink_triton import mapping
 from pyflink_triton.calls import call_types
@@ -203,7 +203,7 @@ async def wait_until_ready(client: Client, options: Options) -> ModelSignature:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(UnavailableError),
             stop=stop_after_delay(options.warmup_timeout),
-            wait=wait_exponential_jitter(initial=0.1, max=2.0),
+            wait=wait_random_exponential(multiplier=0.1, max=2.0),
         ):
             with attempt:
                 return await client.signature()

@@ -147,7 +147,7 @@ class Transport:
         if timeout is not None:
             more["timeout"] = aiohttp.ClientTimeout(total=timeout)
         if self._proxies:
-            more["proxy"] = self._proxies.get(url.host or "")
+            more["proxy"] = self._proxies.get(url.origin())
         try:
             async with self._session.request(
                 method, url, data=body, headers=sent_headers, allow_redirects=False, **more
@@ -219,8 +219,8 @@ def _words(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _proxies(options: Options) -> dict[str, str]:
-    """The proxy of each endpoint's host, where the environment's count."""
+def _proxies(options: Options) -> dict[URL, str]:
+    """The proxy of each endpoint's origin, where the environment's count."""
     if not options.proxy_from_environment:
         return {}
     known = getproxies_environment()
@@ -229,5 +229,5 @@ def _proxies(options: Options) -> dict[str, str]:
         parts = urlsplit(endpoint)
         proxy = known.get(parts.scheme)
         if proxy and parts.hostname and not proxy_bypass(parts.netloc, known):
-            found[parts.hostname] = proxy if "://" in proxy else f"http://{proxy}"
+            found[URL(endpoint).origin()] = proxy if "://" in proxy else f"http://{proxy}"
     return found

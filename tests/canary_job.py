@@ -40,6 +40,7 @@ FAILING: dict[str, tuple[str | None, dict[str, str]]] = {
     "forbidden": ("forbidden", PLACES["token"]),
     "echo": ("echo", {**PLACES["token"], "custom-headers.X-Own": "a ${SECRET:env-canary}"}),
     "html": ("html", {**PLACES["token"], "custom-headers.X-Own": "a ${SECRET:env-canary}"}),
+    "pretended": ("pretended", {**PLACES["token"], "custom-headers.X-Own": "a ${SECRET:env-canary}"}),
     "broken": ("token", {"auth-token": "${SECRET:broken-canary}"}),
     "missing": ("token", {"auth-token": "${SECRET:no-such-canary}"}),
     "wrong_header": ("token", {"custom-headers.Bad Name": "${SECRET:file-canary}"}),

@@ -17,8 +17,8 @@ class CheckingProxy:
     """What it asks for, and what came.
 
     The first part of a path says what becomes of a call: each key of `required` wants its header, `forbidden` answers
-    403 to inferences, `echo` answers them with what it was sent, as 500, `html` with the same as 200; `hang` before
-    any of these holds inferences back until `release`.
+    403 to inferences, `echo` answers them with what it was sent, as 500, `html` with the same as 200, `pretended` as
+    200 with the header of tensors; `hang` before any of these holds inferences back until `release`.
 
     Attributes:
         upstream: The Triton, as `host:port`.
@@ -59,9 +59,10 @@ class CheckingProxy:
                 with self._lock:
                     self.held += 1
                 self._released.wait(60)
-        if is_inference and name in ("echo", "html", "forbidden"):
+        if is_inference and name in ("echo", "html", "pretended", "forbidden"):
             words = f"<p>no: {dict(call.headers)}</p>".encode()
-            return {"echo": 500, "html": 200, "forbidden": 403}[name], {}, words
+            headers = {"Inference-Header-Content-Length": str(len(words))} if name == "pretended" else {}
+            return {"echo": 500, "forbidden": 403}.get(name, 200), headers, words
         header, value = self.required.get(name, ("Host", call.headers["Host"]))
         is_right = call.headers.get(header) == value
         with self._lock:

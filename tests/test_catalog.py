@@ -84,6 +84,8 @@ def test_a_created_model_without_columns_takes_the_servers(env: TableEnvironment
     assert "'timeout' = '7s'" in names(env, "SHOW CREATE MODEL mine")[0]
     env.execute_sql("ALTER MODEL mine RESET ('timeout')")
     assert "'timeout' = '20s'" in names(env, "SHOW CREATE MODEL mine")[0]
+    with pytest.raises(Exception, match="Did you mean 'timeout'"):
+        env.execute_sql("ALTER MODEL mine SET ('tmeout' = '7s')")
     env.execute_sql("ALTER MODEL mine RENAME TO yours")
     assert "yours" in names(env)
     assert "mine" not in names(env)

@@ -19,10 +19,11 @@ from pyflink_triton.datatypes import DATATYPES
 from pyflink_triton.delivery import Delivery
 from pyflink_triton.errors import ContractError
 from pyflink_triton.metrics import Metrics
+from pyflink_triton.opening import open_model
 from pyflink_triton.planning import Question, check, wait_until_ready
 from pyflink_triton.predictor import Predictor
 from pyflink_triton.scheduling import HIDDEN, STATELESS, Scheduling, SequenceBatching, read_scheduling
-from pyflink_triton.signature import TensorSpec, with_scheduling
+from pyflink_triton.signature import ModelSignature, TensorSpec, with_scheduling, write_planned
 
 X = TensorSpec("x", DATATYPES["INT32"], (1,))
 Config = dict[str, Any]
@@ -148,13 +149,13 @@ async def test_urgent_rows_overtake(triton: Triton, model: str) -> None:
     async with AsyncExitStack() as stack:
         predictors = {}
         for name, priority in (("low", "0"), ("middle", "128"), ("high", "255")):
-            asked = question(triton.http_url, model, priority)
-            client = await stack.enter_async_context(Client(asked.options))
-            signature = await wait_until_ready(client, asked.options)
+            given = question(triton.http_url, model, priority)
+            client = await stack.enter_async_context(Client(given.options))
+            signature = await wait_until_ready(client, given.options)
             metrics = Metrics()
-            delivery = Delivery(asked.options, client.transport, metrics)
+            delivery = Delivery(given.options, client.transport, metrics)
             stack.push_async_callback(delivery.close)
-            predictors[name] = Predictor(delivery, signature, asked.map(signature), asked.options, metrics)
+            predictors[name] = Predictor(delivery, signature, given.map(signature), given.options, metrics)
         await asyncio.gather(*(predict(name, of) for name, of in predictors.items() for _ in range(5)))
     # Whatever came first was at work before the others came; the rest waited in the queue.
     assert sorted(done[1:], key=["high", "middle", "low"].index) == done[1:]
@@ -168,7 +169,26 @@ async def test_planning_says_where_a_priority_has_no_effect(triton: Triton) -> N
     assert "has no priority_levels" in warnings[0]
 
 
-def question(url: str, model: str, priority: str) -> Question:
+@in_a_loop
+async def test_the_job_says_it_where_planning_did_not_ask_the_server(triton: Triton) -> None:
+    planned = write_planned(await signature_of(triton.http_url, "slow"))
+    for more, count in (({}, 1), ({"planned": planned}, 0)):
+        opened = await open_model({**asked(triton.http_url, "slow", "7"), **more}, Metrics())
+        await opened.close()
+        assert ["has no priority_levels" in warning for warning in opened.warnings] == [True] * count
+
+
+async def signature_of(url: str, model: str) -> ModelSignature:
+    options = question(url, model, "7").options
+    async with Client(options) as client:
+        return await wait_until_ready(client, options)
+
+
+def asked(url: str, model: str, priority: str) -> dict[str, Any]:
     options = {"endpoint": url, "model-name": model, "priority": priority}
     x, y = ([{"name": name, "type": "INT"}] for name in "xy")
-    return Question.parse({"model": "m", "options": options, "input": x, "output": y})
+    return {"model": "m", "options": options, "input": x, "output": y}
+
+
+def question(url: str, model: str, priority: str) -> Question:
+    return Question.parse(asked(url, model, priority))

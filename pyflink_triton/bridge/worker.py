@@ -110,8 +110,8 @@ class Worker:
         where = f"Triton's model '{question.options.model_name}' at {question.options.endpoint}"
         print(f"Model '{self._model}' predicts with {where}.", file=sys.stderr, flush=True)
         self._opened = await open_model(frame.header, self._metrics)
-        if self._opened.warning is not None:
-            print(f"Model '{self._model}': {self._opened.warning}.", file=sys.stderr, flush=True)
+        for warning in self._opened.warnings:
+            print(f"Model '{self._model}': {sentence(warning)}", file=sys.stderr, flush=True)
         columns = self._opened.columns
         self._schema = pa.schema([(f"c{index}", type_.arrow) for index, type_ in enumerate(columns.given)])
         self._send(

@@ -39,8 +39,8 @@ class ModelThread:
         self._opened: OpenedModel | None = None
         try:
             self._opened = self._run(open_model(call, self._metrics))
-            if self._opened.warning is not None:
-                _LOG.warning(self.named(self._opened.warning))
+            for warning in self._opened.warnings:
+                _LOG.warning(self.named(warning))
         except BaseException as error:
             self.close()
             if isinstance(error, TritonError):

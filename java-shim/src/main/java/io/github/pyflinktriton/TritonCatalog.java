@@ -18,7 +18,10 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** An in-memory catalog that also has its server's models, and every model as a function. */
+/**
+ * An in-memory catalog that also has its server's models, and every model as a function. To exist a
+ * model must have been created: one may shadow a server's.
+ */
 public final class TritonCatalog extends GenericInMemoryCatalog {
 
     private final ModelFunctions functions;
@@ -41,7 +44,7 @@ public final class TritonCatalog extends GenericInMemoryCatalog {
 
     @Override
     public CatalogModel getModel(ObjectPath path) throws ModelNotExistException {
-        if (isCreated(path)) {
+        if (modelExists(path)) {
             CatalogModel own = super.getModel(path);
             return ServerModels.isTritons(own)
                     ? own.copy(server.withDefaults(own.getOptions()))
@@ -63,16 +66,10 @@ public final class TritonCatalog extends GenericInMemoryCatalog {
         throw new ModelNotExistException(getName(), path);
     }
 
-    /** Asks for those created only: a created model may shadow a server's. */
-    @Override
-    public boolean modelExists(ObjectPath path) {
-        return isCreated(path);
-    }
-
     @Override
     public void createModel(ObjectPath path, CatalogModel model, boolean ignoreIfExists)
             throws ModelAlreadyExistException, DatabaseNotExistException {
-        boolean isLeftAlone = isCreated(path) || !databaseExists(path.getDatabaseName());
+        boolean isLeftAlone = modelExists(path) || !databaseExists(path.getDatabaseName());
         super.createModel(path, isLeftAlone ? model : completed(path, model), ignoreIfExists);
     }
 
@@ -80,7 +77,7 @@ public final class TritonCatalog extends GenericInMemoryCatalog {
     public void alterModel(ObjectPath path, CatalogModel model, boolean ignoreIfNotExists)
             throws ModelNotExistException {
         refuseListed(path, "altered");
-        boolean isLeftAlone = model == null || !isCreated(path) || !ServerModels.isTritons(model);
+        boolean isLeftAlone = model == null || !modelExists(path) || !ServerModels.isTritons(model);
         super.alterModel(path, isLeftAlone ? model : completed(path, model), ignoreIfNotExists);
     }
 
@@ -179,17 +176,13 @@ public final class TritonCatalog extends GenericInMemoryCatalog {
     }
 
     private void refuseListed(ObjectPath path, String what) {
-        if (!isCreated(path) && isListed(path)) {
+        if (!modelExists(path) && isListed(path)) {
             throw new StatementException(
                     String.format(
                             "Model '%s' of catalog '%s' is its server's and cannot be %s here. "
                                     + "A CREATE MODEL of that name makes one to use instead.",
                             path.getObjectName(), getName(), what));
         }
-    }
-
-    private boolean isCreated(ObjectPath path) {
-        return super.modelExists(path);
     }
 
     private boolean isListed(ObjectPath path) {
