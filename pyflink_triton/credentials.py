@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import html
 import os
 import re
 from collections.abc import Mapping
@@ -39,9 +39,10 @@ class Credentials:
         self._written = written
         self._environment = environment
         self._refers = any(_REFERENCE.search(value) for value in written.values())
-        self._secrets: set[bytes] = set()
-        if options.auth_token is not None and not _REFERENCE.search(options.auth_token):
-            self._keep(options.auth_token)
+        self._secrets: set[str] = set()
+        self._spelt: re.Pattern[bytes] | None = None
+        for _, literal in _literals(options):
+            self._keep(literal)
         self.generation = 0
         self.headers = self._resolve()
 
@@ -74,15 +75,17 @@ class Credentials:
         Args:
             words: An answer's body.
         """
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            words = words.replace(secret, b"***")
-        return words
+        if self._spelt is None and self._secrets:
+            secrets = sorted(self._secrets, key=len, reverse=True)
+            self._spelt = re.compile("|".join(map(_spelt, secrets)).encode())
+        return words if self._spelt is None else self._spelt.sub(b"***", words)
 
     def _keep(self, secret: str) -> None:
         """Remember what is not to be said: a secret, also one that came before, and without its scheme."""
-        for text in (secret, secret.rpartition(" ")[2]):
-            if len(text) >= _SHORTEST:
-                self._secrets |= {text.encode(), json.dumps(text)[1:-1].encode()}
+        texts = {text for text in (secret, secret.rpartition(" ")[2]) if len(text) >= _SHORTEST}
+        if not texts <= self._secrets:
+            self._secrets |= texts
+            self._spelt = None
 
     def _resolve(self) -> dict[str, str]:
         found = {name: _REFERENCE.sub(self._secret, value) for name, value in self._written.items()}
@@ -130,17 +133,31 @@ def literal_secret(options: Options) -> str | None:
     Args:
         options: The model's options.
     """
-    for key, value in (("auth-token", options.auth_token), *_authorizations(options)):
-        if value is not None and not _REFERENCE.search(value):
-            return (
-                f"option '{key}' holds a token itself, which Flink shows in SHOW CREATE and in compiled plans. "
-                "Write '${SECRET:name}' instead"
-            )
-    return None
+    keys = [key for key, _ in _literals(options)]
+    if not keys:
+        return None
+    return (
+        f"option '{keys[0]}' holds a token itself, which Flink shows in SHOW CREATE and in compiled plans. "
+        "Write '${SECRET:name}' instead"
+    )
 
 
-def _authorizations(options: Options) -> list[tuple[str, str]]:
-    return [(f"custom-headers.{name}", value) for name, value in options.custom_headers if name.lower() in _SECRET]
+def _literals(options: Options) -> list[tuple[str, str]]:
+    """The options that hold a token itself, and the tokens."""
+    written = [("auth-token", options.auth_token or "")]
+    written += [(f"custom-headers.{name}", value) for name, value in options.custom_headers if name.lower() in _SECRET]
+    return [(key, value) for key, value in written if value and not _REFERENCE.search(value)]
+
+
+def _spelt(secret: str) -> str:
+    """A pattern of a secret as servers may write it: as it is, or with the escapes of JSON, HTML or URLs."""
+    return "".join(each if each.isalnum() else _spellings(each) for each in secret)
+
+
+def _spellings(each: str) -> str:
+    code, itself = ord(each), re.escape(each)
+    escapes = rf"(?i:\\u{code:04x}|&#{code};|&#x{code:x};|%{code:02x})"
+    return rf"(?:{itself}|\\{itself}|{re.escape(html.escape(each))}|{escapes})"
 
 
 _SECRET = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key"})

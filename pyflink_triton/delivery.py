@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying
 
 from pyflink_triton.connections import Body
 from pyflink_triton.endpoints import Endpoint, Endpoints
-from pyflink_triton.errors import ContractError, ExhaustedError, LostError, RowError, TritonError
+from pyflink_triton.errors import ContractError, ExhaustedError, LostError, NoSequenceError, RowError, TritonError
 from pyflink_triton.letter import Letter, write_letter
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options import Options
@@ -127,10 +127,12 @@ class Delivery:
                 await self._recheck()
         if behaviour.then is Then.JOB and free is None:
             raise behaviour.error(message, status=status)
-        if not request.resend and is_sent and not behaviour.nothing_ran and free != "renewed":
+        is_harmless = request.resend or not is_sent or free == "renewed"
+        if not is_harmless and (request.has_steps or not behaviour.nothing_ran):
             raise LostError(f"{message}. It may have run, and must not run twice", status=status)
         if behaviour.then is Then.ROW and (request.rows > 1 or not behaviour.retries):
-            raise RowError(message, status=status, splits=behaviour.splits)
+            kind = NoSequenceError if behaviour.no_sequence else RowError
+            raise kind(message, status=status, splits=behaviour.splits)
         if behaviour.then is Then.WAIT:
             endpoint.trouble = message
         raise Passing(behaviour, message, status, endpoint, after, free)

@@ -65,6 +65,10 @@ class LostError(RowError):
     """A request that must not be sent twice may have run, and nobody knows."""
 
 
+class NoSequenceError(RowError):
+    """The server has no sequence that the request could continue."""
+
+
 class JobError(TritonError):
     """A fault that no row's policy covers."""
 

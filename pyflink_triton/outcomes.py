@@ -42,6 +42,7 @@ class Behaviour:
         slows: Whether fewer requests should be in flight.
         probes: Whether a probe must find the model ready before more is sent there, as while a server shuts down.
         nothing_ran: Whether it proves that the model did not run.
+        no_sequence: Whether the server has no sequence that the request could continue.
         error: What is raised when nothing more can be done.
     """
 
@@ -52,6 +53,7 @@ class Behaviour:
     slows: bool = False
     probes: bool = False
     nothing_ran: bool = False
+    no_sequence: bool = False
     error: type[TritonError] = RowError
 
 
@@ -78,7 +80,9 @@ FAULTS: dict[Fault, Behaviour] = {
 
 #: By status and by words in the answer, first match first.
 STATUSES: tuple[tuple[int, str, Behaviour], ...] = (
-    (400, "", _REFUSED_ROW),
+    (400, "must specify the start flag", Behaviour(Then.ROW, nothing_ran=True, no_sequence=True)),
+    (400, "unexpected shape for input", _REFUSED_ROW),
+    (400, "", Behaviour(Then.ROW, splits=True)),  # a model may say it, too
     (401, "", _ACCESS),
     (403, "", _ACCESS),
     (404, "has no available versions", _NOT_LOADED),

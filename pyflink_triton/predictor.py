@@ -93,6 +93,7 @@ class Predictor:
         ins, outs = ([binding.tensor for binding in side] for side in (columns.inputs, columns.outputs))
         self._writer = RequestWriter(ins, outs, scheduling.parameters(options.priority))
         self._sequences: Sequences | None = None
+        self._has_steps = scheduling.has_steps
         if scheduling.sequences is not None:
             self._sequences = Sequences(options, scheduling.sequences, columns.references, metrics, subtask)
         self._promised = {binding.tensor.name: binding.tensor.datatype.name for binding in columns.outputs}
@@ -164,6 +165,7 @@ class Predictor:
         request = self._write(batch, rows, flags)
         request.endpoint, request.sticky = endpoint, True
         request.resend, request.urgent = flags.start, not flags.start
+        request.has_steps = self._has_steps
         request.deadline = batch.deadlines.get(row)
         try:
             answer = await self._delivery.send(request)

@@ -19,6 +19,7 @@ class Request:
         sticky: Whether it stays on the endpoint that its first byte went to; ``endpoint`` is set then.
         resend: Whether it may run twice. If not, it is sent again only when no byte of it was sent, or when an
             answer proves that nothing ran; else ``LostError`` is raised.
+        has_steps: Whether several models run for it, as in an ensemble: then no answer proves that nothing ran.
         urgent: Whether it goes without a slot, because others that hold one may be waiting for it: the server begins
             a sequence when another has ended. Whoever sends such requests bounds them.
         deadline: When its rows' time is over, in the event loop's clock; None until it is first sent or held back.
@@ -31,6 +32,7 @@ class Request:
     endpoint: str | None = None
     sticky: bool = False
     resend: bool = True
+    has_steps: bool = False
     urgent: bool = False
     deadline: float | None = None
 
@@ -63,6 +65,7 @@ class Delivers(Protocol):
             RowError: Its rows fail by their policy; where ``splits`` is set, a batch is to be split first.
             ExhaustedError: A passing fault did not pass within ``max-retries`` or ``total-timeout``.
             LostError: It may have run, and must not be sent again.
+            NoSequenceError: It would continue a sequence that the server does not have.
             JobError: A fault that no row's policy covers.
         """
         ...

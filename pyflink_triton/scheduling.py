@@ -47,10 +47,14 @@ class Scheduling:
     Attributes:
         sequences: How it keeps state; None for a stateless model.
         priority_levels: How many priorities its queue has; 0 where it has none.
+        has_steps: Whether it is an ensemble, or may be one.
+        is_partial: Whether the configuration of a step is hidden.
     """
 
     sequences: SequenceBatching | None = None
     priority_levels: int = 0
+    has_steps: bool = False
+    is_partial: bool = False
 
     def parameters(self, priority: int | None) -> dict[str, int]:
         """What every request says.
@@ -67,8 +71,9 @@ class Scheduling:
 
 
 STATELESS = Scheduling()
-#: A model whose configuration is hidden and for which the user names sequences: 63 bits suit every CORRID but a text.
-HIDDEN = Scheduling(SequenceBatching("INT64", None))
+#: A model whose configuration is hidden and for which the user names sequences. An id of 31 bits suits every CORRID
+#: but a text: Triton cuts a longer one to the control's size without a word, and ids would be mixed.
+HIDDEN = Scheduling(SequenceBatching("INT32", None), has_steps=True)
 
 
 async def read_scheduling(config: Mapping[str, Any], fetch: FetchConfig) -> Scheduling:
@@ -86,7 +91,12 @@ async def read_scheduling(config: Mapping[str, Any], fetch: FetchConfig) -> Sche
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ContractError("the server describes the model's scheduling in a way that is not the protocol's") from None
     levels = [each.priority_levels for each in found if each.priority_levels > 1]
-    return Scheduling(_join([each.sequences for each in found if each.sequences]), min(levels, default=0))
+    return Scheduling(
+        _join([each.sequences for each in found if each.sequences]),
+        min(levels, default=0),
+        has_steps="ensemble_scheduling" in config,
+        is_partial=any(each.is_partial for each in found),
+    )
 
 
 async def _leaves(config: Mapping[str, Any], fetch: FetchConfig, seen: set[tuple[str, str | None]]) -> Any:
@@ -101,9 +111,11 @@ async def _leaves(config: Mapping[str, Any], fetch: FetchConfig, seen: set[tuple
             continue
         seen.add(key)
         inner = await fetch(*key)
-        if inner is not None:
-            async for each in _leaves(inner, fetch, seen):
-                yield each
+        if inner is None:
+            yield Scheduling(is_partial=True)
+            continue
+        async for each in _leaves(inner, fetch, seen):
+            yield each
 
 
 def _own(config: Mapping[str, Any]) -> Scheduling:

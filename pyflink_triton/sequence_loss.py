@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyflink_triton.errors import ExhaustedError, LostError, RowError
+from pyflink_triton.errors import ExhaustedError, LostError, NoSequenceError, RowError
 
 #: The message of a row without a sequence.
 NOT_FOUND = (
@@ -14,12 +14,11 @@ NOT_FOUND = (
 
 def why_lost(error: RowError) -> str:
     """The message of the row whose sequence a request lost; what the server says of a missing START names the id."""
-    return NOT_FOUND if error.status == 400 else f"{NOT_FOUND}. It was lost when {error}"
+    return NOT_FOUND if isinstance(error, NoSequenceError) else f"{NOT_FOUND}. It was lost when {error}"
 
 
 def is_lost(error: RowError) -> bool:
     """Whether the server may no longer have the sequence as this task knows it, after a request that continued it."""
-    if isinstance(error, LostError) or (isinstance(error, ExhaustedError) and error.status is None):
-        return True  # it may have run, or its server is away for longer than a row waits
-    status = error.status
-    return status is not None and (status == 500 or (status == 400 and "START" in str(error)))
+    if isinstance(error, ExhaustedError):
+        return error.status is None  # its server is away for longer than a row waits
+    return isinstance(error, LostError | NoSequenceError)

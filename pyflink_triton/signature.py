@@ -185,10 +185,13 @@ def with_scheduling(signature: ModelSignature, scheduling: Scheduling | None, na
     Args:
         signature: What ``read_signature`` found.
         scheduling: None where the server hides the configuration.
-        names_sequences: Whether the user set ``sequence-id``, which says that such a model is stateful.
+        names_sequences: Whether the user set ``sequence-id``, which says that a model is stateful whose configuration,
+            or a step's, is hidden.
     """
     if scheduling is None:
         scheduling = HIDDEN if names_sequences else STATELESS
+    elif scheduling.is_partial and scheduling.sequences is None and names_sequences:
+        scheduling = replace(scheduling, sequences=HIDDEN.sequences)
     return replace(signature, stateful=scheduling.sequences is not None, scheduling=scheduling)
 
 

@@ -229,5 +229,5 @@ def _proxies(options: Options) -> dict[URL, str]:
         parts = urlsplit(endpoint)
         proxy = known.get(parts.scheme)
         if proxy and parts.hostname and not proxy_bypass(parts.netloc, known):
-            found[URL(endpoint).origin()] = proxy if "://" in proxy else f"http://{proxy}"
+            found[URL(endpoint, encoded=True).origin()] = proxy if "://" in proxy else f"http://{proxy}"
     return found

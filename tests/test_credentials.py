@@ -118,6 +118,30 @@ def test_a_secret_is_in_no_message_log_or_pickle(
 
 
 @pytest.mark.parametrize(
+    ("token", "written"),
+    [
+        ("Zm9v/YmFy=", r"Bearer Zm9v\/YmFy\u003D"),
+        ("Zm9v/YmFy=", "Zm9v%2FYmFy%3d"),
+        ('a-"<quoted>"', "a-&quot;&lt;quoted&gt;&#34;"),
+        ('a-"<quoted>"', r"a-\"\u003cquoted\u003e\""),
+        ("back\\slash", r"back\\slash"),
+        ("a.dotted.token", "a.dotted.token"),
+    ],
+)
+@pytest.mark.parametrize("option", ["auth_token", "custom-headers.X-Api-Key", "secret"])
+def test_a_token_is_masked_however_the_server_writes_it(option: str, token: str, written: str) -> None:
+    if option == "secret":
+        found = credentials({"PYFLINK_TRITON_SECRET_T": token}, **{"custom-headers.X-Own": "${SECRET:t}"})
+    else:
+        found = credentials({}, **{option: token})
+    words = f'{{"error": "{written} is not welcome, nor aXdottedXtoken"}}'
+    masked = found.redact(words.encode()).decode()
+    assert "***" in masked
+    assert written.removeprefix("Bearer ") not in masked
+    assert "aXdottedXtoken" in masked
+
+
+@pytest.mark.parametrize(
     ("written", "warns"),
     [
         ({"auth-token": "abc"}, True),

@@ -20,6 +20,7 @@ from pyflink_triton.delivery import Delivery
 from pyflink_triton.errors import (
     ExhaustedError,
     LostError,
+    NoSequenceError,
     RowError,
     SignatureError,
     UnavailableError,
@@ -78,6 +79,7 @@ NOT_AGAIN = [
     ("a time-out", Step("hang"), None),
     ("a dead backend", triton_says(500, "Stub process 'x' is not healthy."), 500),
     ("the model's own failure", triton_says(500, "it failed"), 500),
+    ("the model's own refusal", triton_says(400, "not this row"), 400),
     ("a gateway's 502", page(502), 502),
     ("a gateway's 503", page(503), 503),
     ("a gateway's 504", page(504), 504),
@@ -117,7 +119,7 @@ def test_a_refused_request_that_must_not_run_twice_is_the_rows_own_failure(trito
         with pytest.raises(RowError, match="the START flag") as error:
             await one.delivery.send(request(1, resend=False))
         assert error.value.status == 400
-        assert not isinstance(error.value, LostError)
+        assert isinstance(error.value, NoSequenceError)
 
     step = triton_says(400, "inference request for sequence 7 must specify the START flag")
     assert len(through(triton, proxied(triton, step), work).inferences) == 1
@@ -171,13 +173,16 @@ def test_proxies_of_the_environment_count_only_where_asked_for(triton: Triton, m
             async with model(triton.http_url, triton.http_url) as one:
                 await work(one)
             assert proxy.calls == []
-            async with model(triton.http_url, triton.http_url, proxy_from_environment="true") as one:
-                await work(one)
-            assert len(proxy.inferences) == 1
+            # A host may be written in capitals.
+            shouted = triton.http_url.replace("127.0.0.1", "LOCALHOST")
+            for count, url in ((1, triton.http_url), (2, shouted)):
+                async with model(url, url, proxy_from_environment="true") as one:
+                    await work(one)
+                assert len(proxy.inferences) == count
             monkeypatch.setenv("no_proxy", "127.0.0.1")
             async with model(triton.http_url, triton.http_url, proxy_from_environment="true") as one:
                 await work(one)
-            assert len(proxy.inferences) == 1
+            assert len(proxy.inferences) == 2
 
     asyncio.run(main())
 

@@ -69,12 +69,12 @@ STEPS: dict[str, Config | None] = {
         (stateful(None), Scheduling(SequenceBatching(None, 1, "oldest"))),
         (stateful("INT64", iterative_sequence=True), STATELESS),
         (levels(3), Scheduling(None, 3)),
-        (ensemble("plain"), STATELESS),
-        (ensemble("plain", "int64"), Scheduling(SequenceBatching("INT64", 60, "oldest"))),
-        (ensemble("int64", "int32", "none"), Scheduling(SequenceBatching("INT32", 1, "oldest"))),
-        (ensemble("inner", "levels_3"), Scheduling(SequenceBatching("INT64", 60, "oldest"), 3)),
-        (ensemble("circle"), Scheduling(SequenceBatching("INT64", 60, "oldest"))),
-        (ensemble("hidden", "plain"), STATELESS),
+        (ensemble("plain"), Scheduling(has_steps=True)),
+        (ensemble("plain", "int64"), Scheduling(SequenceBatching("INT64", 60, "oldest"), has_steps=True)),
+        (ensemble("int64", "int32", "none"), Scheduling(SequenceBatching("INT32", 1, "oldest"), has_steps=True)),
+        (ensemble("inner", "levels_3"), Scheduling(SequenceBatching("INT64", 60, "oldest"), 3, has_steps=True)),
+        (ensemble("circle"), Scheduling(SequenceBatching("INT64", 60, "oldest"), has_steps=True)),
+        (ensemble("hidden", "levels_3"), Scheduling(None, 3, has_steps=True, is_partial=True)),
     ],
 )
 @in_a_loop
@@ -99,6 +99,9 @@ async def test_what_is_not_the_protocols_fails_the_job(config: Config) -> None:
 def test_where_the_configuration_is_hidden_the_user_says_what_is_stateful() -> None:
     assert with_scheduling(identity(X), None, names_sequences=True).scheduling == HIDDEN
     assert not with_scheduling(identity(X), None, names_sequences=False).stateful
+    partial = Scheduling(None, 3, has_steps=True, is_partial=True)
+    assert with_scheduling(identity(X), partial, names_sequences=True).scheduling.sequences == HIDDEN.sequences
+    assert not with_scheduling(identity(X), partial, names_sequences=False).stateful
 
 
 def test_priorities_are_spread_over_the_levels() -> None:

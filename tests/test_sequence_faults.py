@@ -26,6 +26,7 @@ FAULTS = {
     "502 of a proxy": (page(502), BEGINS_ANEW),
     "a dead backend": (triton_says(500, "Stub process 'm' is not healthy."), BEGINS_ANEW),
     "an error of the model's own": (triton_says(500, "division by zero"), BEGINS_ANEW),
+    "a refusal of the model's own": (triton_says(400, "x is too large"), BEGINS_ANEW),
     "a full queue": (triton_says(503, "Exceeds maximum queue size"), GOES_ON),
     "too many requests": (page(429), GOES_ON),
     "a model that is being loaded": (
@@ -61,7 +62,26 @@ async def test_a_fault_in_mid_sequence(triton: Triton, fault: str) -> None:
             assert [None if isinstance(each, str) else each for each in found] == expected
 
 
-@pytest.mark.parametrize("fault", [fault for fault, (_, expected) in FAULTS.items() if expected is not WITHOUT_IT][:-1])
+@pytest.mark.parametrize("fault", [fault for fault, (_, expected) in FAULTS.items() if expected is not BEGINS_ANEW])
+@in_a_loop
+async def test_in_an_ensemble_no_answer_proves_that_the_stateful_step_did_not_run(triton: Triton, fault: str) -> None:
+    """It may be another step's."""
+    async with (
+        proxied(triton, PASS, FAULTS[fault][0]) as proxy,
+        opened(proxy.url, "sequence_ensemble", sequence_start="true", **OPTIONS) as m,
+    ):
+        assert await m.sums((1, fault), (10, fault), (100, fault)) == BEGINS_ANEW
+        assert m.count("sequences_lost") == 1
+
+
+BEGINNINGS_AGAIN = [
+    fault
+    for fault, (step, expected) in FAULTS.items()
+    if expected is not WITHOUT_IT and not (step.kind == "status" and step.status == 400)
+]
+
+
+@pytest.mark.parametrize("fault", BEGINNINGS_AGAIN)
 @in_a_loop
 async def test_a_beginning_is_sent_again_like_any_other_request(triton: Triton, fault: str) -> None:
     options = {**OPTIONS, "timeout": "500 ms"}

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from loops import in_a_loop
 
-from pyflink_triton.errors import ExhaustedError, LostError, RowError, TritonError
+from pyflink_triton.errors import ExhaustedError, LostError, NoSequenceError, RowError, TritonError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.option_parsing import parse_options
 from pyflink_triton.scheduling import CORRID_MAXIMA, SequenceBatching
@@ -22,7 +22,7 @@ from pyflink_triton.sequence_state import SequenceFlags
 from pyflink_triton.sequences import Sequences
 
 Answer = Callable[["Server", int, SequenceFlags, "str | None"], Awaitable["str | None"]]
-NOT_STARTED = RowError("the model answered HTTP 400: must specify the START flag on the first request", status=400)
+NOT_STARTED = NoSequenceError("the model answered HTTP 400: must specify the START flag", status=400)
 
 
 async def answered(server: Server, row: int, flags: SequenceFlags, endpoint: str | None) -> str | None:
@@ -130,7 +130,7 @@ async def test_no_row_goes_without_a_beginning() -> None:
     assert again.server.flags == "S -"
 
 
-@pytest.mark.parametrize("error", [NOT_STARTED, LostError("cut off"), RowError("the model failed", status=500)])
+@pytest.mark.parametrize("error", [NOT_STARTED, LostError("cut off")])
 @in_a_loop
 async def test_what_is_lost_is_begun_anew_at_once(error: TritonError) -> None:
     task = Task(Server([answered, error]), sequence_start="true")
@@ -162,7 +162,7 @@ async def test_where_the_option_begins_the_row_after_a_loss_does() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [RowError("bad shape", status=400), ExhaustedError("too busy", status=503), RowError("large", status=413)]
+    "error", [RowError("the model 'START' answered: bad shape", status=400), ExhaustedError("too busy", status=503), RowError("large", status=413)]
 )
 @in_a_loop
 async def test_a_row_that_never_ran_costs_that_row(error: TritonError) -> None:
