@@ -76,7 +76,7 @@ class CircuitBreaker:
             self._trials += 1
         return self._era
 
-    def leave(self, ticket: int, failed: bool | None) -> None:
+    def leave(self, ticket: int | None, failed: bool | None) -> None:
         """Give a ticket back.
 
         Args:

@@ -52,18 +52,21 @@ class Client:
         """End every call under way and close the connections."""
         await self.transport.close()
 
-    async def signature(self) -> ModelSignature:
-        """Read what the model takes and gives, from the first endpoint that has it ready.
+    async def signature(self, base: str | None = None) -> ModelSignature:
+        """Read what the model takes and gives.
+
+        Args:
+            base: The base URL of an endpoint; None for the first one that has the model ready.
 
         Raises:
             UnavailableError: No server could be reached, or the model is not ready.
             JobError: There is no such model, or the server refuses us.
             SchemaError: The model's metadata is of a kind that this version does not know.
         """
-        *others, last = self._options.endpoints
-        for base in others:
+        *others, last = self._options.endpoints if base is None else [base]
+        for other in others:
             with contextlib.suppress(UnavailableError):
-                return await self._signature(base)
+                return await self._signature(other)
         return await self._signature(last)
 
     async def _signature(self, base: str) -> ModelSignature:

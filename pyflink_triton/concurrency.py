@@ -3,8 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Awaitable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+_Result = TypeVar("_Result")
+
+
+async def within(seconds: float, awaitable: Awaitable[_Result]) -> _Result:
+    """Await for so long, then end it and raise asyncio.TimeoutError.
+
+    A cancellation always ends it: ``asyncio.wait_for`` forgets one that comes with the result, before Python 3.12.
+    """
+    task = asyncio.ensure_future(awaitable)
+    try:
+        await asyncio.wait([task], timeout=seconds)
+        if not task.done():
+            raise asyncio.TimeoutError
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def await_all(coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:

@@ -40,7 +40,8 @@ class Delivery:
         options: The model's options.
         transport: What makes the calls; stays the caller's to close, after the delivery.
         metrics: Where calls are counted.
-        recheck: Called after a 400 or a 404; raises where the model is no longer the one that was planned.
+        recheck: Called with the base URL of an endpoint that answered 400 or 404, and the seconds that it may take;
+            raises where the model there is no longer the one that was planned.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Delivery:
         options: Options,
         transport: Transport,
         metrics: Metrics,
-        recheck: Callable[[], Awaitable[None]] | None = None,
+        recheck: Callable[[str, float], Awaitable[None]] | None = None,
     ) -> None:
         self._options = options
         self._transport = transport
@@ -124,7 +125,7 @@ class Delivery:
             if status in (401, 403) and self._transport.credentials.renew(generation):
                 free = "renewed"
             if status in (400, 404) and self._recheck is not None:
-                await self._recheck()
+                await self._recheck(endpoint.base, min(self._options.timeout, max(self._remaining(request), 0.0)))
         if behaviour.then is Then.JOB and free is None:
             raise behaviour.error(message, status=status)
         is_harmless = request.resend or not is_sent or free == "renewed"

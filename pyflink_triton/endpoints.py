@@ -92,7 +92,7 @@ class Endpoints:
         self._clock = clock
         self._last = 0
         self._tasks: dict[Endpoint | None, asyncio.Task[None]] = {}
-        self._changed = asyncio.Event()
+        self._changed: asyncio.Future[None] | None = None
         self.all: Sequence[Endpoint] = [self._endpoint(base) for base in options.endpoints]
         self._by_base = {endpoint.base: endpoint for endpoint in self.all}
         self._only = self.all[0] if len(self.all) == 1 else None
@@ -137,16 +137,16 @@ class Endpoints:
             key=lambda each: (each.aside_until > now or each is avoid, each.in_flight, order.index(each)),
         )
 
-    def leave(self, endpoint: Endpoint, ticket: int, failed: bool | None) -> None:
-        """A call gives its circuit breaker's ticket back; see ``CircuitBreaker.leave``."""
+    def leave(self, endpoint: Endpoint, ticket: int | None, failed: bool | None) -> None:
+        """A call gives its circuit breaker's ticket back, if it got one; see ``CircuitBreaker.leave``."""
         breaker = endpoint.breaker
         assert breaker is not None
         was_open, was_admitting = endpoint.is_open, breaker.admits
         breaker.leave(ticket, failed)
-        if endpoint.is_open and not was_open:
+        if opens := endpoint.is_open and not was_open:
             self._half_open_in(self._options.circuit_breaker_timeout, endpoint)
         self._tell_breakers()
-        if breaker.admits and not was_admitting:
+        if opens or (breaker.admits and not was_admitting):
             self.notify()
 
     def _half_open_in(self, seconds: float, endpoint: Endpoint) -> None:
@@ -179,13 +179,18 @@ class Endpoints:
         return self.all if fixed is None else [self._by_base[fixed]]
 
     async def change(self, seconds: float) -> None:
-        """Wait until an endpoint may have become free; raises asyncio.TimeoutError."""
-        await asyncio.wait_for(self._changed.wait(), seconds)
+        """Wait until what ``choose`` and ``waits_for_breakers`` say may have changed; raises asyncio.TimeoutError."""
+        if self._changed is None:
+            self._changed = asyncio.get_running_loop().create_future()
+        done, _ = await asyncio.wait([self._changed], timeout=seconds)
+        if not done:
+            raise asyncio.TimeoutError
 
     def notify(self) -> None:
         """Wake those that wait for a change."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+        if self._changed is not None:
+            self._changed.set_result(None)
+            self._changed = None
 
     def answered(self, endpoint: Endpoint) -> None:
         """The endpoint answered a request."""
@@ -221,11 +226,18 @@ class Endpoints:
         wait = self._options.retry_initial_backoff
         most = max(min(self._options.retry_max_backoff, _PROBE_SECONDS), wait)
         await asyncio.sleep(seconds)
-        while endpoint.is_open or not await self._probe(endpoint):
+        while endpoint.is_open or not await self._is_back(endpoint):
             await asyncio.sleep(wait * random.uniform(0.8, 1.0))
             wait = min(2 * wait, most)
         endpoint.reachable = True
         self.notify()
+
+    async def _is_back(self, endpoint: Endpoint) -> bool:
+        """Probe it; while its circuit breaker is half-open nothing else tries it, so a probe that fails is a trial."""
+        is_back, breaker = await self._probe(endpoint), endpoint.breaker
+        if not is_back and breaker is not None and breaker.state is State.HALF_OPEN:
+            self.leave(endpoint, breaker.enter(), True)
+        return is_back
 
     def watch(self) -> None:
         """Begin the health checks."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from pyflink_triton import mapping
 from pyflink_triton.client import Client
+from pyflink_triton.concurrency import await_all
 from pyflink_triton.delivery import Delivery
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.planning import Question, wait_until_ready
@@ -68,6 +69,9 @@ async def open_model(asked: Mapping[str, Any], metrics: Metrics) -> OpenedModel:
         columns = question.map(signature)
         check_parallelism(signature, options, task.get("parallelism", 1))
         guard = SignatureGuard(client.signature, signature)
+        if len(options.endpoints) > 1:
+            seconds = min(options.timeout, options.plan_check_timeout)
+            await await_all([guard.check(base, seconds) for base in options.endpoints])
         delivery = Delivery(options, client.transport, metrics, guard.check)
         if options.warmup:
             parameters = lone_sequence(signature.scheduling.sequences)

@@ -13,8 +13,9 @@ from pyflink_triton import mapping
 from pyflink_triton.calls import call_types
 from pyflink_triton.client import Client
 from pyflink_triton.columns import Column, check_count
+from pyflink_triton.concurrency import within
 from pyflink_triton.credentials import literal_secret
-from pyflink_triton.errors import TritonError, UnavailableError
+from pyflink_triton.errors import UnavailableError
 from pyflink_triton.mapping import check_declared, map_columns
 from pyflink_triton.option_parsing import check_defaults, parse_options
 from pyflink_triton.options import Options
@@ -177,7 +178,7 @@ async def _ask(options: Options, ask: Callable[[Client], Awaitable[_Answer]]) ->
     limit = options.plan_check_timeout
     try:
         async with Client(replace(options, timeout=min(options.timeout, limit))) as client:
-            return await asyncio.wait_for(ask(client), limit)
+            return await within(limit, ask(client))
     except asyncio.TimeoutError:
         raise UnavailableError(
             f"{options.endpoint} gave no answer within {format_duration(limit)}, the option 'plan-check-timeout'."
@@ -199,16 +200,24 @@ async def wait_until_ready(client: Client, options: Options) -> ModelSignature:
         UnavailableError: It was not ready in time.
         TritonError: It will never be.
     """
+    limit = options.warmup_timeout
+    last = UnavailableError(f"{' and '.join(options.endpoints)} gave no answer")
+
+    async def ask() -> ModelSignature:
+        nonlocal last
+        try:
+            return await client.signature()
+        except UnavailableError as error:
+            last = error
+            raise
+
+    again = AsyncRetrying(
+        retry=retry_if_exception_type(UnavailableError),
+        stop=stop_after_delay(limit),
+        wait=wait_random_exponential(multiplier=0.1, max=2.0),
+    )
     try:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(UnavailableError),
-            stop=stop_after_delay(options.warmup_timeout),
-            wait=wait_random_exponential(multiplier=0.1, max=2.0),
-        ):
-            with attempt:
-                return await client.signature()
-    except RetryError as error:
-        last = error.last_attempt.exception()
-        limit = format_duration(options.warmup_timeout)
-        raise UnavailableError(f"{last} (waited for {limit}, the option 'warmup-timeout')") from None
-    raise TritonError("unreachable: the loop above returns or raises")
+        # Without any time for more it is asked once.
+        return await (within(limit, again(ask)) if limit else ask())
+    except (RetryError, UnavailableError, asyncio.TimeoutError):
+        raise UnavailableError(f"{last} (waited for {format_duration(limit)}, the option 'warmup-timeout')") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -89,6 +90,7 @@ class Predictor:
         self._signature = signature
         self._has_batch_axis = signature.has_batch_axis
         self._bytes_per_request = options.max_request_bytes
+        self._most_at_once = options.max_in_flight_requests
         scheduling = signature.scheduling
         ins, outs = ([binding.tensor for binding in side] for side in (columns.inputs, columns.outputs))
         self._writer = RequestWriter(ins, outs, scheduling.parameters(options.priority))
@@ -120,11 +122,8 @@ class Predictor:
         if self._sequences is not None:
             await self._sequences.predict(inputs, sent, partial(self._send_row, batch), batch.errors.setdefault)
             sent = sent[:0]
-        requests = list(self._split(batch.columns, sent)) if len(sent) else []
-        if len(requests) == 1:
-            await self._request(batch, requests[0])
-        elif requests:
-            await await_all([self._request(batch, rows) for rows in requests])
+        if len(sent):
+            await self._requests(batch, self._split(batch.columns, sent))
         outputs = assemble(self._columns.outputs, batch.parts, batch.rows, batch.errors, batch.fail)
         errors = batch.errors
         if arrays is not None:
@@ -146,6 +145,20 @@ class Predictor:
         )
         columns = self._policy.complete(outputs, errors)
         return Prediction(pa.record_batch(columns, names=self._output_names), {} if is_covered else errors)
+
+    async def _requests(self, batch: _Batch, requests: Iterator[Ints]) -> None:
+        """Send a batch's requests: an array as a batch may make more than should be written at once."""
+
+        async def send(rows: Ints) -> None:
+            await self._request(batch, rows)
+            for more in requests:
+                await self._request(batch, more)
+
+        first = list(islice(requests, self._most_at_once))
+        if len(first) == 1:
+            await send(first[0])
+        else:
+            await await_all([send(rows) for rows in first])
 
     async def _request(self, batch: _Batch, rows: Ints) -> None:
         def write(part: Ints) -> Request:

@@ -110,18 +110,24 @@ def read_planned(planned: Mapping[str, Any]) -> ModelSignature:
     return ModelSignature(inputs=inputs, outputs=outputs, **kept)
 
 
-def check_unchanged(planned: ModelSignature, served: ModelSignature) -> None:
+def check_unchanged(planned: ModelSignature, served: ModelSignature, base: str | None = None) -> None:
     """Check that the server's model is still what the statement was planned with.
 
     The size of its batches may change; whether it has a batch axis may not.
 
+    Args:
+        planned: The signature that the statement was planned with.
+        served: The signature now.
+        base: The base URL of the endpoint that serves it, for the message.
+
     Raises:
         SignatureError: It is not; the message holds both.
     """
+    at = f" at {base}" if base else ""
     if _essence(planned) != _essence(served):
         raise SignatureError(
-            f"the signature of the server's model '{served.name}' has changed: it was {planned} when the statement was "
-            f"planned, and is {served} now. Plan the statement again, or pin the version with the option "
+            f"the signature of the server's model '{served.name}' has changed{at}: it was {planned} when the statement "
+            f"was planned, and is {served} now. Plan the statement again, or pin the version with the option "
             "'model-version'"
         )
 

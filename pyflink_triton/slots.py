@@ -71,21 +71,17 @@ class Slots:
         waiter = asyncio.get_running_loop().create_future()
         queue.append(waiter)
         try:
-            if seconds is None:
-                await waiter
-            else:
-                await asyncio.wait_for(asyncio.shield(waiter), max(seconds, 0.0))
-        except BaseException as error:
-            if waiter.done() and not waiter.cancelled():
+            # Not wait_for, which before Python 3.12 forgets a cancellation that comes with the slot.
+            await asyncio.wait([waiter], timeout=None if seconds is None else max(seconds, 0.0))
+        except BaseException:
+            if waiter.done():
                 self.give()
             else:
-                waiter.cancel()
-                if waiter in queue:
-                    queue.remove(waiter)
-            if isinstance(error, asyncio.TimeoutError):
-                return False
+                queue.remove(waiter)
             raise
-        return True
+        if not waiter.done():
+            queue.remove(waiter)
+        return waiter.done()
 
     def give(self) -> None:
         """Give a slot back."""
@@ -123,7 +119,5 @@ class Slots:
 
     def _wake(self) -> None:
         while (queue := self._first or self._waiting) and self._taken < self.limit:
-            waiter = queue.popleft()
-            if not waiter.done():
-                self._taken += 1
-                waiter.set_result(None)
+            self._taken += 1
+            queue.popleft().set_result(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -98,7 +99,9 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
-            skip_auto_headers=["User-Agent", "Accept", "Accept-Encoding"],
+            # Without it a server may compress as it likes.
+            headers={"Accept-Encoding": "gzip, deflate" if self._expected else "identity"},
+            skip_auto_headers=["User-Agent", "Accept"],
         )
 
     async def close(self) -> None:
@@ -141,8 +144,6 @@ class Transport:
             ContractError: The answer is larger than allowed, or compressed in a way that was not asked for.
         """
         sent_headers = self.credentials.headers if headers is None else {**self.credentials.headers, **headers}
-        if self._expected:
-            sent_headers = {**sent_headers, "Accept-Encoding": "gzip, deflate"}
         more: dict[str, Any] = {}
         if timeout is not None:
             more["timeout"] = aiohttp.ClientTimeout(total=timeout)
@@ -182,13 +183,22 @@ class Transport:
         encoding = response.headers.get("Content-Encoding", "identity").lower()
         if encoding == "identity":
             return content
+        if response.status != 200:
+            # What it says is that; without its words where they cannot be read.
+            with contextlib.suppress(ContractError):
+                return await _decompress(content, encoding, limit)
+            return b""
         if encoding not in self._expected:
             raise ContractError(
                 f"the server answered with a {encoding[:40]!r} body that was not asked for", status=response.status
             )
-        if len(content) > _ASIDE_BYTES:
-            return await asyncio.to_thread(decompress, content, encoding, limit)
-        return decompress(content, encoding, limit)
+        return await _decompress(content, encoding, limit)
+
+
+async def _decompress(content: bytes, encoding: str, limit: int) -> bytes:
+    if len(content) > _ASIDE_BYTES:
+        return await asyncio.to_thread(decompress, content, encoding, limit)
+    return decompress(content, encoding, limit)
 
 
 def _call_error(error: BaseException, body: Body | None) -> CallError:

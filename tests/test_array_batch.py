@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -42,6 +43,25 @@ def test_arrays_go_round_and_requests_close_at_the_models_batch(batch: int) -> N
     rows = [[1, 2, 3], [], None, [4], [5, 6, 7, 8]]
     assert run(made, ("ARRAY<BIGINT>", rows)) == ([rows], {})
     assert [shape[0] for shape in echo.shapes] == {1: [1] * 8, 2: [2] * 4, 64: [8]}[batch]
+
+
+def test_no_more_requests_are_written_than_may_be_in_flight() -> None:
+    under_way = most = 0
+
+    class Counting(Echo):
+        async def infer(self, header: bytes, tensors: Sequence[memoryview]) -> tuple[Mapping[str, str], bytes]:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0)
+            under_way -= 1
+            return await super().infer(header, tensors)
+
+    values = list(range(1000))
+    server = Counting()
+    made = predictor(identity(X, max_batch_size=1), server, ["ARRAY<BIGINT>"], max_in_flight_requests="3")
+    assert run(made, ("ARRAY<BIGINT>", [values])) == ([[values]], {})
+    assert (len(server.requests), most) == (1000, 3)
 
 
 def test_texts_and_scalars_that_repeat_go_round() -> None:

@@ -27,6 +27,7 @@ from pyflink_triton.errors import (
 )
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.option_parsing import parse_options
+from pyflink_triton.planning import wait_until_ready
 from pyflink_triton.signature import ModelSignature
 from pyflink_triton.signature_guard import SignatureGuard
 from pyflink_triton.warmup import warm_up
@@ -56,7 +57,8 @@ def test_nothing_is_sent_that_nobody_asked_for(triton: Triton) -> None:
 
     (call,) = through(triton, proxied(triton), work).inferences
     names = {line.partition(b":")[0].decode().lower() for line in call.head.strip().split(b"\r\n")[1:]}
-    assert names == {"host", "content-type", "content-length", "inference-header-content-length"}
+    assert names == {"host", "content-type", "content-length", "inference-header-content-length", "accept-encoding"}
+    assert header(call, "Accept-Encoding") == "identity"  # without it a gateway may compress as it likes
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
@@ -293,7 +295,7 @@ class Described:
         self._found = list(found)
         self.asked = 0
 
-    async def __call__(self) -> ModelSignature:
+    async def __call__(self, base: str) -> ModelSignature:
         self.asked += 1
         found = self._found.pop(0) if len(self._found) > 1 else self._found[0]
         if isinstance(found, Exception):
@@ -308,17 +310,82 @@ def test_a_changed_signature_is_found_by_one_look_for_many_refusals() -> None:
     async def main() -> None:
         described = Described(old, UnavailableError("away"), new)
         guard = SignatureGuard(described, old, lambda: now[0])
-        await asyncio.gather(*[guard.check() for _ in range(20)])
+        await asyncio.gather(*[guard.check("http://a", 10.0) for _ in range(20)])
         assert described.asked == 1
         now[0] = 5.0
-        await guard.check()  # away
-        await guard.check()
+        await guard.check("http://a", 10.0)  # away
+        await guard.check("http://a", 10.0)
         assert described.asked == 2
         now[0] = 5.5
-        with pytest.raises(SignatureError, match="takes 8 rows in a request, and took 64"):
-            await guard.check()
+        with pytest.raises(SignatureError, match="at http://a: it takes 8 rows in a request, and took 64"):
+            await guard.check("http://a", 10.0)
 
     asyncio.run(main())
+
+
+def test_the_signature_is_looked_at_where_the_refusal_came_from(triton: Triton) -> None:
+    asked: list[str] = []
+
+    async def recheck(base: str, _: float) -> None:
+        asked.append(base)
+        raise SignatureError("it has changed")
+
+    async def work(one: Model) -> None:
+        one.delivery._recheck = recheck
+        for _ in range(4):
+            await one.answers(1)
+
+    refusing = proxied(triton, always=page(400))
+
+    async def main() -> None:
+        async with proxied(triton) as other, refusing, model(f"{other.url},{refusing.url}", triton.http_url) as one:
+            with pytest.raises(SignatureError):
+                await work(one)
+
+    asyncio.run(main())
+    assert asked == [refusing.url]
+
+
+def test_a_look_at_the_signature_takes_no_longer_than_the_rows_have(triton: Triton) -> None:
+    async def never(_: str) -> ModelSignature:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async def work(one: Model) -> None:
+        one.delivery._recheck = SignatureGuard(never, ModelSignature("m", (), (), 64)).check
+        began = asyncio.get_running_loop().time()
+        assert await one.answers(1) == [None]
+        assert asyncio.get_running_loop().time() - began < 30
+
+    through(triton, proxied(triton, always=page(400)), work, timeout="200 ms", total_timeout="400 ms")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br"])
+def test_a_fault_that_comes_compressed_is_the_fault_that_its_status_says(triton: Triton, encoding: str) -> None:
+    async def work(one: Model) -> None:
+        assert await one.answers(1) == [1]
+
+    busy = page(503, f"Content-Encoding: {encoding}")
+    assert len(through(triton, proxied(triton, busy, busy), work).inferences) == 3
+
+
+@pytest.mark.parametrize("seconds", ["300 ms", "0 ms"])
+def test_a_job_waits_for_a_server_that_never_answers_no_longer_than_warmup_timeout(seconds: str) -> None:
+    async def main() -> None:
+        async with await asyncio.start_server(_hang, "127.0.0.1", 0) as server:
+            host, port = server.sockets[0].getsockname()
+            written = {"endpoint": f"http://{host}:{port}", "model-name": "m", "warmup-timeout": seconds}
+            options = parse_options({**written, "timeout": "60 s" if seconds != "0 ms" else "100 ms"})
+            async with Client(options) as client:
+                with pytest.raises(UnavailableError, match="the option 'warmup-timeout'"):
+                    await asyncio.wait_for(wait_until_ready(client, options), 30)
+
+    asyncio.run(main())
+
+
+async def _hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
 
 
 def test_a_refusal_looks_at_the_signature_once(triton: Triton) -> None:

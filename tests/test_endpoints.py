@@ -217,6 +217,56 @@ def test_one_probe_at_a_time_asks_until_an_endpoint_is_back() -> None:
     asyncio.run(main())
 
 
+def test_an_opening_breaker_tells_those_that_wait() -> None:
+    async def main() -> None:
+        many = endpoints(Clock(), count=1, circuit_breaker_enabled="true")
+        (only,) = many.all
+        many.unreachable(only)
+        waiting = asyncio.ensure_future(many.change(30))
+        await asyncio.sleep(0)
+        fail(many, only, 10)
+        await asyncio.wait_for(waiting, 10)
+        assert many.waits_for_breakers(None)
+        await many.close()
+
+    asyncio.run(main())
+
+
+def test_a_breaker_stays_open_while_probes_find_the_endpoint_away() -> None:
+    clock, asked = Clock(), 0
+
+    async def probe(_: Endpoint) -> bool:
+        nonlocal asked
+        asked += 1
+        return False
+
+    async def main() -> None:
+        many = endpoints(clock, count=1, probe=probe, circuit_breaker_enabled="true", retry_initial_backoff="1 ms")
+        (only,) = many.all
+        fail(many, only, 10)
+        many.unreachable(only)
+        for _ in range(3):
+            clock.now += 60.0  # its time is over: half-open, which a probe that fails ends
+            before = asked
+            while asked == before or not only.is_open:
+                await asyncio.sleep(0.001)
+            assert many.waits_for_breakers(None)
+        assert only.breaker is not None
+        assert only.breaker.openings == 1
+        await many.close()
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def fail(many: Endpoints, endpoint: Endpoint, times: int) -> None:
+    """Let so many calls fail by the server's fault."""
+    assert endpoint.breaker is not None
+    tickets = [endpoint.breaker.enter() for _ in range(times)]
+    for ticket in tickets:
+        assert ticket is not None
+        many.leave(endpoint, ticket, True)
+
+
 def test_health_checks_find_an_endpoint_that_is_away_before_a_request_does() -> None:
     async def main() -> None:
         many = endpoints(Clock(), count=1, health_check_interval="10 ms")
@@ -294,6 +344,21 @@ def test_slots_are_given_in_order_and_first_to_those_that_were_sent_before() -> 
         return order
 
     assert asyncio.run(main()) == ["c", "d", "a", "b"]
+
+
+def test_a_cancellation_that_comes_with_the_slot_is_not_forgotten() -> None:
+    async def main() -> None:
+        slots = Slots(1, 30.0)
+        assert slots.try_take()
+        task = asyncio.ensure_future(slots.take(True, 10.0))
+        await asyncio.sleep(0)
+        slots.give()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert slots.taken == 0
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("how", ["time", "cancel"])

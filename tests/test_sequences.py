@@ -162,7 +162,12 @@ async def test_where_the_option_begins_the_row_after_a_loss_does() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [RowError("the model 'START' answered: bad shape", status=400), ExhaustedError("too busy", status=503), RowError("large", status=413)]
+    "error",
+    [
+        RowError("the model 'START' answered: bad shape", status=400),
+        ExhaustedError("too busy", status=503),
+        RowError("large", status=413),
+    ],
 )
 @in_a_loop
 async def test_a_row_that_never_ran_costs_that_row(error: TritonError) -> None:
