@@ -175,6 +175,10 @@ def _transport() -> Iterator[Case]:
 def _statuses() -> Iterator[Case]:
     for status in (408, 429, 503, 504, 507, 520):
         yield from _passing(f"HTTP {status}", page(status), "answered by a proxy", f"HTTP {status}")
+    for coding, body in (("gzip", gzip.compress(b"<p>come back later</p>")), ("br", b"\x0b\x02\x80?\x03")):
+        step = Step("status", 503, body, (f"Content-Encoding: {coding}",))
+        words = "come back later" if coding == "gzip" else "HTTP 503"
+        yield from _passing(f"HTTP 503, its page in {coding}", step, "answered by a gateway", words)
     busy = "Exceeds maximum queue size"
     yield from _passing("503, the queue is full", triton_says(503, busy), "Triton's own answer", busy)
     late = "Request timeout expired"
