@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from doors import DOORS, Door, Model
 from fault_places import places_of
 from faults import CASES, OPTIONS, POISON, Case
+from soak import IS_SOAK
 from triton import Triton
 
-IS_SOAK = bool(os.environ.get("PYFLINK_TRITON_SOAK"))
 CORE = (
     "the server is away for a while",
     "a reset before the answer, once",
@@ -30,7 +28,7 @@ CORE = (
 )
 
 
-#: Each door with some of the faults, and each fault at some of the doors; in full under PYFLINK_TRITON_SOAK.
+#: Each door with some of the faults, and each fault at some of the doors; in full in the soak.
 PAIRS = [
     pytest.param(door, case, id=f"{' '.join(door)} {case.fault}")
     for d, door in enumerate(DOORS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import os
 import struct
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -16,12 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from fakes import Echo, identity, predictor
+from soak import IS_SOAK
 
 from pyflink_triton.datatypes import DATATYPES
 from pyflink_triton.signature import TensorSpec
 from pyflink_triton.sqltypes import parse_type
 
-SEEDS = range(20 if os.environ.get("PYFLINK_TRITON_SOAK") else 4)
+SEEDS = range(20 if IS_SOAK else 4)
 BATCHES = 100
 RANGES = {
     **{f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,20 +13,19 @@ from flink_session import create_model, session, view
 from job_metrics import counters, rest
 from py4j.protocol import Py4JJavaError
 from pyflink.table import TableEnvironment
+from soak import some
 from triton import Triton
 from waiting import wait_for
 
 from pyflink_triton.server.ports import choose
 
-IS_SOAK = bool(os.environ.get("PYFLINK_TRITON_SOAK"))
 #: Nobody is there when the job starts: it waits for `warmup-timeout` and fails; a fault of rows comes later.
 AT_THE_START = {
     "connection refused": "Connection refused",
     "the host has no address": "has no address",
     "nobody answers the connection": "timed out",
 }
-#: Every third of them, and all under PYFLINK_TRITON_SOAK: a job each takes its time.
-IN_THE_JOB = [case for case in CASES if case.fault not in AT_THE_START][:: None if IS_SOAK else 3]
+IN_THE_JOB = some([case for case in CASES if case.fault not in AT_THE_START], 3)
 QUERY = "SELECT n, y, why FROM ML_PREDICT(TABLE rows_in, MODEL m, DESCRIPTOR(x))"
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from cluster import Cluster, standalone_cluster
 from flink_session import read_lines
+from soak import IS_SOAK
 from triton import Triton
 from waiting import wait_for
 
 import pyflink_triton
 
-IS_SOAK = bool(os.environ.get("PYFLINK_TRITON_SOAK"))
 KILLS = 20 if IS_SOAK else 3
 ROWS = 400_000 if IS_SOAK else 60_000
 FILES = 40

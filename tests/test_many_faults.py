@@ -14,10 +14,10 @@ from faults import PASS, Step, page, triton_says
 from flink_session import create_model, read_lines, session
 from jobs import busy, numbers_and_answers, running, workers
 from pyflink.java_gateway import get_gateway
+from soak import IS_SOAK
 from triton import Triton
 from waiting import wait_for
 
-IS_SOAK = bool(os.environ.get("PYFLINK_TRITON_SOAK"))
 ROWS = 100_000 if IS_SOAK else 20_000
 ROWS_PER_CALL = 8
 CALLS = ROWS // ROWS_PER_CALL

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import pytest
 from flink_session import collect, collect_exactly, create_model, session, view
 from pyflink.table import TableEnvironment
+from soak import some
 from triton import Triton
-from type_cases import F32, I8, I32, NATURAL, SHAPES, WIDENED, Case
+from type_cases import F32, I8, I32, KINDS, SHAPES
 
 MODES = ("streaming", "batch")
 
@@ -35,22 +37,20 @@ def predict(
     return [value for _, value in sorted(rows, key=lambda row: int(row[0]))]
 
 
-@pytest.mark.parametrize("batch", ["", "_nobatch"])
-@pytest.mark.parametrize("shape", list(SHAPES))
-@pytest.mark.parametrize("cases", [NATURAL, WIDENED], ids=["natural", "widened"])
+@pytest.mark.parametrize(("kind", "shape", "batch"), some(list(product(KINDS, SHAPES, ["", "_nobatch"])), 3))
 def test_every_type_goes_to_the_server_and_back(
-    env: TableEnvironment, triton: Triton, cases: tuple[Case, ...], shape: str, batch: str
+    env: TableEnvironment, triton: Triton, kind: str, shape: str, batch: str
 ) -> None:
     """One row for each value of each type, and a row with a NULL in each column."""
-    around, wrap = SHAPES[shape]
+    cases, (around, wrap) = KINDS[kind], SHAPES[shape]
     columns = [wrap(case.values) for case in cases]
     rows = [[column[n % len(column)] for column in columns] for n in range(max(map(len, columns)))]
     with_null = [[*rows[0][:n], None, *rows[0][n + 1 :]] for n in range(len(cases))]
     types = {"n": "INT", **{f"in_{case.datatype}": around.format(case.given) for case in cases}}
     view(env, "rows_in", types, [(n, *row) for n, row in enumerate([*rows, *with_null])])
     inputs, outputs = (
-        ", ".join(f"{side}_{case.datatype} {around.format(getattr(case, kind))}" for case in cases)
-        for side, kind in (("in", "given"), ("out", "answered"))
+        ", ".join(f"{side}_{case.datatype} {around.format(getattr(case, which))}" for case in cases)
+        for side, which in (("in", "given"), ("out", "answered"))
     )
     create_model(env, "types", triton.http_url, f"types{shape}{batch}", inputs, outputs)
     arguments = ", ".join(list(types)[1:])

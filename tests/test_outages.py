@@ -6,7 +6,6 @@ No job here may restart: each row must come through the operator's one life.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import threading
@@ -22,12 +21,12 @@ from flink_session import create_model, read_lines, session
 from jobs import assert_gone, busy, numbers_and_answers, running, workers
 from model_repository import MODELS, Model, Tensor, write_repository
 from pyflink.java_gateway import get_gateway
+from soak import IS_SOAK
 from triton import ARGUMENTS, Triton, call
 from waiting import wait_for
 
 from pyflink_triton.server import TritonServer
 
-IS_SOAK = bool(os.environ.get("PYFLINK_TRITON_SOAK"))
 #: How long the server is away.
 AWAY_SECONDS = 30.0 if IS_SOAK else 3.0
 ROWS_PER_SECOND = 500

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from flink_session import create_model, read_lines, session
+from soak import IS_SOAK
 from triton import Triton
 
-IS_SOAK = bool(os.environ.get("PYFLINK_TRITON_SOAK"))
-
 #: Rows at each operator capacity: a small one lets few rows through in a second.
-ROWS = {1: 200, 10: 2_000, 100: 20_000, 1000: 100_000}
+ROWS = {1: 200, 10: 1_000, 100: 10_000, 1000: 50_000}
 SOAK_ROWS = {1: 1_000, 10: 20_000, 100: 100_000, 1000: 100_000}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 import pickle
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,14 @@ from flink_session import collect_exactly, data_type, read_lines, session, view
 from pyflink.table import DataTypes, Schema, Table, TableEnvironment
 from pyflink.table.expressions import col, lit
 from pyflink.table.udf import udf
+from soak import IS_SOAK, some
 from triton import Triton
-from type_cases import NATURAL, SHAPES, WIDENED, Case
+from type_cases import KINDS, SHAPES
 
 import pyflink_triton
 from pyflink_triton.errors import OptionError, SchemaError, TritonError
 from pyflink_triton.table.provider import TritonModelProvider
 
-IS_SOAK = bool(os.environ.get("PYFLINK_TRITON_SOAK"))
 DOORS = ("scalar_function", "async_scalar_function")
 BATCHED = {"table__exec__async_scalar__max_concurrent_operations": "2000"}
 
@@ -47,22 +47,21 @@ def door(request: pytest.FixtureRequest) -> tuple[TableEnvironment, str]:
     return session(mode, with_jar=False), kind
 
 
-@pytest.mark.parametrize("shape", list(SHAPES))
-@pytest.mark.parametrize("cases", [NATURAL, WIDENED], ids=["natural", "widened"])
+@pytest.mark.parametrize(("types", "shape"), some(list(product(KINDS, SHAPES)), 3))
 def test_every_type_goes_to_the_server_and_back(
-    door: tuple[TableEnvironment, str], triton: Triton, cases: tuple[Case, ...], shape: str
+    door: tuple[TableEnvironment, str], triton: Triton, types: str, shape: str
 ) -> None:
     """One row for each value of each type and a row with a NULL in each column; the outputs are a ROW."""
     env, kind = door
-    around, wrap = SHAPES[shape]
+    cases, (around, wrap) = KINDS[types], SHAPES[shape]
     columns = [wrap(case.values) for case in cases]
     rows = [[column[n % len(column)] for column in columns] for n in range(max(map(len, columns)))]
     with_null = [[*rows[0][:n], None, *rows[0][n + 1 :]] for n in range(len(cases))]
     names = [f"in_{case.datatype}" for case in cases]
-    types = {name: around.format(case.given) for name, case in zip(names, cases, strict=True)}
+    inputs = {name: around.format(case.given) for name, case in zip(names, cases, strict=True)}
     outputs = {f"out_{case.datatype}": around.format(case.answered) for case in cases}
-    view(env, "rows_in", {"n": "INT", **types}, [(n, *row) for n, row in enumerate([*rows, *with_null])])
-    function = getattr(provider(triton.http_url, f"types{shape}", types, outputs), kind)()
+    view(env, "rows_in", {"n": "INT", **inputs}, [(n, *row) for n, row in enumerate([*rows, *with_null])])
+    function = getattr(provider(triton.http_url, f"types{shape}", inputs, outputs), kind)()
     answered = env.from_path("rows_in").select(col("n"), function(*map(col, names)).alias("r"))
     flat = answered.select(col("n"), *(col("r").get(name).alias(name) for name in outputs))
     try:

@@ -70,3 +70,4 @@ SHAPES: dict[str, tuple[str, Callable[[list[Any]], list[Any]]]] = {
     "_matrix": ("ARRAY<ARRAY<{}>>", lambda values: [[(values * 3)[:3], (values * 3)[-3:]]]),
     "_nested": ("ARRAY<ARRAY<{}>>", lambda values: [[values], [values, values[::-1]], []]),
 }
+KINDS = {"natural": NATURAL, "widened": WIDENED}
