@@ -72,11 +72,11 @@ class Slots:
         queue.append(waiter)
         try:
             # Not wait_for, which before Python 3.12 forgets a cancellation that comes with the slot.
-            await asyncio.wait([waiter], timeout=None if seconds is None else max(seconds, 0.0))
+            await (waiter if seconds is None else asyncio.wait([waiter], timeout=max(seconds, 0.0)))
         except BaseException:
-            if waiter.done():
+            if waiter.done() and not waiter.cancelled():
                 self.give()
-            else:
+            elif waiter in queue:
                 queue.remove(waiter)
             raise
         if not waiter.done():
@@ -119,5 +119,7 @@ class Slots:
 
     def _wake(self) -> None:
         while (queue := self._first or self._waiting) and self._taken < self.limit:
-            self._taken += 1
-            queue.popleft().set_result(None)
+            waiter = queue.popleft()
+            if not waiter.done():
+                self._taken += 1
+                waiter.set_result(None)
