@@ -154,7 +154,8 @@ def test_more_rows_than_the_operator_holds(mode: str, request: pytest.FixtureReq
     env: TableEnvironment = request.getfixturevalue(mode)
     env.execute_sql(
         "CREATE TEMPORARY TABLE many (id BIGINT) WITH ('connector' = 'datagen', 'fields.id.kind' = 'sequence', "
-        f"'fields.id.start' = '1', 'fields.id.end' = '{MANY}', 'rows-per-second' = '10000000')"
+        f"'fields.id.start' = '1', 'fields.id.end' = '{MANY}', 'number-of-rows' = '{MANY}', "
+        "'rows-per-second' = '10000000')"
     )
     sink(env, f"answers_{mode}", tmp_path / "answers", "id BIGINT, y BIGINT")
     env.execute_sql(f"INSERT INTO answers_{mode} SELECT id, pairing(id) FROM many").wait()
