@@ -4,6 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 INSTALLED := .venv/installed
+FILES ?= $(sort $(wildcard tests/test_*.py))
 SHIM := java-shim/pom.xml java-shim/hatch_build.py $(shell find java-shim/src/main -type f 2>/dev/null)
 
 .PHONY: help tools jar demo test test-java test-python soak bench lint clean
@@ -37,8 +38,11 @@ test-java: tools
 test-python: tools $(INSTALLED)
 	$(BIN)/pytest
 
-soak: tools $(INSTALLED) ## every test, the long ones in full
-	PYFLINK_TRITON_SOAK=1 $(BIN)/pytest -s --durations=25
+# A process for each file: a local Flink keeps some classes of each of its jobs, which fill a JVM after some 480.
+soak: tools $(INSTALLED) ## every test, the long ones in full; FILES=... for some of them
+	@failed=; for file in $(FILES); do \
+		PYFLINK_TRITON_SOAK=1 $(BIN)/pytest -q -s --durations=3 $$file || failed="$$failed $$file"; \
+	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 bench: tools $(INSTALLED) ## rows a second and latency, beside raw tritonclient
 	$(BIN)/python benchmarks/throughput.py
