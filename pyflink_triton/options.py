@@ -213,6 +213,11 @@ class Options:
         """``total_timeout``, or what it is where the user has not set it."""
         return self.total_timeout if self.total_timeout is not None else max(150.0, 1.2 * self.timeout)
 
+    def within(self, seconds: float) -> Options:
+        """The same, but no row takes longer than this."""
+        rows, call = min(self.row_timeout, seconds), min(self.timeout, seconds)
+        return dataclasses.replace(self, total_timeout=rows, timeout=call)
+
 
 #: Every option by its key, in the order of the documentation.
 OPTIONS: dict[str, Option] = {

@@ -59,6 +59,8 @@ class Question:
             check_count(inputs, arguments)
             arguments = tuple(parse_type(text, column.name) for text, column in zip(arguments, inputs, strict=True))
         options = parse_options(asked["options"], asked.get("runtime_options"))
+        if asked.get("limit") is not None:
+            options = options.within(asked["limit"] / 1000)
         return Question(asked["model"], options, inputs, _columns(asked["output"]), arguments)
 
     def map(self, signature: ModelSignature) -> mapping.Mapping:
@@ -124,6 +126,13 @@ async def call(asked: Mapping[str, Any]) -> dict[str, Any]:
     inputs, outputs = call_types(declared.inputs, declared.outputs, asked["arguments"], declared.options)
     checked = await check(replace(declared, inputs=inputs, outputs=outputs))
     answer = {"input": _written(inputs), "output": _written(outputs), **checked}
+    options = declared.options
+    if isinstance(options.sequence_start, str) or isinstance(options.sequence_end, str):
+        answer["no_nulls"] = (
+            f"Model '{declared.model}': in streaming Flink answers a row with a NULL before the model is asked, and so "
+            "the beginning or the end of a sequence would be lost. Give arguments that are NOT NULL, as COALESCE makes "
+            "them, or use ML_PREDICT"
+        )
     if declared.options.sequence_id is not None:
         answer["no_retry"] = (
             f"Model '{declared.model}': a row that Flink repeats would be in its sequence twice. "

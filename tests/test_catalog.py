@@ -117,13 +117,32 @@ def test_tables_views_and_databases_are_held(env: TableEnvironment) -> None:
     env.execute_sql("DROP DATABASE other CASCADE")
 
 
-def test_a_temporary_model_needs_its_columns_and_works(env: TableEnvironment) -> None:
+def test_a_created_model_in_other_letters_is_another_model(env: TableEnvironment) -> None:
+    env.execute_sql("CREATE MODEL Pairing " + WITH.format("identity_int64"))
+    assert sorted(collect(env, "SELECT pairing(x), Pairing(x) FROM t")) == [(4, 1), (7, 2)]
+    env.execute_sql("DROP MODEL Pairing")
+
+
+def test_a_temporary_model_shadows_the_servers_as_a_function_too(env: TableEnvironment) -> None:
+    env.execute_sql("CREATE TEMPORARY MODEL identity_int64 " + WITH.format("pairing"))
+    for query in (
+        "SELECT identity_int64(x) FROM t",
+        "SELECT y FROM ML_PREDICT(TABLE t, MODEL identity_int64, DESCRIPTOR(x))",
+    ):
+        assert sorted(collect(env, query)) == [(4,), (7,)]
+    env.execute_sql("DROP TEMPORARY MODEL identity_int64")
+    assert sorted(collect(env, "SELECT identity_int64(x) FROM t")) == [(1,), (2,)]
+    with pytest.raises(Exception, match="Did you mean 'timeout'"):
+        env.execute_sql("CREATE TEMPORARY MODEL wrong WITH ('provider' = 'triton', 'tmeout' = '1s')")
+
+
+def test_a_temporary_model_with_columns_of_its_own_works(env: TableEnvironment) -> None:
     env.execute_sql(
         "CREATE TEMPORARY MODEL brief INPUT (x BIGINT) OUTPUT (y BIGINT) WITH ('provider' = 'triton', "
         f"'endpoint' = '{_endpoint(env)}', 'model-name' = 'identity_int64')"
     )
     rows = collect(env, "SELECT y FROM ML_PREDICT(TABLE t, MODEL brief, DESCRIPTOR(x))")
-    assert sorted(rows) == [(1,), (2,)]
+    assert sorted(rows) == sorted(collect(env, "SELECT brief(x) FROM t")) == [(1,), (2,)]
     env.execute_sql("DROP TEMPORARY MODEL brief")
 
 

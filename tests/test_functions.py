@@ -154,6 +154,71 @@ def test_a_wrong_call_is_refused_while_planning(sql: Sessions, query: str, messa
         sql.env.explain_sql(query)
 
 
+WITH = "WITH ('provider' = 'triton', 'model-name' = '{}', {})"
+
+
+def test_a_number_that_the_tensor_cannot_hold_is_its_rows_error_wherever_it_comes_from(sql: Sessions) -> None:
+    sql.env.execute_sql("CREATE MODEL floats " + WITH.format("identity_fp32", "'default-value' = '-1'"))
+    view(sql.env, "wide", {"x": "BIGINT"}, [(16777216,), (16777217,)])
+    for argument, expected in (
+        ("x", [-1.0, 16777216.0]),
+        ("identity_int64(x)", [-1.0, 16777216.0]),
+        ("16777217", [-1.0, -1.0]),
+        ("16777216", [16777216.0, 16777216.0]),
+    ):
+        assert sql.rows(f"SELECT floats({argument}) FROM wide") == expected, argument
+    sql.env.drop_temporary_view("wide")
+    sql.env.execute_sql("DROP MODEL floats")
+
+
+SLOW_ROW = "SELECT y FROM ML_PREDICT(TABLE waiting, MODEL late, DESCRIPTOR(x){})"
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        (SLOW_ROW.format(", MAP['timeout', '2s']"), {}),
+        (SLOW_ROW.format(""), {"table.exec.async-ml-predict.timeout": "2 s"}),
+        ("SELECT late(x) FROM waiting", {"table.exec.async-scalar.timeout": "2 s"}),
+    ],
+)
+def test_a_shorter_time_out_of_flinks_is_the_rows_and_not_the_jobs(
+    triton: Triton, query: str, options: dict[str, str]
+) -> None:
+    env = session()
+    env.execute_sql(f"CREATE CATALOG triton WITH ('type' = 'triton', 'endpoint' = '{triton.http_url}')")
+    env.execute_sql("USE CATALOG triton")
+    for key, value in options.items():
+        env.get_config().set(key, value)
+    env.execute_sql("CREATE MODEL late " + WITH.format("slow", "'default-value' = '-1'"))
+    view(env, "waiting", {"x": "INT"}, [(8000,)])
+    assert collect(env, query) == [(-1,)]
+
+
+def test_where_flink_hides_nulls_no_sequence_begins_or_ends_by_columns(sql: Sessions) -> None:
+    options = "'sequence-id' = '${id}', 'sequence-start' = '${s}'"
+    columns = "INPUT (x BIGINT, id BIGINT, s BOOLEAN) OUTPUT (`sum` BIGINT) "
+    sql.env.execute_sql(f"CREATE MODEL sums {columns}" + WITH.format("sequence", options))
+    view(
+        sql.env,
+        "steps",
+        {"x": "BIGINT", "id": "BIGINT", "s": "BOOLEAN"},
+        [(5, 9, True), (None, 9, True), (7, 9, False)],
+    )
+    query = "SELECT sums(x, id, s) FROM steps"
+    if sql.mode == "streaming":
+        with pytest.raises(
+            Exception, match="Give arguments that are NOT NULL, as COALESCE makes them, or use ML_PREDICT"
+        ):
+            sql.env.explain_sql(query)
+        query = "SELECT sums(COALESCE(x, 0), COALESCE(id, 0), COALESCE(s, FALSE)) FROM steps"
+        assert sql.rows(query) == [0, 5, 7]
+    else:
+        assert sql.rows(query) == [5, 7, None]
+    sql.env.drop_temporary_view("steps")
+    sql.env.execute_sql("DROP MODEL sums")
+
+
 def test_a_function_of_the_users_wins(sql: Sessions) -> None:
     sql.env.execute_sql("CREATE FUNCTION identity_int32 AS 'org.apache.flink.table.runtime.functions.NotThere'")
     assert "identity_int32" in [row[0] for row in collect(sql.env, "SHOW FUNCTIONS")]

@@ -66,6 +66,12 @@ def column_of(series: Any) -> pa.Array | None:
     return None if chunks is None else _joined(chunks)
 
 
+def answered(series: Any) -> pa.Array | None:
+    """The Arrow column that another function of this package answered; None for other functions' answers."""
+    is_arrow = isinstance(series, pd.Series) and isinstance(series.dtype, pd.ArrowDtype)
+    return _joined(series.array.__arrow_array__().chunks) if is_arrow else None
+
+
 def to_series(column: pa.Array) -> Any:
     """An Arrow column as a Series that is written as it is."""
     return pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([column])))
@@ -89,10 +95,8 @@ def _exact(series: Any, type_: pa.DataType) -> pa.Array | None:
         if any(field is None for field in fields):
             return None
         return pa.StructArray.from_arrays(fields, fields=list(type_))
-    if not isinstance(series.dtype, pd.ArrowDtype):
-        return None
-    column = _joined(series.array.__arrow_array__().chunks)
-    return column if column.type == type_ else column.cast(type_)
+    column = answered(series)
+    return column if column is None or column.type == type_ else column.cast(type_)
 
 
 def _joined(chunks: Sequence[pa.Array]) -> pa.Array:

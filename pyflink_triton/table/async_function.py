@@ -49,9 +49,7 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
     def open(self, function_context: FunctionContext) -> None:
         """Wait for the model."""
         self._metrics = MetricFeed(function_context)
-        self._model = ModelThread(
-            {**self._call, "runtime_options": self._runtime_options(), "task": task_of(function_context)}
-        )
+        self._model = ModelThread({**self._call, **self._limited(), "task": task_of(function_context)})
 
     def close(self) -> None:
         """End every call under way and leave no thread and no connection."""
@@ -85,12 +83,7 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
         if self._model is not None and self._metrics is not None:
             self._metrics.feed(self._model.take_metrics())
 
-    def _runtime_options(self) -> dict[str, str]:
-        """The call's own, and a time-out of the user's for Flink's operator that is shorter than the model's."""
-        written = dict(self._call.get("runtime_options") or {})
-        options = self._question.options
-        limit = self._limit
-        if limit and limit != _FLINKS_TIMEOUT and limit < options.row_timeout:
-            written["total-timeout"] = f"{round(limit * 1000)} ms"
-            written["request-timeout"] = f"{round(min(limit, options.timeout) * 1000)} ms"
-        return written
+    def _limited(self) -> dict[str, float]:
+        """A time-out of the user's for Flink's operator, which may be shorter than the model's."""
+        is_users = self._limit and self._limit != _FLINKS_TIMEOUT
+        return {"limit": 1000 * self._limit} if self._limit and is_users else {}

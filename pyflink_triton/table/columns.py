@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from pyflink_triton.calls import call_types
@@ -69,6 +70,14 @@ def _given(type_: pa.DataType, column: Column) -> SqlType:
     if type_ not in _NAMES:
         raise JobError(f"input column '{column.name}' came as {type_}, which no tensor holds")
     return simple(_NAMES[type_])
+
+
+def constant_type(value: Any, declared: pa.DataType) -> pa.DataType:
+    """The type that a constant goes in: one of its own where the declared one cannot hold it exactly."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if is_whole and pa.types.is_floating(declared) and float(np.array(value, declared.to_pandas_dtype())) != value:
+        return pa.int64()
+    return declared
 
 
 def repeat(value: Any, column: Column, rows: int) -> pa.Array:

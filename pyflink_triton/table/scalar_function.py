@@ -11,7 +11,7 @@ from pyflink.table.udf import FunctionContext, ScalarFunction
 
 from pyflink_triton.planning import Question
 from pyflink_triton.table import arrow_exchange as exchange
-from pyflink_triton.table.columns import first_error, fit, given_columns, record_batch, repeat, retyped
+from pyflink_triton.table.columns import constant_type, first_error, fit, given_columns, record_batch, repeat, retyped
 from pyflink_triton.table.loading import loaded_inputs, task_of
 from pyflink_triton.table.metric_group import MetricFeed
 from pyflink_triton.table.model_thread import ModelThread
@@ -103,12 +103,15 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
             self._inputs, self._outputs = given_columns(question), question.outputs
 
     def _type_of(self, place: int, argument: Any) -> pa.DataType:
-        values = self._values(place, argument)
-        return self._inputs[place].type.arrow if values is None else values.type
+        values, declared = self._values(place, argument), self._inputs[place].type.arrow
+        if values is not None:
+            return values.type
+        return declared if isinstance(argument, pd.Series) else constant_type(argument, declared)
 
     def _values(self, place: int, argument: Any) -> pa.Array | None:
-        is_column = place in self._from_rows and isinstance(argument, pd.Series)
-        return exchange.column_of(argument) if is_column else None
+        if not isinstance(argument, pd.Series):
+            return None
+        return exchange.column_of(argument) if place in self._from_rows else exchange.answered(argument)
 
     def _column(self, place: int, argument: Any, rows: int) -> pa.Array:
         column = self._inputs[place]

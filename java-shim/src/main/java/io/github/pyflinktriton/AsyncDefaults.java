@@ -62,6 +62,29 @@ final class AsyncDefaults {
                 (ours, flinks) -> ours);
     }
 
+    /** The user's own time-out for ML_PREDICT's rows in Flink's operator. */
+    static Optional<Duration> limit(ReadableConfig session) {
+        return users(session, ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_TIMEOUT);
+    }
+
+    /** The same for {@code m(x)}. */
+    static Optional<Duration> scalarLimit(ReadableConfig session) {
+        return users(session, SCALAR_TIMEOUT);
+    }
+
+    private static Optional<Duration> users(
+            ReadableConfig session, ConfigOption<Duration> option) {
+        synchronized (OURS) {
+            Object ours =
+                    StatementConfig.of(session)
+                            .map(OURS::get)
+                            .map(known -> known.get(option))
+                            .orElse(null);
+            return session.getOptional(option)
+                    .filter(set -> !set.isZero() && !set.equals(ours));
+        }
+    }
+
     private static void raise(
             ReadableConfig session, int wanted, ConfigOption<Integer> capacity) {
         set(session, capacity, wanted, Math::max);

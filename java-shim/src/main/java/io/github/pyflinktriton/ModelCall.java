@@ -9,10 +9,12 @@ import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.RowType;
 
 import java.io.Serializable;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** One use of a model in a statement: all that Python must know to check or to serve it. */
 final class ModelCall implements Serializable {
@@ -33,6 +35,9 @@ final class ModelCall implements Serializable {
     /** What Python planned with and asks for, as JSON: only carried to the task. */
     private final String plan;
 
+    /** How long Flink's operator lets a row be, in ms; null where it does not matter. */
+    private final Long limit;
+
     private ModelCall(
             String model,
             Map<String, String> options,
@@ -40,7 +45,8 @@ final class ModelCall implements Serializable {
             RowType input,
             RowType output,
             RowType arguments,
-            String plan) {
+            String plan,
+            Long limit) {
         this.model = model;
         this.options = new LinkedHashMap<>(options);
         this.runtimeOptions = new LinkedHashMap<>(runtimeOptions);
@@ -49,6 +55,7 @@ final class ModelCall implements Serializable {
         this.arguments = arguments == null ? input : arguments;
         this.argumentsKnown = arguments != null;
         this.plan = plan;
+        this.limit = limit;
     }
 
     static ModelCall of(String name, ResolvedCatalogModel model) {
@@ -61,28 +68,42 @@ final class ModelCall implements Serializable {
                 ModelSchemas.toRowType(model.getResolvedInputSchema()),
                 ModelSchemas.toRowType(model.getResolvedOutputSchema()),
                 null,
+                null,
                 null);
     }
 
     ModelCall withRuntimeOptions(Map<String, String> given) {
-        return new ModelCall(model, options, given, input, output, null, null);
+        return new ModelCall(model, options, given, input, output, null, null, limit);
     }
 
     ModelCall withArguments(List<LogicalType> types) {
         RowType given = RowType.of(types.toArray(new LogicalType[0]));
-        return new ModelCall(model, options, runtimeOptions, input, output, given, null);
+        return new ModelCall(model, options, runtimeOptions, input, output, given, null, limit);
+    }
+
+    /** With the time that the user's settings of Flink give a row, and some to spare. */
+    ModelCall within(Optional<Duration> operator) {
+        return new ModelCall(
+                model,
+                options,
+                runtimeOptions,
+                input,
+                output,
+                argumentsKnown ? arguments : null,
+                plan,
+                operator.map(flinks -> flinks.toMillis() * 9 / 10).orElse(null));
     }
 
     /** With what Python answered to {@code check}. */
     ModelCall planned(JsonNode answer) {
         return new ModelCall(
-                model, options, runtimeOptions, input, output, arguments, plan(answer));
+                model, options, runtimeOptions, input, output, arguments, plan(answer), limit);
     }
 
     /** With the plan of another call of the model. */
     ModelCall plannedAs(ModelCall other) {
         return new ModelCall(
-                model, options, runtimeOptions, input, output, null, other.plan);
+                model, options, runtimeOptions, input, output, null, other.plan, limit);
     }
 
     /**
@@ -105,7 +126,8 @@ final class ModelCall implements Serializable {
                 wanted,
                 results,
                 RowType.of(sent.toArray(new LogicalType[0])),
-                plan(answer));
+                plan(answer),
+                limit);
     }
 
     ObjectNode toJson() {
@@ -116,6 +138,9 @@ final class ModelCall implements Serializable {
         json.set("output", ModelSchemas.toJson(output));
         if (argumentsKnown) {
             json.set("arguments", ModelSchemas.toJson(arguments.getChildren()));
+        }
+        if (limit != null) {
+            json.put("limit", limit);
         }
         return json;
     }

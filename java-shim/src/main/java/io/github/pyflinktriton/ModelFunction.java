@@ -68,7 +68,11 @@ final class ModelFunction {
     /** The same; the SQL gateway has a configuration for each statement, besides the session's. */
     synchronized ModelCall call(List<LogicalType> given, ReadableConfig statement) {
         ModelCall call = call(given);
-        AsyncDefaults.raiseScalar(statement, answers.get(call));
+        JsonNode answer = answers.get(call);
+        if (answer.has("no_nulls") && given.stream().anyMatch(LogicalType::isNullable)) {
+            throw new StatementException(answer.path("no_nulls").asText() + ".");
+        }
+        AsyncDefaults.raiseScalar(statement, answer);
         return call;
     }
 

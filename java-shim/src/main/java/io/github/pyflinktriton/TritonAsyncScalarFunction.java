@@ -58,7 +58,7 @@ public final class TritonAsyncScalarFunction extends AsyncScalarFunction
         ReadableConfig statement = context.getConfiguration();
         return new TritonAsyncScalarFunction(
                 function,
-                function.call(types, statement),
+                function.call(types, statement).within(AsyncDefaults.scalarLimit(statement)),
                 Python.of(statement, System.getenv()));
     }
 

@@ -2,7 +2,6 @@ package io.github.pyflinktriton;
 
 import org.apache.flink.table.catalog.CatalogFunction;
 import org.apache.flink.table.catalog.CatalogModel;
-import org.apache.flink.table.catalog.GenericInMemoryCatalog;
 import org.apache.flink.table.catalog.ObjectPath;
 import org.apache.flink.table.catalog.ResolvedCatalogModel;
 import org.apache.flink.table.catalog.exceptions.CatalogException;
@@ -12,7 +11,6 @@ import org.apache.flink.table.catalog.exceptions.ModelAlreadyExistException;
 import org.apache.flink.table.catalog.exceptions.ModelNotExistException;
 import org.apache.flink.table.factories.FunctionDefinitionFactory;
 
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -22,7 +20,7 @@ import java.util.TreeSet;
  * An in-memory catalog that also has its server's models, and every model as a function. To exist a
  * model must have been created: one may shadow a server's.
  */
-public final class TritonCatalog extends GenericInMemoryCatalog {
+public final class TritonCatalog extends OwnModels {
 
     private final ModelFunctions functions;
     private final ServerModels server;
@@ -134,7 +132,13 @@ public final class TritonCatalog extends GenericInMemoryCatalog {
 
     private Optional<CatalogFunction> modelFunction(ObjectPath path)
             throws ModelNotExistException {
-        Optional<ObjectPath> created = created(path);
+        Optional<ResolvedCatalogModel> temporary = temporary(path);
+        if (temporary.isPresent()) {
+            return temporary.filter(ServerModels::isTritons).map(model -> function(path, model));
+        }
+        // The server's of exactly this name comes before one that was created in other letters.
+        Optional<ObjectPath> created =
+                isListed(path) && !modelExists(path) ? Optional.empty() : created(path);
         if (created.isPresent()) {
             CatalogModel model = getModel(created.get());
             return ServerModels.isTritons(model)
@@ -155,17 +159,13 @@ public final class TritonCatalog extends GenericInMemoryCatalog {
                 functions.define(getName() + "." + path.getFullName(), model));
     }
 
-    /** Flink writes the names of functions small. */
-    private Optional<ObjectPath> created(ObjectPath path) {
-        try {
-            return super.listModels(path.getDatabaseName()).stream()
-                    .filter(path.getObjectName()::equalsIgnoreCase)
-                    .sorted(Comparator.comparing(name -> !name.equals(path.getObjectName())))
-                    .map(name -> new ObjectPath(path.getDatabaseName(), name))
-                    .findFirst();
-        } catch (DatabaseNotExistException e) {
-            return Optional.empty();
+    @Override
+    ResolvedCatalogModel whole(ObjectPath path, ResolvedCatalogModel model) {
+        if (!ServerModels.isTritons(model)) {
+            return model;
         }
+        ResolvedCatalogModel whole = server.complete(path.getObjectName(), model);
+        return (ResolvedCatalogModel) whole.copy(server.withDefaults(whole.getOptions()));
     }
 
     /** Python checks the options, too. */

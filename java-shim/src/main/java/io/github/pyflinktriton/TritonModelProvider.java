@@ -8,32 +8,39 @@ import org.apache.flink.table.ml.AsyncPredictRuntimeProvider;
 import org.apache.flink.table.ml.ModelProvider;
 import org.apache.flink.table.ml.PredictRuntimeProvider;
 
+import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
 
 /** Gives the planner a function for each use of a checked model. */
 final class TritonModelProvider implements AsyncPredictRuntimeProvider, PredictRuntimeProvider {
 
     private final ModelCall call;
     private final Python python;
+    private final Optional<Duration> limit;
 
-    TritonModelProvider(ModelCall call, Python python) {
+    TritonModelProvider(ModelCall call, Python python, Optional<Duration> limit) {
         this.call = call;
         this.python = python;
+        this.limit = limit;
     }
 
     @Override
     public AsyncPredictFunction createAsyncPredictFunction(Context context) {
-        return function(context.runtimeConfig());
+        ReadableConfig written = context.runtimeConfig();
+        return function(
+                written, written.getOptional(MLPredictRuntimeConfigOptions.ASYNC_TIMEOUT).or(() -> limit));
     }
 
     @Override
     public PredictFunction createPredictFunction(Context context) {
-        return new TritonPredictFunction(function(context.runtimeConfig()));
+        return new TritonPredictFunction(function(context.runtimeConfig(), Optional.empty()));
     }
 
-    private TritonAsyncPredictFunction function(ReadableConfig runtimeConfig) {
+    private TritonAsyncPredictFunction function(
+            ReadableConfig runtimeConfig, Optional<Duration> operator) {
         return new TritonAsyncPredictFunction(
-                call.withRuntimeOptions(ours(runtimeConfig)), python);
+                call.withRuntimeOptions(ours(runtimeConfig)).within(operator), python);
     }
 
     /** ML_PREDICT's MAP without the keys that are Flink's own. */
@@ -46,6 +53,6 @@ final class TritonModelProvider implements AsyncPredictRuntimeProvider, PredictR
 
     @Override
     public ModelProvider copy() {
-        return new TritonModelProvider(call, python);
+        return new TritonModelProvider(call, python, limit);
     }
 }

@@ -36,6 +36,6 @@ public class TritonModelProviderFactory implements ModelProviderFactory {
                         context.getObjectIdentifier().asSummaryString(), context.getCatalogModel());
         JsonNode answer = PlanningWorker.of(python.planning).check(call);
         AsyncDefaults.raise(session, answer);
-        return new TritonModelProvider(call, python);
+        return new TritonModelProvider(call, python, AsyncDefaults.limit(session));
     }
 }

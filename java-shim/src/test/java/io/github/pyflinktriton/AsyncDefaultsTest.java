@@ -12,6 +12,7 @@ import org.apache.flink.table.api.config.ExecutionConfigOptions.RetryStrategy;
 import org.junit.jupiter.api.Test;
 
 import java.time.Duration;
+import java.util.Optional;
 
 class AsyncDefaultsTest {
 
@@ -92,6 +93,21 @@ class AsyncDefaultsTest {
                         StatementException.class, () -> AsyncDefaults.raiseScalar(session, once));
         assertEquals("the reason", refused.getMessage());
         assertScalar(RetryStrategy.FIXED_DELAY, Duration.ofMinutes(3), 1000);
+    }
+
+    @Test
+    void onlyTheUsersOwnTimeOutIsALimit() {
+        AsyncDefaults.raise(session, capacity(1000));
+        AsyncDefaults.prepareScalar(session);
+        assertEquals(Optional.empty(), AsyncDefaults.limit(session));
+        assertEquals(Optional.empty(), AsyncDefaults.scalarLimit(session));
+        Duration users = Duration.ofSeconds(2);
+        session.set(ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_TIMEOUT, users);
+        session.set(ExecutionConfigOptions.TABLE_EXEC_ASYNC_SCALAR_TIMEOUT, users);
+        AsyncDefaults.raise(session, capacity(1000));
+        AsyncDefaults.prepareScalar(session);
+        assertEquals(Optional.of(users), AsyncDefaults.limit(session));
+        assertEquals(Optional.of(users), AsyncDefaults.scalarLimit(session));
     }
 
     private static ObjectNode capacity(int rows) {
