@@ -66,6 +66,7 @@ class SignatureGuard:
             if found.max_batch_size < self._began_with.max_batch_size:
                 raise SignatureError(
                     f"the model '{found.name}' has changed at {base}: it takes {found.max_batch_size} rows in a "
-                    f"request, and took {self._began_with.max_batch_size} when the job began. Restart the job"
+                    f"request, and took {self._began_with.max_batch_size} when the job began. Restart the job, or "
+                    "set 'max-batch-size' where the servers differ"
                 )
             self._next_at[base] = self._clock() + _SECONDS

@@ -14,7 +14,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** Models that somebody made: created ones, and temporary ones, which Flink itself keeps elsewhere. */
+/** Models that somebody made: created, or temporary, which Flink itself keeps elsewhere. */
 abstract class OwnModels extends GenericInMemoryCatalog
         implements TemporaryOperationListener {
 

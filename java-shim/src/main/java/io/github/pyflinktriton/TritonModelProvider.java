@@ -28,8 +28,9 @@ final class TritonModelProvider implements AsyncPredictRuntimeProvider, PredictR
     @Override
     public AsyncPredictFunction createAsyncPredictFunction(Context context) {
         ReadableConfig written = context.runtimeConfig();
-        return function(
-                written, written.getOptional(MLPredictRuntimeConfigOptions.ASYNC_TIMEOUT).or(() -> limit));
+        Optional<Duration> own =
+                written.getOptional(MLPredictRuntimeConfigOptions.ASYNC_TIMEOUT);
+        return function(written, own.or(() -> limit));
     }
 
     @Override
