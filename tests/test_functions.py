@@ -177,9 +177,9 @@ SLOW_ROW = "SELECT y FROM ML_PREDICT(TABLE waiting, MODEL late, DESCRIPTOR(x){})
 @pytest.mark.parametrize(
     ("query", "options"),
     [
-        (SLOW_ROW.format(", MAP['timeout', '2s']"), {}),
-        (SLOW_ROW.format(""), {"table.exec.async-ml-predict.timeout": "2 s"}),
-        ("SELECT late(x) FROM waiting", {"table.exec.async-scalar.timeout": "2 s"}),
+        (SLOW_ROW.format(", MAP['timeout', '4s']"), {}),
+        (SLOW_ROW.format(""), {"table.exec.async-ml-predict.timeout": "4 s"}),
+        ("SELECT late(x) FROM waiting", {"table.exec.async-scalar.timeout": "4 s"}),
     ],
 )
 def test_a_shorter_time_out_of_flinks_is_the_rows_and_not_the_jobs(

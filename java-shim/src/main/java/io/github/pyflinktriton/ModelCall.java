@@ -91,7 +91,7 @@ final class ModelCall implements Serializable {
                 output,
                 argumentsKnown ? arguments : null,
                 plan,
-                operator.map(flinks -> flinks.toMillis() * 9 / 10).orElse(null));
+                operator.map(flinks -> flinks.toMillis() * 8 / 10).orElse(null));
     }
 
     /** With what Python answered to {@code check}. */
