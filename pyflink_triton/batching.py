@@ -17,11 +17,14 @@ from pyflink_triton.signature import ModelSignature
 Fail = Callable[[Ints, str], None]
 
 
-def encode_batch(mapping: Mapping, inputs: pa.RecordBatch, fail: Fail) -> tuple[list[TensorColumn], Bools, Ints]:
+def encode_batch(
+    mapping: Mapping, has_batch_axis: bool, inputs: pa.RecordBatch, fail: Fail
+) -> tuple[list[TensorColumn], Bools, Ints]:
     """Encode every tensor's column.
 
     Args:
         mapping: The columns' tensors.
+        has_batch_axis: Whether tensors have a leading axis of rows.
         inputs: All input columns.
         fail: Told of the rows whose values a tensor cannot hold.
 
@@ -34,7 +37,7 @@ def encode_batch(mapping: Mapping, inputs: pa.RecordBatch, fail: Fail) -> tuple[
     for place, held in enumerate(holds):
         if held is not None and place not in mapping.nullable:
             given &= held
-    if all(binding.tensor.optional for binding in mapping.inputs):
+    if has_batch_axis and all(binding.tensor.optional for binding in mapping.inputs):
         _refuse_rows_of_nothing(mapping, holds, given, good, fail)
     columns = []
     for binding in mapping.inputs:
@@ -54,7 +57,7 @@ def encode_batch(mapping: Mapping, inputs: pa.RecordBatch, fail: Fail) -> tuple[
 def _refuse_rows_of_nothing(
     mapping: Mapping, holds: Sequence[Bools | None], given: Bools, good: Bools, fail: Fail
 ) -> None:
-    """Fail the rows that would leave every tensor out: the server takes no such request."""
+    """Fail the rows that would leave every tensor out: by the inputs the server counts a request's rows."""
     held = [holds[binding.place] for binding in mapping.inputs]
     something = [mask for mask in held if mask is not None]
     if len(something) < len(held):
@@ -64,8 +67,7 @@ def _refuse_rows_of_nothing(
         names = ", ".join(f"'{binding.column.name}'" for binding in mapping.inputs)
         fail(
             np.flatnonzero(bad),
-            f"all inputs are NULL ({names}), so that the request would have none, and Triton takes no such request. "
-            "Give one of them a value",
+            f"all inputs are NULL ({names}), and Triton takes no request without an input. Give one of them a value",
         )
         good[bad] = False
 

@@ -20,8 +20,8 @@ from pyflink_triton.wire import Tensor
 
 _MAX_ELEMENTS = (1 << 31) - 1
 _OF_ANOTHER = (
-    ". It may be the answer to another request of the same bytes, out of the response_cache of the model, which does not "
-    "look at shapes: switch response_cache off in the model's configuration"
+    ". It may be the answer to another request of the same bytes: a model's response_cache does not look at shapes. "
+    "Switch response_cache off in the model's configuration"
 )
 #: An output of an answer: the shape of one row and the bytes of all; None where the answer lacks it and may.
 Output = tuple[tuple[int, ...], memoryview] | None

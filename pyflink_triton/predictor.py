@@ -127,7 +127,7 @@ class Predictor:
         arrays = explode(self._declared, inputs) if self._declared.is_array_batch else None
         rows = inputs if arrays is None else arrays.elements
         batch = _Batch(rows.num_rows)
-        batch.columns, given, sent = encode_batch(self._columns, rows, batch.fail)
+        batch.columns, given, sent = encode_batch(self._columns, self._has_batch_axis, rows, batch.fail)
         if arrays is not None:
             sent = arrays.whole_rows(sent, batch.errors)
         if self._sequences is not None:
