@@ -258,7 +258,8 @@ def test_a_request_of_nothing_is_its_rows_failure_with_the_reason(triton: Triton
     batch = {"a": [1.0, None, None], "b": [None, None, 2.0]}
     rows, counters = predict(triton, "either", "a FLOAT, b FLOAT", "y FLOAT", batch, warmup="true")
     assert (rows[0], rows[2]) == ({"y": 1.0}, {"y": 2.0})
-    assert rows[1] == (
+    message: Any = rows[1]
+    assert message == (
         "all inputs are NULL ('a', 'b'), and Triton takes no request without an input. Give one of them a value"
     )
     assert (counters["http_requests"], counters["failure"]) == (3, 1)
