@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -44,7 +45,8 @@ class BatchLimits:
         self, configured: int, endpoints: Sequence[str], metrics: Metrics, warn: Callable[[str], object]
     ) -> None:
         self._configured = configured
-        self._seen = {base: _Seen(configured) for base in endpoints}
+        self._seen: defaultdict[str, _Seen] = defaultdict(lambda: _Seen(configured))
+        self._seen.update((base, _Seen(configured)) for base in endpoints)
         self._metrics = metrics
         self._warn: Callable[[str], object] | None = warn
         if configured:
