@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from fakes import Echo, Entry, identity, predictor, response
 
 from pyflink_triton.datatypes import DATATYPES
 from pyflink_triton.errors import ContractError
+from pyflink_triton.scheduling import STATELESS, UNKNOWN, Scheduling
 from pyflink_triton.signature import TensorSpec
 from pyflink_triton.wire import HEADER_LENGTH
 
@@ -172,6 +174,29 @@ def test_rows_without_an_output_fail_alone_until_the_model_never_has_it() -> Non
             await made.predict(batch(1))
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(("scheduling", "error"), [(UNKNOWN, None), (STATELESS, ContractError)], ids=str)
+def test_a_shape_of_another_request_is_its_rows_fault_where_there_may_be_a_cache(
+    scheduling: Scheduling, error: type[ContractError] | None
+) -> None:
+    """Until no row ever had the right one."""
+
+    async def main() -> None:
+        wrong = set_field("shape", [3, 1])
+        made = predictor(replace(identity(X), scheduling=scheduling), Echo(wrong), ["FLOAT"])
+        for _ in range(3):
+            errors = (await made.predict(BATCH)).errors
+            assert "and the model promised [1, 1] for 1 row" in errors[0]
+            assert "Switch response_cache off" in errors[1]
+        with pytest.raises(ContractError, match="8 rows in succession"):
+            await made.predict(BATCH)
+
+    if error is None:
+        asyncio.run(main())
+    else:
+        with pytest.raises(error, match="for 2 rows"):
+            asyncio.run(main())
 
 
 def test_an_output_that_was_there_once_never_fails_the_job() -> None:
