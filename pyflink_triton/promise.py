@@ -14,6 +14,10 @@ from pyflink_triton.wire import read_response
 
 #: So many lone rows with a fault in one output, and none ever without it, are the model's fault.
 _NEVER = 8
+_OF_ANOTHER = (
+    ". Or another client asked for some of the outputs only, and the model's response_cache has no others for these "
+    "values. Switch response_cache off in the model's configuration"
+)
 
 
 class Promise:
@@ -55,7 +59,7 @@ class Promise:
                 continue
             try:
                 if tensor is None:
-                    raise _lacks(binding)
+                    raise _lacks(binding, self._may_cache)
                 outputs.append(check(binding, tensor, rows, self._has_batch_axis, self._may_cache))
             except RowError as error:
                 self._count(binding.tensor.name, rows, error)
@@ -71,10 +75,10 @@ class Promise:
             raise ContractError(f"of {_NEVER} rows in succession each was answered so, and none before: {error}")
 
 
-def _lacks(binding: Binding) -> RowError:
+def _lacks(binding: Binding, may_cache: bool) -> RowError:
     """Of a batch, one of its rows may be why, and of an optional output some rows may have it."""
-    return RowError(
+    message = (
         f"the server's answer lacks the output '{binding.tensor.name}' that the model promised. Where a row may be "
-        f"without it, set 'optional-outputs' = '{binding.column.name}', and it is NULL",
-        splits=True,
+        f"without it, set 'optional-outputs' = '{binding.column.name}', and it is NULL"
     )
+    return RowError(message + _OF_ANOTHER if may_cache else message, splits=True)
