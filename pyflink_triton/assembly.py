@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from pyflink_triton.arrays import Bools, Ints, take
 from pyflink_triton.batching import Fail
-from pyflink_triton.decode import decode
+from pyflink_triton.decode import Output, decode
 from pyflink_triton.mapping import Binding
 
-#: The rows of a request, and for each output the shape of one row and the bytes of all.
-Part = tuple[Ints, list[tuple[tuple[int, ...], memoryview]]]
+#: The rows of a request, and each output of its answer.
+Part = tuple[Ints, list[Output]]
 
 
 def assemble(
@@ -51,17 +51,26 @@ def _column(binding: Binding, answered: list[Part], rows: Ints, output: int, fai
     BYTES are decoded part by part: a wrong length in one must not reach into the next.
     """
     is_fixed = binding.tensor.datatype.numpy is not None
+
+    def key(part: Part) -> object:
+        found = part[1][output]
+        return None if found is None else found[0] if is_fixed else id(part)
+
     chunks: list[pa.Array] = []
     done = 0
-    for _, run in groupby(answered, key=lambda part: part[1][output][0] if is_fixed else id(part)):
+    for _, run in groupby(answered, key=key):
         parts = list(run)
-        inner = parts[0][1][output][0]
-        count = sum(len(part_rows) for part_rows, _ in parts)
-        data = parts[0][1][output][1] if len(parts) == 1 else b"".join(part[1][output][1] for part in parts)
+        of = rows[done : done + sum(len(part_rows) for part_rows, _ in parts)]
+        done += len(of)
+        found = [each for part in parts if (each := part[1][output]) is not None]
+        if not found:
+            chunks.append(pa.nulls(len(of), binding.column.type.arrow))
+            continue
 
-        def fault(mask: Bools, what: str, of: Ints = rows[done : done + count]) -> None:
+        def fault(mask: Bools, what: str, of: Ints = of) -> None:
             fail(of[mask], what)
 
-        chunks.append(decode(binding, inner, data, count, fault))
-        done += count
+        inner, data = found[0]
+        joined = data if len(found) == 1 else b"".join(each for _, each in found)
+        chunks.append(decode(binding, inner, joined, len(of), fault))
     return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)

@@ -17,11 +17,14 @@ from pyflink_triton.signature import ModelSignature
 Fail = Callable[[Ints, str], None]
 
 
-def encode_batch(mapping: Mapping, inputs: pa.RecordBatch, fail: Fail) -> tuple[list[TensorColumn], Bools, Ints]:
+def encode_batch(
+    mapping: Mapping, has_batch_axis: bool, inputs: pa.RecordBatch, fail: Fail
+) -> tuple[list[TensorColumn], Bools, Ints]:
     """Encode every tensor's column.
 
     Args:
         mapping: The columns' tensors.
+        has_batch_axis: Whether tensors have a leading axis of rows.
         inputs: All input columns.
         fail: Told of the rows whose values a tensor cannot hold.
 
@@ -34,6 +37,8 @@ def encode_batch(mapping: Mapping, inputs: pa.RecordBatch, fail: Fail) -> tuple[
     for place, held in enumerate(holds):
         if held is not None and place not in mapping.nullable:
             given &= held
+    if has_batch_axis and all(binding.tensor.optional for binding in mapping.inputs):
+        _refuse_rows_of_nothing(mapping, holds, given, good, fail)
     columns = []
     for binding in mapping.inputs:
         held = holds[binding.place]
@@ -49,8 +54,30 @@ def encode_batch(mapping: Mapping, inputs: pa.RecordBatch, fail: Fail) -> tuple[
     return columns, given, np.flatnonzero(given & good)
 
 
+def _refuse_rows_of_nothing(
+    mapping: Mapping, holds: Sequence[Bools | None], given: Bools, good: Bools, fail: Fail
+) -> None:
+    """Fail the rows that would leave every tensor out: by the inputs the server counts a request's rows."""
+    held = [holds[binding.place] for binding in mapping.inputs]
+    something = [mask for mask in held if mask is not None]
+    if len(something) < len(held):
+        return
+    bad = given & ~np.logical_or.reduce(something)
+    if bad.any():
+        names = ", ".join(f"'{binding.column.name}'" for binding in mapping.inputs)
+        fail(
+            np.flatnonzero(bad),
+            f"all inputs are NULL ({names}), and Triton takes no request without an input. Give one of them a value",
+        )
+        good[bad] = False
+
+
 def split(
-    signature: ModelSignature, columns: Sequence[TensorColumn], rows: Ints, bytes_per_request: int
+    signature: ModelSignature,
+    columns: Sequence[TensorColumn],
+    rows: Ints,
+    rows_per_request: Callable[[], int],
+    bytes_per_request: int,
 ) -> Iterator[Ints]:
     """Cut rows into requests: equal shapes, at most so many rows and so many bytes.
 
@@ -58,25 +85,24 @@ def split(
         signature: The server's model.
         columns: The tensors of the whole batch.
         rows: The rows to send, ascending.
+        rows_per_request: Rows in a request at the most; asked for each, for it may change in between.
         bytes_per_request: Bytes of tensors in a request at the most; a larger row goes alone.
     """
     if not signature.has_batch_axis:
         yield from rows.reshape(-1, 1)
         return
-    rows_per_request = signature.max_batch_size
     fixed = sum(column.size or 0 for column in columns)
     varying = [column.sizes for column in columns if column.sizes is not None]
     for group in _alike(columns, rows):
-        if not varying:
-            step = min(max(bytes_per_request // fixed, 1), rows_per_request)
-            yield from (group[start : start + step] for start in range(0, len(group), step))
-            continue
-        ends = np.cumsum(np.sum(varying, axis=0)[group] + fixed)
+        ends = np.cumsum(np.sum(varying, axis=0)[group] + fixed) if varying else None
         start = 0
         while start < len(group):
-            limit = (ends[start - 1] if start else 0) + bytes_per_request
-            fitting = int(np.searchsorted(ends, limit, side="right"))
-            stop = min(max(fitting, start + 1), start + rows_per_request)
+            if ends is None:
+                fitting = start + bytes_per_request // fixed
+            else:
+                limit = (ends[start - 1] if start else 0) + bytes_per_request
+                fitting = int(np.searchsorted(ends, limit, side="right"))
+            stop = min(max(fitting, start + 1), start + rows_per_request())
             yield group[start:stop]
             start = stop
 

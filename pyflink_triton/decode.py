@@ -13,16 +13,22 @@ import pyarrow.compute as pc
 
 from pyflink_triton.arrays import Bools, from_flags, from_numbers, from_offsets, numpy_type
 from pyflink_triton.casting import from_bfloat16
-from pyflink_triton.errors import ContractError
+from pyflink_triton.errors import ContractError, RowError
 from pyflink_triton.mapping import Binding
 from pyflink_triton.sqltypes import SqlType
 from pyflink_triton.wire import Tensor
 
 _MAX_ELEMENTS = (1 << 31) - 1
+_OF_ANOTHER = (
+    ". It may be the answer to another request of the same bytes: a model's response_cache does not look at shapes. "
+    "Switch response_cache off in the model's configuration"
+)
+#: An output of an answer: the shape of one row and the bytes of all; None where the answer lacks it and may.
+Output = tuple[tuple[int, ...], memoryview] | None
 Fault = Callable[[Bools, str], None]
 
 
-def check(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool) -> tuple[int, ...]:
+def check(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool, may_cache: bool) -> Output:
     """Check one output of one response against what the model promised.
 
     Args:
@@ -30,23 +36,29 @@ def check(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool) -> 
         answer: The tensor's shape, with the batch axis where there is one, and its bytes.
         rows: How many rows were sent.
         has_batch_axis: Whether the first axis is the rows.
+        may_cache: Whether the answer may come from the server's cache.
 
     Returns:
-        The shape of one row.
+        The shape of one row, and the bytes of all.
 
     Raises:
-        ContractError: Shape or size is not what the model promised.
+        RowError: The shape is not what the model promised, and may be that of another request's answer.
+        ContractError: Shape, form or size is not what the model promised.
     """
     tensor, declared = binding.tensor, binding.column.type
-    shape = answer.shape
-    inner = shape[1:] if has_batch_axis else shape
-    if has_batch_axis and (not shape or shape[0] != rows):
-        raise ContractError(f"output '{tensor.name}' has the shape {list(shape)} for {rows} rows")
-    if inner != tensor.dims and (
-        len(inner) != len(tensor.dims)
-        or any(size < 0 or dim not in (-1, size) for dim, size in zip(tensor.dims, inner, strict=True))
+    shape, data = answer.shape, answer.data
+    promised = (rows, *tensor.dims) if has_batch_axis else tensor.dims
+    if len(shape) != len(promised) or any(
+        size < 0 or dim not in (-1, size) for dim, size in zip(promised, shape, strict=True)
     ):
-        raise ContractError(f"output '{tensor.name}' has the shape {list(shape)}, and the model promised {tensor}")
+        message = f"output '{tensor.name}' has the shape {list(shape)}, and the model promised {list(promised)}"
+        message += f" for {rows} row{'s' * (rows != 1)}"
+        if may_cache:
+            raise RowError(message + _OF_ANOTHER, splits=True)
+        raise ContractError(message)
+    if data is None:
+        raise ContractError(f"output '{tensor.name}' is not binary, though it was asked for as such")
+    inner = shape[1:] if has_batch_axis else shape
     per_row = math.prod(inner)
     if declared.depth == 0 and per_row != 1:
         raise ContractError(
@@ -56,9 +68,9 @@ def check(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool) -> 
     if rows * math.prod(max(size, 1) for size in inner) > _MAX_ELEMENTS:
         raise ContractError(f"output '{tensor.name}' has the shape {list(shape)}, more than a batch can hold")
     size = rows * per_row * tensor.datatype.itemsize
-    if len(answer.data) < size or (tensor.datatype.numpy is not None and len(answer.data) != size):
-        raise ContractError(f"output '{tensor.name}' has {len(answer.data)} bytes for the shape {list(shape)}")
-    return inner
+    if len(data) < size or (tensor.datatype.numpy is not None and len(data) != size):
+        raise ContractError(f"output '{tensor.name}' has {len(data)} bytes for the shape {list(shape)}")
+    return inner, data
 
 
 def decode(binding: Binding, inner: tuple[int, ...], data: memoryview | bytes, rows: int, fault: Fault) -> pa.Array:

@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying
 
 from pyflink_triton.connections import Body
 from pyflink_triton.endpoints import Endpoint, Endpoints
-from pyflink_triton.errors import ContractError, ExhaustedError, LostError, NoSequenceError, RowError, TritonError
+from pyflink_triton.errors import ContractError, ExhaustedError, LostError, TooManyRowsError, TritonError
 from pyflink_triton.letter import Letter, write_letter
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options import Options
@@ -132,8 +132,7 @@ class Delivery:
         if not is_harmless and (request.has_steps or not behaviour.nothing_ran):
             raise LostError(f"{message}. It may have run, and must not run twice", status=status)
         if behaviour.then is Then.ROW and (request.rows > 1 or not behaviour.retries):
-            kind = NoSequenceError if behaviour.no_sequence else RowError
-            raise kind(message, status=status, splits=behaviour.splits)
+            raise behaviour.row_error(message, status, endpoint.base)
         if behaviour.then is Then.WAIT:
             endpoint.trouble = message
         raise Passing(behaviour, message, status, endpoint, after, free)
@@ -203,6 +202,9 @@ class Delivery:
                 continue
             endpoint = self._endpoints.choose(request.endpoint, avoid)
             if endpoint is not None:
+                if fewer := request.limits and request.limits.refuse(endpoint.base, request.rows, request):
+                    self._give(request)
+                    raise TooManyRowsError(fewer)
                 if request.deadline is None:
                     request.deadline = self._loop.time() + self._row_timeout
                 elif self._remaining(request) <= 0.0:

@@ -9,7 +9,10 @@
     ├── UnavailableError      the server or the model cannot be reached, or is not ready yet
     ├── RowError              one row's own fault: the row fails by its policy, its neighbours do not
     │   ├── ExhaustedError    a passing fault that did not pass in time
-    │   └── LostError         a request that must not be sent twice may have run, and nobody knows
+    │   ├── LostError         a request that must not be sent twice may have run, and nobody knows
+    │   ├── NoSequenceError   the server has no sequence that the request could continue
+    │   ├── DeadlockError     an ensemble could not make an output that was asked for
+    │   └── TooManyRowsError  the endpoint takes fewer rows in a request: nothing was sent
     └── JobError              nothing that a row's policy covers: the job fails
         ├── AccessError       the server refuses us (401, 403, TLS), or a secret is missing
         ├── ContractError     the server's answer breaks the protocol or the model's signature
@@ -50,11 +53,15 @@ class RowError(TritonError):
 
     Attributes:
         splits: Whether a batch that failed so is to be split until the bad row is alone.
+        endpoint: The base URL of the endpoint that refused it; None where there is none.
     """
 
-    def __init__(self, message: str = "", *, status: int | None = None, splits: bool = False) -> None:
+    def __init__(
+        self, message: str = "", *, status: int | None = None, splits: bool = False, endpoint: str | None = None
+    ) -> None:
         super().__init__(message, status=status)
         self.splits = splits
+        self.endpoint = endpoint
 
 
 class ExhaustedError(RowError):
@@ -67,6 +74,22 @@ class LostError(RowError):
 
 class NoSequenceError(RowError):
     """The server has no sequence that the request could continue."""
+
+
+class DeadlockError(RowError):
+    """An ensemble could not make an output; often because only some of its outputs were asked for."""
+
+
+class TooManyRowsError(RowError):
+    """The endpoint takes fewer rows in a request: nothing was sent.
+
+    Attributes:
+        rows: How many it takes.
+    """
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(f"the endpoint takes {rows} rows in a request")
+        self.rows = rows
 
 
 class JobError(TritonError):

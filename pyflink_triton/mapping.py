@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -12,7 +12,12 @@ from pyflink_triton.columns import Column, check_argument, check_count, check_sh
 from pyflink_triton.defaults import read_defaults
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.matching import match, tensor_places
-from pyflink_triton.option_columns import check_reference_argument, find_error_column, find_references
+from pyflink_triton.option_columns import (
+    check_reference_argument,
+    find_error_column,
+    find_optional_outputs,
+    find_references,
+)
 from pyflink_triton.options import Options
 from pyflink_triton.sequence_planning import check_one_row, check_scheduling
 from pyflink_triton.signature import ModelSignature, TensorSpec
@@ -69,11 +74,16 @@ class Mapping:
 
 @dataclass(frozen=True)
 class Declared:
-    """What the declared columns and the options say by themselves; see ``Mapping``."""
+    """What the declared columns and the options say by themselves; see ``Mapping``.
+
+    Attributes:
+        optional_outputs: The output columns that are NULL where an answer lacks their tensor.
+    """
 
     references: typing.Mapping[str, int]
     error_column: int | None
     defaults: tuple[pa.Array, ...] | None
+    optional_outputs: frozenset[int]
 
 
 def check_declared(
@@ -94,10 +104,11 @@ def check_declared(
         PlanError: Something does not fit; the message names the column or option, and the remedy.
     """
     references: dict[str, int] = {}
-    error_column, defaults = None, None
+    error_column, defaults, optional_outputs = None, None, frozenset[int]()
     if options is not None:
         references = find_references(options, inputs)
         error_column = find_error_column(options, outputs)
+        optional_outputs = find_optional_outputs(options, outputs, error_column)
         defaults = read_defaults(options, [column for n, column in enumerate(outputs) if n != error_column])
     if arguments is not None:
         check_count(inputs, arguments)
@@ -106,7 +117,7 @@ def check_declared(
                 check_reference_argument(column, given)
             else:
                 check_argument(column, given)
-    return Declared(references, error_column, defaults)
+    return Declared(references, error_column, defaults, optional_outputs)
 
 
 def map_columns(
@@ -170,7 +181,10 @@ def map_columns(
             Binding(column, tensor, given[place], place, is_flat)
             for (place, column, tensor), is_flat in zip(in_pairs, is_flattened, strict=True)
         ),
-        outputs=tuple(Binding(column, tensor, column.type, place) for place, column, tensor in out_pairs),
+        outputs=tuple(
+            Binding(column, replace(tensor, optional=place in declared.optional_outputs), column.type, place)
+            for place, column, tensor in out_pairs
+        ),
         given=given,
         output_types=tuple(column.type for column in outputs),
         references=declared.references,

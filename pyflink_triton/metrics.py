@@ -15,7 +15,8 @@ class Metrics:
     ``sequences_lost`` counts sequences that had not ended.
     Histograms: ``latency`` (one HTTP call, milliseconds), ``batch_size`` (rows of a call).
     Gauges: ``in_flight``; ``circuit_breaker_state`` (0 closed, 1 half-open, 2 open; the worst endpoint's), only
-    where there is a breaker; ``live_sequences``, only of a stateful model.
+    where there is a breaker; ``live_sequences``, only of a stateful model; ``batch_limit`` (rows in a request at the
+    most, at the endpoint that takes the fewest), only of a model with a batch axis.
     """
 
     def __init__(self) -> None:
@@ -23,6 +24,7 @@ class Metrics:
         self._histograms: dict[str, list[float]] = {}
         self._in_flight = 0
         self._breaker: int | None = None
+        self._batch_limit: int | None = None
         self._gauges_changed = False
         #: Sequences that the server is taken to have; None for a stateless model.
         self.live_sequences: int | None = None
@@ -55,6 +57,12 @@ class Metrics:
             self._breaker = state
             self._gauges_changed = True
 
+    def set_batch_limit(self, rows: int) -> None:
+        """Requests have so many rows at the most."""
+        if rows != self._batch_limit:
+            self._batch_limit = rows
+            self._gauges_changed = True
+
     def settle(self, rows: int, failed: int, answered: int = 0, defaults: int = 0) -> None:
         """A batch is done.
 
@@ -82,6 +90,8 @@ class Metrics:
         gauges = {"in_flight": self._in_flight}
         if self._breaker is not None:
             gauges["circuit_breaker_state"] = self._breaker
+        if self._batch_limit is not None:
+            gauges["batch_limit"] = self._batch_limit
         if self.live_sequences is not None:
             gauges["live_sequences"] = self.live_sequences
         taken = {"counters": dict(self._counters), "histograms": self._histograms, "gauges": gauges}

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pyflink_triton import mapping
 from pyflink_triton.client import Client
 from pyflink_triton.concurrency import await_all
 from pyflink_triton.delivery import Delivery
+from pyflink_triton.errors import sentence
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.planning import Question, wait_until_ready
 from pyflink_triton.predictor import Predictor
 from pyflink_triton.sequence_planning import check_parallelism, scheduling_warnings
-from pyflink_triton.sequence_state import lone_sequence
 from pyflink_triton.signature import check_unchanged, read_planned
 from pyflink_triton.signature_guard import SignatureGuard
-from pyflink_triton.warmup import warm_up
+
+_LOG = logging.getLogger("pyflink_triton")
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,19 @@ async def open_model(asked: Mapping[str, Any], metrics: Metrics) -> OpenedModel:
             seconds = min(options.timeout, options.plan_check_timeout)
             await await_all([guard.check(base, seconds) for base in options.endpoints])
         delivery = Delivery(options, client.transport, metrics, guard.check)
+        warn = partial(_warn, question.model)
+        predictor = Predictor(delivery, signature, columns, options, metrics, task.get("subtask", 0), warn)
         if options.warmup:
-            parameters = lone_sequence(signature.scheduling.sequences)
-            failed = await warm_up(delivery, signature, options.warmup_timeout, parameters)
+            failed = await predictor.warm_up(options.warmup_timeout)
             warnings += [] if failed is None else [failed]
-        predictor = Predictor(delivery, signature, columns, options, metrics, task.get("subtask", 0))
         return OpenedModel(predictor, columns, tuple(warnings), client, delivery)
     except BaseException:
         if delivery is not None:
             await delivery.close()
         await client.close()
         raise
+
+
+def _warn(model: str, message: str) -> None:
+    """Log what was found while rows were predicted; a worker's standard error is its task's log."""
+    _LOG.warning("Model '%s': %s", model, sentence(message))

@@ -100,6 +100,23 @@ def find_error_column(options: Options, outputs: Sequence[Column]) -> int | None
     return index
 
 
+def find_optional_outputs(options: Options, outputs: Sequence[Column], error_column: int | None) -> frozenset[int]:
+    """Find the OUTPUT columns of the option `optional-outputs`.
+
+    Raises:
+        SchemaError: One is not there, or is the error column.
+    """
+    found = {name: find(name, outputs) for name in options.optional_outputs}
+    for name, place in found.items():
+        if place is None or place == error_column:
+            known = ", ".join(column.name for n, column in enumerate(outputs) if n != error_column)
+            raise SchemaError(
+                f"option 'optional-outputs' names '{name}', which is no OUTPUT column that stands for an output of the "
+                f"model. Name some of: {known}"
+            )
+    return frozenset(place for place in found.values() if place is not None)
+
+
 def derived_inputs(options: Options, columns: Sequence[Column]) -> tuple[Column, ...]:
     """The columns that an INPUT taken from the server has besides ``columns``, for options refer to them."""
     more: list[Column] = []

@@ -30,6 +30,14 @@ def text(value: str) -> str:
     return value.strip()
 
 
+def names(value: str) -> tuple[str, ...]:
+    """Read names, comma-separated."""
+    found = tuple(dict.fromkeys(each.strip() for each in value.split(",") if each.strip()))
+    if not found:
+        raise ValueError("is empty: write it as 'name' or 'name,name'")
+    return found
+
+
 def one_line(value: str) -> str:
     """Read words without control characters, as headers need them."""
     if any(ord(character) < 32 or ord(character) == 127 for character in value):

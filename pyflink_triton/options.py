@@ -49,6 +49,11 @@ class Options:
         "Name of an OUTPUT column of type STRING that takes the message of a row that failed, and NULL for others; "
         "the job does not fail then.",
     )  # fmt: skip
+    optional_outputs: tuple[str, ...] = option(
+        "optional-outputs", "List", read.names, (),
+        "OUTPUT columns, comma-separated, that are NULL where the model leaves their output out of a row's answer; "
+        "for others such a row has failed.",
+    )  # fmt: skip
     priority: int | None = option(
         "priority", "Integer", read.integer(0, 255), None,
         "Priority of the requests, 0 to 255, higher is more urgent; mapped to the levels that the model has.",

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from pyflink_triton.errors import AccessError, ContractError, JobError, RowError, TritonError
+from pyflink_triton.errors import (
+    AccessError,
+    ContractError,
+    DeadlockError,
+    JobError,
+    NoSequenceError,
+    RowError,
+    TritonError,
+)
 
 
 class Then(Enum):
@@ -42,7 +50,6 @@ class Behaviour:
         slows: Whether fewer requests should be in flight.
         probes: Whether a probe must find the model ready before more is sent there, as while a server shuts down.
         nothing_ran: Whether it proves that the model did not run.
-        no_sequence: Whether the server has no sequence that the request could continue.
         error: What is raised when nothing more can be done.
     """
 
@@ -53,8 +60,12 @@ class Behaviour:
     slows: bool = False
     probes: bool = False
     nothing_ran: bool = False
-    no_sequence: bool = False
     error: type[TritonError] = RowError
+
+    def row_error(self, message: str, status: int | None, endpoint: str) -> RowError:
+        """The error of rows that fail by their policy."""
+        kind = self.error if issubclass(self.error, RowError) else RowError
+        return kind(message, status=status, splits=self.splits, endpoint=endpoint)
 
 
 _RETRY = Behaviour(Then.RETRY, counts=True)
@@ -80,8 +91,9 @@ FAULTS: dict[Fault, Behaviour] = {
 
 #: By status and by words in the answer, first match first.
 STATUSES: tuple[tuple[int, str, Behaviour], ...] = (
-    (400, "must specify the start flag", Behaviour(Then.ROW, nothing_ran=True, no_sequence=True)),
+    (400, "must specify the start flag", Behaviour(Then.ROW, nothing_ran=True, error=NoSequenceError)),
     (400, "unexpected shape for input", _REFUSED_ROW),
+    (400, "unexpected deadlock", Behaviour(Then.ROW, splits=True, error=DeadlockError)),
     (400, "", Behaviour(Then.ROW, splits=True)),  # a model may say it, too
     (401, "", _ACCESS),
     (403, "", _ACCESS),

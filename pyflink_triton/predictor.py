@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -13,21 +14,26 @@ import pyarrow as pa
 from pyflink_triton import mapping
 from pyflink_triton.array_batch import element_mapping, explode
 from pyflink_triton.arrays import Ints
+from pyflink_triton.asking import Asking
 from pyflink_triton.assembly import Part, assemble
+from pyflink_triton.batch_limits import BatchLimits
 from pyflink_triton.batching import encode_batch, split
 from pyflink_triton.concurrency import await_all
-from pyflink_triton.decode import check
 from pyflink_triton.encode import TensorColumn
 from pyflink_triton.errors import RowError
 from pyflink_triton.failed_rows import Policy
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options import Options
+from pyflink_triton.promise import Promise
 from pyflink_triton.request import Answer, Delivers, Request
-from pyflink_triton.sequence_state import SequenceFlags
+from pyflink_triton.sequence_state import SequenceFlags, lone_sequence
 from pyflink_triton.sequences import Sequences
 from pyflink_triton.signature import ModelSignature
 from pyflink_triton.splitting import Splitter
-from pyflink_triton.wire import RequestWriter, read_response
+from pyflink_triton.warmup import warm_up
+from pyflink_triton.wire import RequestWriter
+
+_LOG = logging.getLogger("pyflink_triton")
 
 
 @dataclass
@@ -69,6 +75,7 @@ class Predictor:
         options: The model's options.
         metrics: Where rows and calls are counted.
         subtask: Index of the subtask, for the ids of sequences.
+        warn: Takes a sentence for the log, when something is found that the options should say.
     """
 
     def __init__(
@@ -79,9 +86,8 @@ class Predictor:
         options: Options,
         metrics: Metrics,
         subtask: int = 0,
+        warn: Callable[[str], object] = _LOG.warning,
     ) -> None:
-        self._delivery = delivery
-        self._splitter = Splitter(delivery)
         self._declared = columns
         self._columns = element_mapping(columns) if columns.is_array_batch else columns
         columns = self._columns
@@ -94,11 +100,16 @@ class Predictor:
         scheduling = signature.scheduling
         ins, outs = ([binding.tensor for binding in side] for side in (columns.inputs, columns.outputs))
         self._writer = RequestWriter(ins, outs, scheduling.parameters(options.priority))
+        if scheduling.wants_all_outputs:
+            self._writer.ask_for_all()
+        self._limits = BatchLimits(signature.max_batch_size, options.endpoints, metrics, warn)
+        self._delivery = Asking(delivery, self._writer, metrics)
+        self._splitter = Splitter(self._delivery, self._limits)
         self._sequences: Sequences | None = None
         self._has_steps = scheduling.has_steps
         if scheduling.sequences is not None:
             self._sequences = Sequences(options, scheduling.sequences, columns.references, metrics, subtask)
-        self._promised = {binding.tensor.name: binding.tensor.datatype.name for binding in columns.outputs}
+        self._promise = Promise(signature, columns.outputs)
         self._output_names = [f"c{index}" for index in range(len(columns.output_types))]
 
     async def predict(self, inputs: pa.RecordBatch) -> Prediction:
@@ -116,7 +127,7 @@ class Predictor:
         arrays = explode(self._declared, inputs) if self._declared.is_array_batch else None
         rows = inputs if arrays is None else arrays.elements
         batch = _Batch(rows.num_rows)
-        batch.columns, given, sent = encode_batch(self._columns, rows, batch.fail)
+        batch.columns, given, sent = encode_batch(self._columns, self._has_batch_axis, rows, batch.fail)
         if arrays is not None:
             sent = arrays.whole_rows(sent, batch.errors)
         if self._sequences is not None:
@@ -130,8 +141,13 @@ class Predictor:
             outputs, given, errors = arrays.collect(outputs, batch.errors), arrays.given, arrays.errors
         return self._settle(outputs, int(np.count_nonzero(given)), errors)
 
+    async def warm_up(self, seconds: float) -> str | None:
+        """Send one request of zeros, which is a sequence of its own for a stateful model; see ``warm_up``."""
+        parameters = lone_sequence(self._signature.scheduling.sequences)
+        return await warm_up(self._delivery, self._writer, self._signature, seconds, parameters)
+
     def _split(self, columns: Sequence[TensorColumn], rows: Ints) -> Iterator[Ints]:
-        return split(self._signature, columns, rows, self._bytes_per_request)
+        return split(self._signature, columns, rows, lambda: self._limits.rows, self._bytes_per_request)
 
     def _settle(self, outputs: Sequence[pa.Array], attempted: int, errors: dict[int, str]) -> Prediction:
         """Apply the policy for failed rows, and count the batch's rows."""
@@ -165,7 +181,7 @@ class Predictor:
             return self._write(batch, part)
 
         def answered(part: Ints, answer: Answer) -> None:
-            batch.parts.append((part, self._outputs(part, answer)))
+            batch.parts.append((part, self._promise.read(answer, len(part))))
 
         def failed(part: Ints, error: RowError) -> None:
             batch.fail(part, str(error))
@@ -184,7 +200,10 @@ class Predictor:
             answer = await self._delivery.send(request)
         finally:
             batch.deadlines[row] = request.deadline
-        batch.parts.append((rows, self._outputs(rows, answer)))
+        try:
+            batch.parts.append((rows, self._promise.read(answer, 1)))
+        except RowError as error:  # the row's alone: the server has taken it into the sequence
+            batch.fail(rows, str(error))
         return answer.endpoint
 
     def _write(self, batch: _Batch, rows: Ints, flags: SequenceFlags | None = None) -> Request:
@@ -195,12 +214,4 @@ class Predictor:
             if column.given is None or column.given[rows[0]]
         ]
         header = self._writer.write(tensors, None if flags is None else flags.parameters)
-        return Request(header, [data for _, _, data in tensors], len(rows))
-
-    def _outputs(self, rows: Ints, answer: Answer) -> list[tuple[tuple[int, ...], memoryview]]:
-        answered = read_response(answer.headers, answer.body, self._promised)
-        outputs = []
-        for binding in self._columns.outputs:
-            tensor = answered[binding.tensor.name]
-            outputs.append((check(binding, tensor, len(rows), self._has_batch_axis), tensor.data))
-        return outputs
+        return Request(header, [data for _, _, data in tensors], len(rows), limits=self._limits)

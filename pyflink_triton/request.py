@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pyflink_triton.batch_limits import BatchLimits
+
 
 @dataclass
 class Request:
@@ -24,6 +26,7 @@ class Request:
             a sequence when another has ended. Whoever sends such requests bounds them.
         deadline: When its rows' time is over, in the event loop's clock; None until it is first sent or held back.
             Requests made of the same rows carry it on.
+        limits: How many rows each endpoint takes; None where only one is sent, or whatever comes of it.
     """
 
     header: bytes
@@ -35,6 +38,7 @@ class Request:
     has_steps: bool = False
     urgent: bool = False
     deadline: float | None = None
+    limits: BatchLimits | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Delivers(Protocol):
         Raises:
             RowError: Its rows fail by their policy; where ``splits`` is set, a batch is to be split first.
             ExhaustedError: A passing fault did not pass within ``max-retries`` or ``total-timeout``.
+            TooManyRowsError: The endpoint that is free takes fewer rows.
+            DeadlockError: It may have asked for too few outputs.
             LostError: It may have run, and must not be sent again.
             NoSequenceError: It would continue a sequence that the server does not have.
             JobError: A fault that no row's policy covers.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyflink_triton.errors import ContractError
@@ -48,13 +48,17 @@ class Scheduling:
         sequences: How it keeps state; None for a stateless model.
         priority_levels: How many priorities its queue has; 0 where it has none.
         has_steps: Whether it is an ensemble, or may be one.
-        is_partial: Whether the configuration of a step is hidden.
+        is_partial: Whether its configuration, or that of a step, is hidden.
+        wants_all_outputs: Whether the server fails, or mixes up, requests that ask for some of the outputs only.
+        may_cache: Whether the server may answer from a cache of its own, which does not look at shapes.
     """
 
     sequences: SequenceBatching | None = None
     priority_levels: int = 0
     has_steps: bool = False
     is_partial: bool = False
+    wants_all_outputs: bool = False
+    may_cache: bool = False
 
     def parameters(self, priority: int | None) -> dict[str, int]:
         """What every request says.
@@ -71,9 +75,11 @@ class Scheduling:
 
 
 STATELESS = Scheduling()
+#: A model whose configuration is hidden, so that nobody knows.
+UNKNOWN = Scheduling(is_partial=True, may_cache=True)
 #: A model whose configuration is hidden and for which the user names sequences. An id of 31 bits suits every CORRID
 #: but a text: Triton cuts a longer one to the control's size without a word, and ids would be mixed.
-HIDDEN = Scheduling(SequenceBatching("INT32", None), has_steps=True)
+HIDDEN = Scheduling(SequenceBatching("INT32", None), has_steps=True, is_partial=True, may_cache=True)
 
 
 async def read_scheduling(config: Mapping[str, Any], fetch: FetchConfig) -> Scheduling:
@@ -91,19 +97,23 @@ async def read_scheduling(config: Mapping[str, Any], fetch: FetchConfig) -> Sche
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ContractError("the server describes the model's scheduling in a way that is not the protocol's") from None
     levels = [each.priority_levels for each in found if each.priority_levels > 1]
+    has_steps = "ensemble_scheduling" in config
     return Scheduling(
         _join([each.sequences for each in found if each.sequences]),
         min(levels, default=0),
-        has_steps="ensemble_scheduling" in config,
+        has_steps=has_steps,
         is_partial=any(each.is_partial for each in found),
+        wants_all_outputs=has_steps or _is_cached(config),
+        may_cache=any(each.may_cache for each in found),
     )
 
 
 async def _leaves(config: Mapping[str, Any], fetch: FetchConfig, seen: set[tuple[str, str | None]]) -> Any:
     """Yield the scheduling of the model, or of each model that an ensemble is made of in the end."""
     if "ensemble_scheduling" not in config:
-        yield _own(config)
+        yield replace(_own(config), may_cache=_is_cached(config))
         return
+    yield Scheduling(may_cache=_is_cached(config))
     for step in config["ensemble_scheduling"]["step"]:
         version = str(step.get("model_version", -1))
         key = (step["model_name"], None if version == "-1" else version)
@@ -112,7 +122,7 @@ async def _leaves(config: Mapping[str, Any], fetch: FetchConfig, seen: set[tuple
         seen.add(key)
         inner = await fetch(*key)
         if inner is None:
-            yield Scheduling(is_partial=True)
+            yield Scheduling(is_partial=True, may_cache=True)
             continue
         async for each in _leaves(inner, fetch, seen):
             yield each
@@ -129,6 +139,10 @@ def _own(config: Mapping[str, Any]) -> Scheduling:
     return Scheduling(
         SequenceBatching(_corrid(batching), idle / 1e6 if idle else _DEFAULT_IDLE_SECONDS, strategy), levels
     )
+
+
+def _is_cached(config: Mapping[str, Any]) -> bool:
+    return bool((config.get("response_cache") or {}).get("enable"))
 
 
 def _corrid(batching: Mapping[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""What planning, and a job's start, say about sequences and priorities: options that the model cannot honour."""
+"""What planning, and a job's start, say about sequences, priorities and caches: what the model cannot honour."""
 
 from __future__ import annotations
 
@@ -72,6 +72,13 @@ def scheduling_warnings(signature: ModelSignature, options: Options) -> list[str
         warnings.append(
             f"The server drops a sequence of the model '{name}' that has no request for {format_duration(idle)}. "
             "Raise max_sequence_idle_microseconds in the model's configuration."
+        )
+    is_cached = signature.scheduling.may_cache and not signature.scheduling.is_partial
+    free = next((tensor for tensor in signature.inputs if tensor.dims.count(-1) > 1), None)
+    if is_cached and free is not None:
+        warnings.append(
+            f"The response_cache of the server's model '{name}' does not look at shapes: two rows of other shapes and "
+            f"the same bytes in the input '{free.name}' get one answer. Switch response_cache off in its configuration."
         )
     return warnings
 

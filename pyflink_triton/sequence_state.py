@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from dataclasses import dataclass, field
 
@@ -31,12 +30,11 @@ class SequenceFlags:
         return {"sequence_id": self.id, "sequence_start": self.start, "sequence_end": self.end}
 
 
-def lone_sequence(batching: SequenceBatching | None) -> bytes:
-    """The JSON members of a request that is a sequence of its own, as for a warm-up; none for a stateless model."""
+def lone_sequence(batching: SequenceBatching | None) -> dict[str, WireId | bool]:
+    """The parameters of a request that is a sequence of its own, as for a warm-up; none for a stateless model."""
     if batching is None:
-        return b""
-    flags = SequenceFlags(encode_id(os.urandom(16).hex(), batching.corrid), start=True, end=True)
-    return b'"parameters":' + json.dumps(flags.parameters).encode()
+        return {}
+    return SequenceFlags(encode_id(os.urandom(16).hex(), batching.corrid), start=True, end=True).parameters
 
 
 @dataclass(slots=True)

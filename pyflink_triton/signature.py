@@ -8,7 +8,7 @@ from typing import Any
 
 from pyflink_triton.datatypes import DATATYPES, Datatype
 from pyflink_triton.errors import ContractError, SchemaError, SignatureError
-from pyflink_triton.scheduling import HIDDEN, STATELESS, Scheduling
+from pyflink_triton.scheduling import HIDDEN, STATELESS, UNKNOWN, Scheduling
 from pyflink_triton.sqltypes import SqlType, array_of, simple
 
 
@@ -20,7 +20,7 @@ class TensorSpec:
         name: The tensor's name.
         datatype: Its Triton datatype.
         dims: Its shape without the batch axis; -1 where it varies.
-        optional: Whether a request may leave it out.
+        optional: Whether a request may leave it out, or an answer.
     """
 
     name: str
@@ -195,7 +195,7 @@ def with_scheduling(signature: ModelSignature, scheduling: Scheduling | None, na
             or a step's, is hidden.
     """
     if scheduling is None:
-        scheduling = HIDDEN if names_sequences else STATELESS
+        scheduling = HIDDEN if names_sequences else UNKNOWN
     elif scheduling.is_partial and scheduling.sequences is None and names_sequences:
         scheduling = replace(scheduling, sequences=HIDDEN.sequences)
     return replace(signature, stateful=scheduling.sequences is not None, scheduling=scheduling)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from pyflink_triton.arrays import Ints
-from pyflink_triton.errors import ExhaustedError, LostError, RowError
+from pyflink_triton.batch_limits import BatchLimits
+from pyflink_triton.errors import ExhaustedError, LostError, RowError, TooManyRowsError
 from pyflink_triton.request import Answer, Delivers, Request
 
 #: So many lone rows that failed in succession say that the model fails everything: a batch then costs one more only.
@@ -20,10 +21,12 @@ class Splitter:
 
     Args:
         delivery: What sends the requests.
+        limits: Told of batches that were refused for their size.
     """
 
-    def __init__(self, delivery: Delivers) -> None:
+    def __init__(self, delivery: Delivers, limits: BatchLimits) -> None:
         self._delivery = delivery
+        self._limits = limits
         self._lone_failures = 0
 
     async def send(
@@ -38,7 +41,7 @@ class Splitter:
         Args:
             rows: The rows of the batch.
             write: Makes the request of some of them.
-            answered: Takes the answer to some of them.
+            answered: Takes the answer to some of them; raises RowError where it is none.
             failed: Takes why some of them failed.
 
         Raises:
@@ -50,34 +53,49 @@ class Splitter:
             nonlocal deadline
             request = write(part)
             request.deadline = deadline
+            endpoint = None
             try:
                 answer = await self._delivery.send(request)
+                endpoint = answer.endpoint
+                answered(part, answer)
             except RowError as error:
                 deadline = request.deadline
+                error.endpoint = error.endpoint or endpoint
                 if len(part) == 1 and not isinstance(error, (ExhaustedError, LostError)):
                     self._lone_failures += 1
                 return error
+            finally:
+                self._limits.over(request)
             self._lone_failures = 0
-            answered(part, answer)
+            self._limits.answered(endpoint, len(part))
             return None
 
-        pending = [rows]
-        while pending:
-            part = pending.pop()
+        async def settle(part: Ints) -> bool:
+            """Send some rows until each is answered or has failed; returns whether all are answered."""
             error = await attempt(part)
             if error is None:
-                continue
-            if error.splits and len(part) > 1 and self._lone_failures >= _HOPELESS:
+                return True
+            if isinstance(error, TooManyRowsError):
+                pieces = np.split(part, range(error.rows, len(part), error.rows))
+                return all([await settle(piece) for piece in pieces])
+            if not error.splits or len(part) == 1:
+                failed(part, error)
+                return False
+            if self._lone_failures >= _HOPELESS:
                 # Any row of it, alone, says whether that is still so.
                 place = random.randrange(len(part))
-                alone, part = part[place : place + 1], np.delete(part, place)
+                alone, rest = part[place : place + 1], np.delete(part, place)
                 its_own = await attempt(alone)
-                if its_own is None:
-                    pending.append(part)
-                    continue
-                failed(alone, its_own)
-            elif error.splits and len(part) > 1:
+                if its_own is not None:
+                    failed(alone, its_own)
+                    failed(rest, error)
+                    return False
+                is_whole = await settle(rest)
+            else:
                 half = len(part) // 2
-                pending += [part[half:], part[:half]]
-                continue
-            failed(part, error)
+                is_whole = all([await settle(piece) for piece in (part[:half], part[half:])])
+            if is_whole and error.endpoint is not None:
+                self._limits.refused(error.endpoint, len(part))
+            return is_whole
+
+        await settle(rows)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from pyflink_triton.errors import TritonError
 from pyflink_triton.request import Delivers, Request
@@ -11,23 +13,28 @@ from pyflink_triton.signature import ModelSignature, TensorSpec
 from pyflink_triton.wire import RequestWriter, read_response
 
 
-async def warm_up(delivery: Delivers, signature: ModelSignature, seconds: float, parameters: bytes = b"") -> str | None:
-    """Send one request of zeros: variable dims 1, BYTES empty, optional tensors left out.
+async def warm_up(
+    delivery: Delivers,
+    writer: RequestWriter,
+    signature: ModelSignature,
+    seconds: float,
+    parameters: Mapping[str, Any] | None = None,
+) -> str | None:
+    """Send one request of zeros: variable dims 1, BYTES empty, optional tensors left out where there are others.
 
     Args:
         delivery: What sends it.
+        writer: What writes it.
         signature: The model.
         seconds: How long it may take, with all that is done to get an answer.
-        parameters: JSON members to put into the request, as ``b'"parameters":{"sequence_id":1}'``.
+        parameters: The request's, as of a sequence of its own.
 
     Returns:
         A warning if it failed; None if it was answered.
     """
-    tensors = [_zeros(tensor, signature.has_batch_axis) for tensor in signature.inputs if not tensor.optional]
-    header = RequestWriter(signature.inputs, signature.outputs).write(tensors)
-    if parameters:
-        header = b"{%b,%b" % (parameters, header[1:])
-    request = Request(header, [data for _, _, data in tensors])
+    needed = [tensor for tensor in signature.inputs if not tensor.optional] or signature.inputs[:1]
+    tensors = [_zeros(tensor, signature.has_batch_axis) for tensor in needed]
+    request = Request(writer.write(tensors, parameters), [data for _, _, data in tensors])
     request.deadline = asyncio.get_running_loop().time() + seconds
     try:
         answer = await delivery.send(request)

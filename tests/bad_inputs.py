@@ -132,6 +132,8 @@ OPTIONS = (
     option("too little memory", ("'max-in-flight-bytes'", "1 mb"), max_in_flight_bytes="1 kb"),
     option("TLS for http", ("'tls-ca-file'", "https"), tls_ca_file="/etc/ca.pem"),
     option("error column that is not there", ("'error-column' = 'why'", "Add why STRING"), error_column="why"),
+    option("optional output that is not there", ("'optional-outputs' names 'z'", "y"), optional_outputs="y,z"),
+    option("no optional output", ("'optional-outputs' = ','", "'name'"), optional_outputs=","),
     option("default of another type", ("'default-value' = 'none'", "FLOAT", "'y'", "-1.0"), default_value="none"),
 )
 

@@ -290,7 +290,19 @@ def _contract() -> Iterator[Case]:
         "another datatype", Step("edit", replace=((rb'"datatype":"INT64"', b'"datatype":"FP64" '),)),
         "is FP64, and the model promised INT64",
     )  # fmt: skip
-    yield broken("an output is missing", Step("edit", replace=((rb'"name":"y"', b'"name":"z"'),)), "lacks the output")
+    missing = Step("edit", replace=((rb'"name":"y"', b'"name":"z"'),))
+    yield Case(
+        "an output is missing", "answered by a proxy", always=missing,
+        failed=3, calls=5, message="lacks the output 'y'",
+    )  # fmt: skip
+    yield Case(
+        "an output is never there", "answered by a proxy; noticed after 8 rows", always=missing,
+        batches=(tuple(range(1, 11)),), job=True, calls=None, message="8 rows in succession",
+    )  # fmt: skip
+    yield Case(
+        "a part of an ensemble's outputs", "Triton's own answer, once", [triton_says(400, "unexpected deadlock, ...")],
+        calls=2, retries=1,
+    )  # fmt: skip
     yield broken("other rows' number", Step("edit", replace=((rb"\[3,1\]", b"[1,3]"),)), "for 3 rows")
     yield broken(
         "an answer that is too large", Step("status", 200, b"x" * 5000), "with more than 1024 bytes",

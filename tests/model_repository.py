@@ -83,6 +83,10 @@ def _config_type(datatype: str) -> str:
     return "TYPE_STRING" if datatype == "BYTES" else f"TYPE_{datatype}"
 
 
+def most_rows(rows: int) -> str:
+    return f'parameters {{ key: "most", value: {{ string_value: "{rows}" }} }}'
+
+
 def _x_to_y(name: str, source: str, datatype: str, *, dims: tuple[int, ...] = (1,), **more: object) -> Model:
     inputs, outputs = [Tensor("x", datatype, dims)], [Tensor("y", datatype, dims)]
     return Model(name, inputs, outputs, source, **more)  # type: ignore[arg-type]  # fields of Model by name
@@ -167,6 +171,25 @@ def _sequences() -> Iterable[Model]:
     yield _ensemble("sequence_ensemble_of_ensemble", "sequence_ensemble", "x", "sum", "INT64")
 
 
+def _parallel() -> Model:
+    """A model of three steps beside each other: 2.51 cannot leave the last one out. ``z`` is there for b >= 0 only."""
+    steps = [
+        f'{{ model_name: "{model}", model_version: -1, input_map {{ key: "x", value: "{given}" }}, '
+        f'output_map {{ key: "{made}", value: "{output}" }} }}'
+        for model, given, made, output in (
+            ("identity_fp32", "a", "y", "y"),
+            ("sums", "b", "z", "z"),
+            ("identity_fp32", "c", "y", "w"),
+        )
+    ]
+    extra = f'ensemble_scheduling {{ step [ {", ".join(steps)} ] }}\nplatform: "ensemble"'
+    return Model("parallel", _floats("a", "b", "c"), _floats("y", "z", "w"), None, extra=extra)
+
+
+def _floats(*names: str) -> list[Tensor]:
+    return [Tensor(name, "FP32") for name in names]
+
+
 _ADD = ([Tensor("a", "FP32"), Tensor("b", "FP32")], [Tensor("sum", "FP32")], "add")
 
 MODELS: tuple[Model, ...] = (
@@ -181,6 +204,10 @@ MODELS: tuple[Model, ...] = (
     _x_to_y("pairing_nobatch", "pairing", "INT64", instances=4, max_batch_size=0),
     Model("add", *_ADD),
     Model("add_1024", *_ADD, max_batch_size=1024),
+    Model("sums", _floats("x"), _floats("y", "z"), "sums"),
+    _parallel(),
+    _x_to_y("one_row", "few_rows", "INT64", extra=most_rows(1)),
+    Model("either", [Tensor(name, "FP32", optional=True) for name in "ab"], _floats("y"), "either"),
     _x_to_y("slow", "slow", "INT32", instances=4),
     _x_to_y("fails", "fails", "INT64"),
     _x_to_y("crashes", "crashes", "INT64"),

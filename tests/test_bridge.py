@@ -127,6 +127,20 @@ def test_a_row_that_fails_is_named_and_its_neighbours_are_answered(shim: Shim, t
     assert result.header["errors"]["1"] == "Model 'c.d.u': column 'x' is out of the range of UINT8."
 
 
+def test_what_is_found_while_rows_are_predicted_is_logged_once_and_shown(shim: Shim, triton: Triton) -> None:
+    columns = [{"name": "x", "type": "BIGINT"}]
+    options = {"endpoint": triton.http_url, "model-name": "one_row"}
+    shim.hello().send("open", model="c.d.o", options=options, input=columns, output=columns, task={})
+    assert shim.receive().kind == "opened"
+    batch = pa.record_batch([pa.array(range(200), pa.int64())], names=["c0"])
+    shim.send("predict", memoryview(batch.serialize()), rows=200)
+    result = shim.receive("result")
+    assert result.header["metrics"]["gauges"]["batch_limit"] == 1
+    shim.send("close")
+    shim.process.wait(10)
+    assert shim.stderr().count(f"Model 'c.d.o': {triton.http_url} refused 3 requests of up to ") == 1
+
+
 def test_close_and_the_end_of_input_end_the_worker_with_calls_under_way(triton: Triton) -> None:
     for end in ("close", "eof"):
         shim = Shim().hello()

@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from fakes import Echo, Entry, identity, predictor, response
 
 from pyflink_triton.datatypes import DATATYPES
 from pyflink_triton.errors import ContractError
+from pyflink_triton.scheduling import STATELESS, UNKNOWN, Scheduling
 from pyflink_triton.signature import TensorSpec
 from pyflink_triton.wire import HEADER_LENGTH
 
 Answer = list[tuple[Entry, bytes]]
 X = TensorSpec("x", DATATYPES["FP32"], (1,))
+#: The parameters of an output whose values are in the JSON.
+NO_BYTES = {"binary_data_size": None}
 TEXT = TensorSpec("x", DATATYPES["BYTES"], (1,))
 BATCH = pa.record_batch([pa.array([1.0, 2.0], pa.float32())], names=["c0"])
 
@@ -39,8 +44,7 @@ def set_data(data: bytes) -> Callable[[Answer], None]:
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (lambda answer: answer.clear(), "lacks the output 'x'"),
-        (set_field("name", "y"), "lacks the output 'x'"),
+        (lambda answer: answer.append(answer[0]), "has the output 'x' twice"),
         (set_field("datatype", "INT32"), "is INT32, and the model promised FP32"),
         (set_field("datatype", None), "the model promised FP32"),
         (set_field("shape", [1, 1]), "for 2 rows"),
@@ -51,8 +55,9 @@ def set_data(data: bytes) -> Callable[[Answer], None]:
         (set_field("shape", "2"), "has no shape"),
         (set_field("parameters", {"binary_data_size": 4}), "4 bytes"),
         (set_field("parameters", {"binary_data_size": 800}), "ends inside the output"),
-        (set_field("parameters", {"binary_data_size": -8}), "not binary"),
-        (set_field("parameters", {"binary_data_size": "8"}), "not binary"),
+        (lambda answer: answer.append((answer.pop()[0] | {"data": [1, 2], "parameters": NO_BYTES}, b"")), "not binary"),
+        (set_field("parameters", {"binary_data_size": -8}), "bad binary_data_size"),
+        (set_field("parameters", {"binary_data_size": "8"}), "bad binary_data_size"),
         (set_field("shape", [1, 2**31, 0]), "the model promised|for 2 rows"),
         (set_data(b"\0" * 4), "has 4 bytes for the shape"),
         (set_data(b"\0" * 12), "has 12 bytes for the shape"),
@@ -118,12 +123,111 @@ def test_an_answer_that_is_none_fails_the_job_and_shows_little_of_it(headers: di
     assert len(str(error.value)) < 400
 
 
-def test_an_output_that_was_not_asked_for_is_passed_over() -> None:
+OTHER: list[tuple[Entry, bytes]] = [
+    ({"name": "other", "datatype": "FP32", "shape": [1]}, b"\0" * 4),
+    ({"name": "other", "datatype": "FP8", "shape": "none"}, b"\0" * 4),
+    ({"name": "other", "datatype": "FP32", "shape": [1], "data": [float("nan")], "parameters": NO_BYTES}, b""),
+    ({"name": "other", "parameters": NO_BYTES}, b""),
+    ({"name": None}, b"\0" * 4),
+]
+
+
+@pytest.mark.parametrize("others", [*([other] for other in OTHER), OTHER, [OTHER[0], OTHER[0]]], ids=str)
+@pytest.mark.parametrize("is_first", [True, False], ids=["before", "after"])
+def test_an_output_that_was_not_asked_for_is_passed_over_in_any_form(others: Answer, is_first: bool) -> None:
     def extra(answer: Answer) -> None:
-        answer.insert(0, ({"name": "other", "datatype": "FP32", "shape": [1]}, b"\0" * 4))
+        answer[:] = [*others, *answer] if is_first else [*answer, *others]
 
     prediction = asyncio.run(predictor(identity(X), Echo(extra), ["FLOAT"]).predict(BATCH))
     assert prediction.outputs.column(0).to_pylist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("shape", [[1], [3], [3, 1, 1], [3, 2], []], ids=str)
+def test_a_wrong_shape_is_told_against_what_these_rows_were_promised_for_one_row_and_for_many(shape: list[int]) -> None:
+    """Whatever of it happens to be right, as the row count of [2] for two rows."""
+    for rows in (1, 2, 5):
+        batch = pa.record_batch([pa.array([1.0] * rows, pa.float32())], names=["c0"])
+        with pytest.raises(ContractError) as error:
+            asyncio.run(predictor(identity(X), Echo(set_field("shape", shape)), ["FLOAT"]).predict(batch))
+        promised = f"[{rows}, 1] for {rows} row{'s' * (rows > 1)}"
+        assert str(error.value) == f"output 'x' has the shape {shape}, and the model promised {promised}"
+
+
+def lacks(answer: Answer) -> None:
+    answer[:] = [({"name": "other", "datatype": "FP32", "shape": [1]}, b"\0" * 4)]
+
+
+def test_rows_without_an_output_fail_alone_until_the_model_never_has_it() -> None:
+    def batch(rows: int) -> pa.RecordBatch:
+        return pa.record_batch([pa.array([1.0] * rows, pa.float32())], names=["c0"])
+
+    async def main() -> None:
+        echo = Echo(lacks)
+        made = predictor(identity(X), echo, ["FLOAT"])
+        errors = (await made.predict(batch(3))).errors
+        assert list(errors) == [0, 1, 2]
+        assert "lacks the output 'x'" in errors[0]
+        assert "'optional-outputs' = 'x'" in errors[0]
+        assert len(echo.requests) == 5
+        assert len((await made.predict(batch(4))).errors) == 4
+        with pytest.raises(ContractError, match=r"8 rows in succession .* lacks the output 'x'"):
+            await made.predict(batch(1))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("scheduling", "error"), [(UNKNOWN, None), (STATELESS, ContractError)], ids=str)
+def test_a_shape_of_another_request_is_its_rows_fault_where_there_may_be_a_cache(
+    scheduling: Scheduling, error: type[ContractError] | None
+) -> None:
+    """Until no row ever had the right one."""
+
+    async def main() -> None:
+        wrong = set_field("shape", [3, 1])
+        made = predictor(replace(identity(X), scheduling=scheduling), Echo(wrong), ["FLOAT"])
+        for _ in range(3):
+            errors = (await made.predict(BATCH)).errors
+            assert "and the model promised [1, 1] for 1 row" in errors[0]
+            assert "Switch response_cache off" in errors[1]
+        with pytest.raises(ContractError, match="8 rows in succession"):
+            await made.predict(BATCH)
+
+    if error is None:
+        asyncio.run(main())
+    else:
+        with pytest.raises(error, match="for 2 rows"):
+            asyncio.run(main())
+
+
+def test_an_output_that_was_there_once_never_fails_the_job() -> None:
+    async def main() -> None:
+        is_there = [True]
+        made = predictor(identity(X), Echo(lambda answer: None if is_there[0] else lacks(answer)), ["FLOAT"])
+        assert (await made.predict(BATCH)).errors == {}
+        is_there[0] = False
+        for _ in range(10):
+            assert len((await made.predict(BATCH)).errors) == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("types", [["FLOAT"], ["ARRAY<FLOAT>"]], ids=str)
+def test_an_optional_output_is_null_for_the_rows_that_lack_it_alone(types: list[str]) -> None:
+    """A request without it says nothing of its single rows."""
+
+    def negative(answer: Answer) -> None:
+        if (np.frombuffer(answer[0][1], np.float32) < 0).any():
+            answer.clear()
+
+    echo = Echo(negative)
+    values = [1.0, -2.0, 3.0, 4.0]
+    rows: list[Any] = values if types == ["FLOAT"] else [values]
+    batch = pa.record_batch([pa.array(rows, pa.list_(pa.float32()) if len(rows) == 1 else pa.float32())], names=["c0"])
+    prediction = asyncio.run(predictor(identity(X), echo, types, optional_outputs="X").predict(batch))
+    answers = prediction.outputs.column(0).to_pylist()
+    assert answers == ([1.0, None, 3.0, 4.0] if types == ["FLOAT"] else [[1.0, None, 3.0, 4.0]])
+    assert prediction.errors == {}
+    assert len(echo.requests) == 5
 
 
 def test_bytes_that_are_not_utf8_cost_their_own_row_only() -> None:

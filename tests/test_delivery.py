@@ -31,6 +31,7 @@ from pyflink_triton.planning import wait_until_ready
 from pyflink_triton.signature import ModelSignature
 from pyflink_triton.signature_guard import SignatureGuard
 from pyflink_triton.warmup import warm_up
+from pyflink_triton.wire import RequestWriter
 
 
 def test_every_request_has_an_id_of_its_own_and_keeps_it_when_sent_again(triton: Triton) -> None:
@@ -405,7 +406,8 @@ def test_warming_up_sends_one_request_of_zeros(triton: Triton, name: str) -> Non
             signature = await client.signature()
             metrics = Metrics()
             delivery = Delivery(options, client.transport, metrics)
-            assert await warm_up(delivery, signature, 30.0) is None
+            writer = RequestWriter(signature.inputs, signature.outputs)
+            assert await warm_up(delivery, writer, signature, 30.0) is None
             await delivery.close()
         taken = metrics.take()
         assert taken is not None
@@ -416,8 +418,7 @@ def test_warming_up_sends_one_request_of_zeros(triton: Triton, name: str) -> Non
 
 def test_a_warm_up_that_fails_is_a_warning(triton: Triton) -> None:
     async def work(one: Model) -> None:
-        signature = await one.client.signature()
-        warning = await warm_up(one.delivery, signature, 0.3)
+        warning = await one.predictor.warm_up(0.3)
         assert warning is not None
         assert "HTTP 503" in warning
 

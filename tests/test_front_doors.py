@@ -101,3 +101,21 @@ def test_each_row_has_its_own_answer(door: Door, tmp_path: Path) -> None:
     pairs = door.predict_numbers(model("pairing", "BIGINT", "BIGINT"), ROWS, tmp_path)
     assert [pair for pair in pairs if pair[1] != 3 * pair[0] + 1] == []
     assert sorted(n for n, _ in pairs) == list(range(ROWS))
+
+
+def test_some_of_an_ensembles_outputs_one_of_them_optional(door: Door) -> None:
+    """Triton fails a request that leaves this one's last step out, and leaves ``z`` out where ``b`` is negative."""
+    inputs, outputs = {"a": "FLOAT", "b": "FLOAT", "c": "FLOAT"}, {"y": "FLOAT", "z": "FLOAT"}
+    several = Model("parallel", inputs, outputs, {"optional-outputs": "z"})
+    rows = [(1.0, 1.0, 0.0), (2.0, -1.0, 0.0), (None, 1.0, 0.0), (4.0, 2.0, 0.0)]
+    got = door.predict(several, rows)
+    assert [(row["y"], row["z"]) for row in got] == [(1.0, 3.0), (2.0, None), (None, None), (4.0, 6.0)]
+
+
+def test_a_row_whose_output_is_missing_fails_by_its_policy(door: Door) -> None:
+    outputs = {"y": "FLOAT", "z": "FLOAT", "why": "STRING"}
+    several = Model("sums", {"x": "FLOAT"}, outputs, {"error-column": "why", "default-value": '{"y": 0, "z": null}'})
+    got = door.predict(several, [(1.0,), (-2.0,), (3.0,)])
+    assert [(row["y"], row["z"]) for row in got] == [(2.0, 3.0), (0.0, None), (6.0, 9.0)]
+    assert [row["why"] is None for row in got] == [True, False, True]
+    assert "lacks the output 'z'" in got[1]["why"]

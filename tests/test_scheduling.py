@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -47,6 +48,10 @@ def ensemble(*models: str) -> Config:
     return {"ensemble_scheduling": {"step": [{"model_name": model, "model_version": -1} for model in models]}}
 
 
+CACHED: Config = {"response_cache": {"enable": True}}
+#: What an ensemble's scheduling says, and that of a model with a cache of its own.
+stepped = partial(Scheduling, has_steps=True, wants_all_outputs=True)
+caching = partial(Scheduling, wants_all_outputs=True, may_cache=True)
 STEPS: dict[str, Config | None] = {
     "int64": stateful("INT64", 60_000_000),
     "int32": stateful("INT32", 5_000_000),
@@ -57,6 +62,8 @@ STEPS: dict[str, Config | None] = {
     "inner": ensemble("int64", "levels_10"),
     "circle": ensemble("circle", "int64"),
     "hidden": None,
+    "cached": CACHED,
+    "cached_inside": CACHED | ensemble("plain"),
 }
 
 
@@ -69,12 +76,18 @@ STEPS: dict[str, Config | None] = {
         (stateful(None), Scheduling(SequenceBatching(None, 1, "oldest"))),
         (stateful("INT64", iterative_sequence=True), STATELESS),
         (levels(3), Scheduling(None, 3)),
-        (ensemble("plain"), Scheduling(has_steps=True)),
-        (ensemble("plain", "int64"), Scheduling(SequenceBatching("INT64", 60, "oldest"), has_steps=True)),
-        (ensemble("int64", "int32", "none"), Scheduling(SequenceBatching("INT32", 1, "oldest"), has_steps=True)),
-        (ensemble("inner", "levels_3"), Scheduling(SequenceBatching("INT64", 60, "oldest"), 3, has_steps=True)),
-        (ensemble("circle"), Scheduling(SequenceBatching("INT64", 60, "oldest"), has_steps=True)),
-        (ensemble("hidden", "levels_3"), Scheduling(None, 3, has_steps=True, is_partial=True)),
+        (ensemble("plain"), stepped()),
+        (ensemble("plain", "int64"), stepped(SequenceBatching("INT64", 60, "oldest"))),
+        (ensemble("int64", "int32", "none"), stepped(SequenceBatching("INT32", 1, "oldest"))),
+        (ensemble("inner", "levels_3"), stepped(SequenceBatching("INT64", 60, "oldest"), 3)),
+        (ensemble("circle"), stepped(SequenceBatching("INT64", 60, "oldest"))),
+        (ensemble("hidden", "levels_3"), stepped(None, 3, is_partial=True, may_cache=True)),
+        (CACHED, caching()),
+        ({"response_cache": {"enable": False}}, STATELESS),
+        (CACHED | stateful("INT64"), caching(SequenceBatching("INT64", 1, "oldest"))),
+        (CACHED | ensemble("plain"), stepped(may_cache=True)),
+        (ensemble("plain", "cached"), stepped(may_cache=True)),
+        (ensemble("cached_inside"), stepped(may_cache=True)),
     ],
 )
 @in_a_loop

@@ -115,3 +115,29 @@ async def test_where_its_server_stays_away_the_sequence_is_begun_anew_at_another
 def proxied(triton: Triton, *steps: Step, always: Step = PASS) -> FaultProxy:
     address = urlsplit(triton.http_url)
     return FaultProxy((str(address.hostname), int(address.port or 0)), steps, always)
+
+
+@in_a_loop
+async def test_a_row_whose_output_is_missing_is_in_its_sequence_all_the_same(triton: Triton) -> None:
+    missing = Step("edit", replace=((rb'"name":"sum"', b'"name":"zzz"'),))
+    for end in ("", "true"):  # with an END of each row the next one begins
+        async with (
+            proxied(triton, PASS, missing) as proxy,
+            opened(proxy.url, "sequence", sequence_start="true", sequence_end=end) as m,
+        ):
+            found = await m.sums((1, "lacks"), (10, "lacks"), (100, "lacks"))
+            assert "lacks the output 'sum'" in found.pop(1)
+            assert found == ([1, 100] if end else [1, 111])
+            assert m.count("sequences_lost") == 0
+
+
+@in_a_loop
+async def test_a_beginning_that_asked_for_too_few_outputs_is_sent_again_for_all(triton: Triton) -> None:
+    deadlock = triton_says(400, "in ensemble 'm', unexpected deadlock, at least one output is not set")
+    async with (
+        proxied(triton, deadlock) as proxy,
+        opened(proxy.url, "sequence", sequence_start="true", **OPTIONS) as m,
+    ):
+        assert await m.sums((1, "deadlock"), (10, "deadlock"), (100, "deadlock")) == GOES_ON
+        assert (m.count("sequences_lost"), m.count("http_requests"), m.count("retries")) == (0, 4, 1)
+        assert [b'"outputs"' in call.body for call in proxy.inferences] == [True, False, False, False]

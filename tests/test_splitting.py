@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from pyflink_triton.arrays import Ints
+from pyflink_triton.batch_limits import BatchLimits
 from pyflink_triton.errors import RowError
+from pyflink_triton.metrics import Metrics
 from pyflink_triton.request import Answer, Request
 from pyflink_triton.splitting import Splitter
 
@@ -36,7 +38,8 @@ def send(server: Server, batches: list[Ints]) -> tuple[list[int], list[int]]:
     failed: list[int] = []
 
     async def main() -> None:
-        splitter, under_way = Splitter(server), asyncio.Semaphore(4)
+        limits = BatchLimits(64, ["http://t"], Metrics(), print)
+        splitter, under_way = Splitter(server, limits), asyncio.Semaphore(4)
 
         async def one(rows: Ints) -> None:
             async with under_way:

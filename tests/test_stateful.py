@@ -22,6 +22,7 @@ from pyflink_triton.planning import check, wait_until_ready
 from pyflink_triton.sequence_ids import encode_id
 from pyflink_triton.sequence_state import lone_sequence
 from pyflink_triton.warmup import warm_up
+from pyflink_triton.wire import RequestWriter
 
 IDS = {
     "sequence": ("BIGINT", "INT64"),
@@ -226,9 +227,10 @@ async def test_a_warm_up_is_a_sequence_of_its_own(triton: Triton) -> None:
     async with Client(asked.options) as client:
         signature = await wait_until_ready(client, asked.options)
         delivery = Delivery(asked.options, client.transport, Metrics())
+        writer = RequestWriter(signature.inputs, signature.outputs)
         for _ in range(40):  # more than the model has slots
-            assert await warm_up(delivery, signature, 10, lone_sequence(signature.scheduling.sequences)) is None
-        assert str(await warm_up(delivery, signature, 10)).startswith("the warm-up request of zeros failed")
+            assert await warm_up(delivery, writer, signature, 10, lone_sequence(signature.scheduling.sequences)) is None
+        assert str(await warm_up(delivery, writer, signature, 10)).startswith("the warm-up request of zeros failed")
         await delivery.close()
 
 

@@ -58,6 +58,7 @@ def test_counters_and_gauges_reach_flink(triton: Triton, kind: str) -> None:
     assert counted["output_rows"] == ROWS
     assert 0 < counted["http_requests"] <= ROWS
     assert counted["latency"] == counted["http_requests"]
+    assert counted["batch_limit"] == 64
     assert counted["latency_p50"] <= counted["latency_p95"] <= counted["latency_p99"]
 
 
