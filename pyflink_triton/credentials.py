@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pyflink_triton.errors import AccessError
 from pyflink_triton.options import Options
+from pyflink_triton.remedies import Remedy
 
 _REFERENCE = re.compile(r"\$\{SECRET:([^{}]*)\}")
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
@@ -97,7 +98,7 @@ class Credentials:
     def _secret(self, reference: re.Match[str]) -> str:
         name = reference.group(1)
         if not _NAME.fullmatch(name):
-            raise AccessError("a secret's name may hold letters, digits, '.', '_' and '-': write '${SECRET:my-token}'")
+            raise AccessError(f"a secret's name may hold letters, digits, '.', '_' and '-': {Remedy.NAME_SECRET()}")
         value = self._read(name)
         if not value or not value.isascii() or not value.isprintable():
             raise AccessError(f"the secret '{name}' is empty or not plain ASCII on one line, as a header needs it")
@@ -122,7 +123,7 @@ class Credentials:
         if value is None:
             raise AccessError(
                 f"the secret '{name}' is neither a file in the directory that {_DIRECTORY} names nor the environment "
-                f"variable {variable}. Provide it on each machine that sends requests"
+                f"variable {variable}. {Remedy.PROVIDE_SECRET()}"
             )
         return value.strip()
 
@@ -138,7 +139,7 @@ def literal_secret(options: Options) -> str | None:
         return None
     return (
         f"option '{keys[0]}' holds a token itself, which Flink shows in SHOW CREATE and in compiled plans. "
-        "Write '${SECRET:name}' instead"
+        + Remedy.REFER_TO_SECRET()
     )
 
 

@@ -15,6 +15,7 @@ from pyflink_triton.arrays import from_values, numpy_type
 from pyflink_triton.columns import Column
 from pyflink_triton.errors import OptionError
 from pyflink_triton.options import Options
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.sqltypes import SqlType
 
 _BITS = {"TINYINT": 8, "SMALLINT": 16, "INT": 32, "BIGINT": 64}
@@ -45,7 +46,7 @@ def read_defaults(options: Options, outputs: Sequence[Column]) -> tuple[pa.Array
     else:
         values = _by_column(text, outputs)
     return tuple(
-        from_values([_convert(value, column.type, text, column)], column.type.arrow)
+        from_values([_read(value, column, text, outputs)], column.type.arrow)
         for value, column in zip(values, outputs, strict=True)
     )
 
@@ -69,7 +70,7 @@ def _bad(text: str, what: str, outputs: Sequence[Column]) -> OptionError:
     example = _example(outputs[0].type)
     if len(outputs) > 1:
         example = f"{{{', '.join(f'{json.dumps(column.name)}: {_example(column.type)}' for column in outputs)}}}"
-    return OptionError(f"option 'default-value' = '{text}' {what}: write it as '{example}', or 'null' for NULL")
+    return OptionError(f"option 'default-value' = '{text}' {what}: {Remedy.WRITE_DEFAULT(example=example)}")
 
 
 def _example(type_: SqlType) -> str:
@@ -77,20 +78,22 @@ def _example(type_: SqlType) -> str:
     return "[" * type_.depth + words.get(type_.leaf.name, "0") + "]" * type_.depth
 
 
-def _convert(value: Any, type_: SqlType, text: str, column: Column) -> Any:
+def _read(value: Any, column: Column, text: str, outputs: Sequence[Column]) -> Any:
+    try:
+        return _convert(value, column.type)
+    except (ValueError, InvalidOperation):
+        what = f"is no {column.type}, the type of the output column '{column.name}'"
+        raise _bad(text, what, outputs) from None
+
+
+def _convert(value: Any, type_: SqlType) -> Any:
     if value is None:
         return None
-    try:
-        if type_.element is not None:
-            if not isinstance(value, list):
-                raise ValueError
-            return [_convert(each, type_.element, text, column) for each in value]
+    if type_.element is None:
         return _READ[type_.name](value, type_)
-    except (ValueError, InvalidOperation):
-        raise OptionError(
-            f"option 'default-value' = '{text}' is no {column.type}, the type of the output column '{column.name}': "
-            f"write a value such as {_example(column.type)}, or 'null' for NULL"
-        ) from None
+    if not isinstance(value, list):
+        raise ValueError
+    return [_convert(each, type_.element) for each in value]
 
 
 def _boolean(value: Any, type_: SqlType) -> bool:

@@ -8,6 +8,7 @@ from pyflink_triton.columns import Column, cast_needed
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.option_values import columns_of
 from pyflink_triton.options import Options
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.sqltypes import INTEGERS, SqlType, simple
 
 
@@ -55,13 +56,14 @@ def find_references(options: Options, inputs: Sequence[Column]) -> dict[str, int
         index = find(name, inputs)
         if index is None:
             raise SchemaError(
-                f"option '{key}' refers to the column '{name}', which is not in INPUT. Add {name} {type_} to INPUT"
+                f"option '{key}' refers to the column '{name}', which is not in INPUT. "
+                + Remedy.ADD_REFERENCE(name=name, type=type_)
             )
         if not is_good(inputs[index].type):
             expected = "an integer or character type" if type_ == "STRING" else type_
             raise SchemaError(
                 f"option '{key}' refers to the column '{inputs[index].name}', which is {inputs[index].type} and has to "
-                f"be {expected}. Declare it {type_}"
+                f"be {expected}. {Remedy.DECLARE_REFERENCE(type=type_)}"
             )
         found[name] = index
     return found
@@ -92,10 +94,11 @@ def find_error_column(options: Options, outputs: Sequence[Column]) -> int | None
         return None
     index = find(name, outputs)
     if index is None:
-        raise SchemaError(f"option 'error-column' = '{name}' is no OUTPUT column. Add {name} STRING to OUTPUT")
+        raise SchemaError(f"option 'error-column' = '{name}' is no OUTPUT column. {Remedy.ADD_ERROR_COLUMN(name=name)}")
     if outputs[index].type.name != "STRING" or outputs[index].type.length is not None:
         raise SchemaError(
-            f"option 'error-column' = '{name}' is an OUTPUT column of type {outputs[index].type}. Declare it STRING"
+            f"option 'error-column' = '{name}' is an OUTPUT column of type {outputs[index].type}. "
+            + Remedy.DECLARE_REFERENCE(type="STRING")
         )
     return index
 

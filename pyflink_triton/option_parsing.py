@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pyflink_triton.errors import OptionError
 from pyflink_triton.option_values import header
 from pyflink_triton.options import FIELDS, OPTIONS, Options
+from pyflink_triton.remedies import Remedy
 
 #: What Flink puts among a model's options for itself.
 FLINK_KEYS = frozenset({"provider", "property-version", "task"})
@@ -56,7 +57,7 @@ def check_defaults(options: Mapping[str, str]) -> Options:
     """
     for key in _OF_ONE_MODEL:
         if key in options:
-            raise OptionError(f"option '{key}' is for one model, not for a catalog. Write it in CREATE MODEL")
+            raise OptionError(f"option '{key}' is for one model, not for a catalog. {Remedy.WRITE_IN_CREATE_MODEL()}")
     values = _read(options)
     defaults = Options(**{"endpoints": ("http://localhost",), "model_name": "m", **values})
     _check_combinations(defaults, set(options))
@@ -91,35 +92,41 @@ def _check_combinations(options: Options, written: set[str]) -> None:
     names = [name.lower() for name, _ in options.custom_headers]
     doubled = next((name for name in names if names.count(name) > 1), None)
     if doubled:
-        raise OptionError(f"option 'custom-headers' sets the header {doubled} twice. Leave one out")
+        raise OptionError(f"option 'custom-headers' sets the header {doubled} twice. {Remedy.LEAVE_ONE_OUT()}")
     if options.auth_token is not None and "authorization" in names:
-        raise OptionError("option 'auth-token' and the custom header Authorization are both set. Leave one out")
+        raise OptionError(
+            f"option 'auth-token' and the custom header Authorization are both set. {Remedy.LEAVE_ONE_OUT()}"
+        )
     if options.sequence_id is None:
         for key in ("sequence-id-auto-increment", "sequence-start", "sequence-end", "sequence-lost"):
             if getattr(options, FIELDS[key]) not in (False, None):
-                raise OptionError(f"option '{key}' needs 'sequence-id'. Set 'sequence-id' as well")
+                raise OptionError(f"option '{key}' needs 'sequence-id'. {Remedy.SET_OPTION_TOO(key='sequence-id')}")
     if options.sequence_id_auto_increment:
         for key in ("sequence-start", "sequence-end"):
             if key in written:
                 raise OptionError(
                     f"option '{key}' cannot be set with 'sequence-id-auto-increment', which starts and ends a "
-                    "sequence with every request. Leave one out"
+                    f"sequence with every request. {Remedy.LEAVE_ONE_OUT()}"
                 )
     if options.retry_initial_backoff > options.retry_max_backoff:
         raise OptionError(
-            "option 'retry-initial-backoff' is above 'retry-max-backoff'. Lower the one or raise the other"
+            "option 'retry-initial-backoff' is above 'retry-max-backoff'. "
+            + Remedy.LOWER_OR_RAISE(above="retry-initial-backoff", below="retry-max-backoff")
         )
     if options.total_timeout is not None and options.total_timeout < options.timeout and "timeout" in written:
-        raise OptionError("option 'total-timeout' is below 'timeout'. Raise the one or lower the other")
+        raise OptionError(
+            "option 'total-timeout' is below 'timeout'. "
+            + Remedy.LOWER_OR_RAISE(above="timeout", below="total-timeout")
+        )
     if options.tls_key_file is not None and options.tls_cert_file is None:
-        raise OptionError("option 'tls-key-file' needs 'tls-cert-file'. Set 'tls-cert-file' as well")
+        raise OptionError(f"option 'tls-key-file' needs 'tls-cert-file'. {Remedy.SET_OPTION_TOO(key='tls-cert-file')}")
     if all(urlsplit(endpoint).scheme == "http" for endpoint in options.endpoints) and "endpoint" in written:
         for key in ("tls-ca-file", "tls-cert-file", "tls-key-file", "tls-verify"):
             if key in written:
-                raise OptionError(f"option '{key}' is for https, and 'endpoint' is http. Write the endpoint with https")
+                raise OptionError(f"option '{key}' is for https, and 'endpoint' is http. {Remedy.WRITE_HTTPS()}")
 
 
 def _unknown(key: str) -> str:
     near = difflib.get_close_matches(key.lower().replace("_", "-"), [*OPTIONS, *_RUNTIME_NAMES], 1, 0.6)
-    remedy = f"Did you mean '{near[0]}'?" if near else f"The options are: {', '.join(OPTIONS)}."
+    remedy = Remedy.DID_YOU_MEAN(key=near[0]) if near else f"The options are: {', '.join(OPTIONS)}."
     return f"there is no option '{key}'. {remedy}"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.units import format_duration, format_size, parse_duration, parse_size
 
 Parse = Callable[[str], Any]
@@ -49,12 +50,12 @@ def endpoints(value: str) -> tuple[str, ...]:
     """Read one endpoint or several, comma-separated, as base URLs without ``/v2/models`` and trailing slashes."""
     found = tuple(dict.fromkeys(_endpoint(each) for each in value.split(",") if each.strip()))
     if not found:
-        raise ValueError("is empty: write it as 'http://host:8000' or 'http://host:8000/v2/models'")
+        raise ValueError(f"is empty: {Remedy.WRITE_URL()}")
     return found
 
 
 def _endpoint(value: str) -> str:
-    example = "write it as 'http://host:8000' or 'http://host:8000/v2/models'"
+    example = Remedy.WRITE_URL()
     try:
         parts = urlsplit(value.strip())
         port_is_good = parts.port is None or parts.port > 0
@@ -83,7 +84,7 @@ def version(value: str) -> str | None:
     if value.strip() == "latest":
         return None
     if not (value.isascii() and value.isdigit()):
-        raise ValueError("is not a version: write digits, as in '3', or 'latest'")
+        raise ValueError(f"is not a version: {Remedy.WRITE_VERSION()}")
     return value
 
 
@@ -91,7 +92,7 @@ def boolean(value: str) -> bool:
     """Read ``true`` or ``false``."""
     answers = {"true": True, "false": False}
     if value.strip().lower() not in answers:
-        raise ValueError("is neither 'true' nor 'false'")
+        raise ValueError(f"is neither: {Remedy.WRITE_BOOLEAN()}")
     return answers[value.strip().lower()]
 
 
@@ -103,7 +104,7 @@ def boolean_or_column(value: str) -> bool | str:
     try:
         return boolean(value)
     except ValueError:
-        raise ValueError("is neither 'true' nor 'false' nor a BOOLEAN column, as in '${is_first}'") from None
+        raise ValueError(f"is none of these: {Remedy.WRITE_BOOLEAN_OR_COLUMN()}") from None
 
 
 def template(value: str) -> str:
@@ -111,7 +112,7 @@ def template(value: str) -> str:
     found = text(value)
     rest = _COLUMN.sub("", found)
     if "${" in rest:
-        raise ValueError("has a '${' that is not closed: write columns as in 'conversation-${user_id}'")
+        raise ValueError(f"has a '${{' that is not closed: {Remedy.CLOSE_TEMPLATE()}")
     return found
 
 
@@ -126,7 +127,7 @@ def integer(minimum: int, maximum: int) -> Parse:
     def parse(value: str) -> int:
         written = value.strip()
         if not (written.isascii() and written.isdigit()) or not minimum <= int(written) <= maximum:
-            raise ValueError(f"is not a whole number from {minimum} to {maximum}")
+            raise ValueError(f"is out of range: {Remedy.WRITE_INTEGER(minimum=minimum, maximum=maximum)}")
         return int(written)
 
     return parse
@@ -139,7 +140,7 @@ def fraction(value: str) -> float:
     except ValueError:
         share = 0.0
     if not 0.0 < share <= 1.0:
-        raise ValueError("is not a share above 0 and up to 1, as in '0.5'")
+        raise ValueError(f"is no share: {Remedy.WRITE_SHARE()}")
     return share
 
 
@@ -149,7 +150,8 @@ def duration(minimum: float, maximum: float = 86400) -> Parse:
     def parse(value: str) -> float:
         seconds = parse_duration(value)
         if not minimum <= seconds <= maximum:
-            raise ValueError(f"is not between {format_duration(minimum)} and {format_duration(maximum)}")
+            limits = {"minimum": format_duration(minimum), "maximum": format_duration(maximum)}
+            raise ValueError(f"is out of range: {Remedy.STAY_BETWEEN(**limits)}")
         return seconds
 
     return parse
@@ -161,7 +163,8 @@ def size(minimum: int) -> Parse:
     def parse(value: str) -> int:
         found = parse_size(value)
         if not minimum <= found <= 1 << 31:
-            raise ValueError(f"is not between {format_size(minimum)} and 2 gb")
+            limits = {"minimum": format_size(minimum), "maximum": "2 gb"}
+            raise ValueError(f"is out of range: {Remedy.STAY_BETWEEN(**limits)}")
         return found
 
     return parse
@@ -172,7 +175,7 @@ def choice(*choices: str) -> Parse:
 
     def parse(value: str) -> str:
         if value.strip().lower() not in choices:
-            raise ValueError(f"is not one of {', '.join(repr(each) for each in choices)}")
+            raise ValueError(f"is unknown: {Remedy.WRITE_ONE_OF(choices=', '.join(map(repr, choices)))}")
         return value.strip().lower()
 
     return parse
@@ -180,7 +183,7 @@ def choice(*choices: str) -> Parse:
 
 def headers(value: str) -> tuple[tuple[str, str], ...]:
     """Read headers: a JSON object, or ``name:value,name:value``."""
-    example = """write them as 'X-Key:value,X-Other:value', as '{"X-Key": "value"}', or as 'custom-headers.X-Key'"""
+    example = Remedy.WRITE_HEADERS()
     if value.lstrip().startswith("{"):
         try:
             found = json.loads(value)
@@ -202,7 +205,7 @@ def headers(value: str) -> tuple[tuple[str, str], ...]:
 def header(name: str, value: str) -> tuple[str, str]:
     """Check one header."""
     if not _TOKEN.fullmatch(name):
-        raise ValueError("has a name that no HTTP header may have: use letters, digits and '-'")
+        raise ValueError(f"has a name that no HTTP header may have: {Remedy.NAME_HEADER()}")
     if name.lower() in _OWN_HEADERS:
         raise ValueError(f"sets the header {name}, which is not for users to set")
     one_line(value)

@@ -6,6 +6,7 @@ from pyflink_triton.columns import Column
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.option_columns import derived_inputs, derived_outputs, find
 from pyflink_triton.options import Options
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.signature import ModelSignature, TensorSpec
 
 
@@ -26,7 +27,7 @@ def derive_outputs(signature: ModelSignature, options: Options) -> tuple[Column,
     for column in more:
         if find(column.name, tensors) is not None:
             raise SchemaError(
-                f"option 'error-column' = '{column.name}' is a tensor of the model. Give the error column another name"
+                f"option 'error-column' = '{column.name}' is a tensor of the model. {Remedy.RENAME_ERROR_COLUMN()}"
             )
     return (*tensors, *more)
 

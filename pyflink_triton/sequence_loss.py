@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pyflink_triton.errors import ExhaustedError, LostError, NoSequenceError, RowError
+from pyflink_triton.remedies import Remedy
 
 #: The message of a row without a sequence.
 NOT_FOUND = (
-    "Sequence not found: the server or this task no longer has the row's sequence, or no row began it. Mark its first "
-    "row by 'sequence-start', set 'sequence-lost' = 'restart' to begin it anew, or raise the model's "
-    "max_sequence_idle_microseconds"
+    "Sequence not found: the server or this task no longer has the row's sequence, or no row began it. "
+    + Remedy.FIND_SEQUENCE()
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyflink_triton.errors import OptionError, SchemaError
 from pyflink_triton.option_values import columns_of
 from pyflink_triton.options import Options
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.scheduling import CORRID_MAXIMA, CORRID_STRING
 from pyflink_triton.signature import ModelSignature
 from pyflink_triton.units import format_duration
@@ -30,15 +31,11 @@ def check_scheduling(signature: ModelSignature, options: Options | None) -> None
         return
     stateful = f"the server's model '{signature.name}' is stateful"
     if options is None or options.sequence_id is None:
-        raise SchemaError(
-            f"{stateful}, so each row must say its sequence. Set 'sequence-id', as in "
-            "'sequence-id' = '${user_id}' with 'sequence-start' = 'true', or with 'sequence-id-auto-increment' = "
-            "'true' where each row is a sequence of its own"
-        )
+        raise SchemaError(f"{stateful}, so each row must say its sequence. {Remedy.SET_SEQUENCE()}")
     if options.sequence_start is False and not options.sequence_id_auto_increment:
         raise SchemaError(
             f"{stateful}, and with 'sequence-start' = 'false' no request begins a sequence, so the server would refuse "
-            "every one. Set 'sequence-start' to 'true', or to the BOOLEAN column that says so: '${is_first}'"
+            f"every one. {Remedy.SET_START()}"
         )
     corrid = batching.corrid if batching is not None else None
     if corrid not in (None, CORRID_STRING, *CORRID_MAXIMA):
@@ -46,7 +43,7 @@ def check_scheduling(signature: ModelSignature, options: Options | None) -> None
     if corrid == CORRID_STRING and _version(signature.server_version) <= _NO_TEXT_CORRID:
         raise SchemaError(
             f"{stateful} with a CORRID control of TYPE_STRING, and Triton {signature.server_version} refuses every "
-            "request for such a model. Give the control an integer type, or leave it out of the model's configuration"
+            f"request for such a model. {Remedy.CHANGE_CORRID()}"
         )
 
 
@@ -54,8 +51,8 @@ def check_one_row(signature: ModelSignature) -> None:
     """Check that a row may be a batch of its own; raises SchemaError for a stateful model."""
     if signature.stateful:
         raise SchemaError(
-            f"the server's model '{signature.name}' is stateful, so a row cannot be an array as a batch. Give it one "
-            "element a row, as with CROSS JOIN UNNEST"
+            f"the server's model '{signature.name}' is stateful, so a row cannot be an array as a batch. "
+            + Remedy.GIVE_ONE_ELEMENT()
         )
 
 
@@ -71,7 +68,7 @@ def scheduling_warnings(signature: ModelSignature, options: Options) -> list[str
     if idle is not None and idle < _SHORT_IDLE_SECONDS:
         warnings.append(
             f"The server drops a sequence of the model '{name}' that has no request for {format_duration(idle)}. "
-            "Raise max_sequence_idle_microseconds in the model's configuration."
+            f"{Remedy.RAISE_IDLE()}."
         )
     is_cached = signature.scheduling.may_cache and not signature.scheduling.is_partial
     free = next((tensor for tensor in signature.inputs if tensor.dims.count(-1) > 1), None)
@@ -98,9 +95,8 @@ def check_parallelism(signature: ModelSignature, options: Options, parallelism: 
         return
     if not options.sequence_id_auto_increment and not columns_of(options.sequence_id):
         raise OptionError(
-            f"option 'sequence-id' is one id for all rows, and {parallelism} subtasks would mix in its state. Refer to "
-            "a column that the rows are keyed by, as in '${user_id}', set 'sequence-id-auto-increment' = 'true', or "
-            "set the parallelism to 1"
+            f"option 'sequence-id' is one id for all rows, and {parallelism} subtasks would mix in its state. "
+            + Remedy.SEPARATE_SUBTASKS()
         )
 
 

@@ -21,15 +21,14 @@ from pyflink_triton.concurrency import await_all
 from pyflink_triton.errors import ExhaustedError, RowError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options import Options
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.scheduling import SequenceBatching
 from pyflink_triton.sequence_ids import IdTemplate, WireId, encode_id
 from pyflink_triton.sequence_loss import NOT_FOUND, is_lost, why_lost
 from pyflink_triton.sequence_state import Row, Sequence, SequenceFlags, Turn
 
-_EMPTY = "Invalid sequence ID: the id of the row is empty. Give each row an id in the columns of 'sequence-id'"
-_SAME_NUMBER = (
-    "Invalid sequence ID: two ids are one number to the model. Use whole numbers as ids, or a CORRID control of 64 bits"
-)
+_EMPTY = f"Invalid sequence ID: the id of the row is empty. {Remedy.GIVE_ID()}"
+_SAME_NUMBER = f"Invalid sequence ID: two ids are one number to the model. {Remedy.USE_NUMBERS()}"
 
 
 #: Takes a row that failed, and why.

@@ -2,6 +2,8 @@
 
 import re
 
+from pyflink_triton.remedies import Remedy
+
 _MEASURE = re.compile(r"\s*(\d+)\s*([A-Za-z]*)\s*")
 
 #: Seconds in a unit (Flink's TimeUtils).
@@ -36,7 +38,7 @@ def parse_duration(text: str) -> float:
     Raises:
         ValueError: It is not a duration; the message says how to write one.
     """
-    return _measure(text, _SECONDS, "a duration: write a whole number and a unit, as in '30s' or '500 ms'")
+    return _measure(text, _SECONDS, f"a duration: {Remedy.WRITE_DURATION()}")
 
 
 def parse_size(text: str) -> int:
@@ -51,7 +53,7 @@ def parse_size(text: str) -> int:
     Raises:
         ValueError: It is not a size; the message says how to write one.
     """
-    return int(_measure(text, _BYTES, "a size: write a whole number and a unit, as in '32 mb' or '64 kb'"))
+    return int(_measure(text, _BYTES, f"a size: {Remedy.WRITE_SIZE()}"))
 
 
 def format_duration(seconds: float) -> str:

@@ -22,12 +22,14 @@ class Gate:
     Attributes:
         target: The server behind it.
         demanded: Headers without which it answers 401.
+        hidden: Ends of paths that it answers with 403.
         passed: The path and headers of each request that it let through.
         url: Where it listens.
     """
 
     target: str
     demanded: Mapping[str, str] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
     passed: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     url: str = ""
 
@@ -38,6 +40,8 @@ class Gate:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if any(request.headers.get(name) != value for name, value in self.demanded.items()):
             return web.Response(status=401, text="who are you?")
+        if request.path.endswith(self.hidden):
+            return web.Response(status=403, text="not for you")
         self.passed.append((request.path, request.headers))
         body = await request.read()
         async with (
@@ -54,15 +58,21 @@ def _ends(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def gate(target: str, demanded: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None) -> Iterator[Gate]:
+def gate(
+    target: str,
+    demanded: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    hidden: tuple[str, ...] = (),
+) -> Iterator[Gate]:
     """Open a gate in front of a server.
 
     Args:
         target: The server's URL.
         demanded: Headers that a request must have.
         tls: With it the gate speaks https.
+        hidden: Ends of paths that it answers with 403.
     """
-    opened = Gate(target, demanded or {})
+    opened = Gate(target, demanded or {}, hidden)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="gate", daemon=True)
     thread.start()
