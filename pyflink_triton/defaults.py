@@ -84,6 +84,8 @@ def _convert(value: Any, type_: SqlType, text: str, column: Column) -> Any:
         if type_.element is not None:
             if not isinstance(value, list):
                 raise ValueError
+            if None in value and not type_.element.nullable:
+                raise ValueError
             return [_convert(each, type_.element, text, column) for each in value]
         return _READ[type_.name](value, type_)
     except (ValueError, InvalidOperation):

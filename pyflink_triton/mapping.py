@@ -12,7 +12,12 @@ from pyflink_triton.columns import Column, check_argument, check_count, check_sh
 from pyflink_triton.defaults import read_defaults
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.matching import match, tensor_places
-from pyflink_triton.option_columns import check_reference_argument, find_error_column, find_references
+from pyflink_triton.option_columns import (
+    check_nullable,
+    check_reference_argument,
+    find_error_column,
+    find_references,
+)
 from pyflink_triton.options import Options
 from pyflink_triton.sequence_planning import check_one_row, check_scheduling
 from pyflink_triton.signature import ModelSignature, TensorSpec
@@ -99,6 +104,7 @@ def check_declared(
         references = find_references(options, inputs)
         error_column = find_error_column(options, outputs)
         defaults = read_defaults(options, [column for n, column in enumerate(outputs) if n != error_column])
+    check_nullable(outputs, error_column)
     if arguments is not None:
         check_count(inputs, arguments)
         for place, (column, given) in enumerate(zip(inputs, arguments, strict=True)):
