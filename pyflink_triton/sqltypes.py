@@ -33,7 +33,7 @@ _SYNONYMS = {
 _UNBOUNDED = 2**31 - 1
 _LEAF = re.compile(r"(?P<name>[A-Z][A-Z ]*?)\s*(\(\s*(?P<first>\d+)\s*(,\s*(?P<second>\d+)\s*)?\))?", re.I)
 #: What Flink casts to STRING.
-_CAST_TO_TEXT = re.compile(r"(DATE|TIME|TIMESTAMP|INTERVAL|MAP|MULTISET|ROW)\b", re.I)
+_CAST_TO_TEXT = re.compile(r"(DATE|TIME|TIMESTAMP|TIMESTAMP_LTZ|INTERVAL|MAP|MULTISET|ROW)\b", re.I)
 
 #: Integers from narrow to wide; each is cast to the later ones without loss.
 INTEGERS = ("TINYINT", "SMALLINT", "INT", "BIGINT")
