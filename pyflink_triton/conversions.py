@@ -51,7 +51,8 @@ def advice(given: SqlType, declared: SqlType) -> str:
     """The sentence for a value that is not cast to its declared type by itself."""
     if _is_text(given.leaf, declared.leaf) and given.depth == declared.depth:
         # CAST(x'ff' AS STRING) is no error: it is another text.
-        return f"Declare it {array_of(simple('BYTES'), declared.depth)}, because a CAST changes bytes that are no UTF-8"
+        wanted = array_of(simple("BYTES"), declared.depth)
+        return f"Declare it {wanted} in INPUT, because a CAST changes bytes that are no UTF-8"
     expression = conversion(given, declared)
     if expression is None:
         return f"Flink has no CAST for that. Give {declared}"

@@ -135,7 +135,7 @@ def test_sentences() -> None:
     assert sentence("FLOAT", "BYTES") == "Write CAST(CAST(... AS STRING) AS FLOAT) where the bytes are a text"
     assert sentence("BOOLEAN", "DOUBLE") == "Write ... <> 0"
     assert sentence("ARRAY<BYTES>", "ARRAY<STRING>") == "Flink has no CAST for that. Give ARRAY<BYTES>"
-    declare = "Declare it {}, because a CAST changes bytes that are no UTF-8"
+    declare = "Declare it {} in INPUT, because a CAST changes bytes that are no UTF-8"
     assert sentence("STRING", "BYTES") == declare.format("BYTES")
     assert sentence("ARRAY<STRING>", "ARRAY<BINARY(3)>") == declare.format("ARRAY<BYTES>")
 
