@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pyflink_triton.sqltypes import FLOATS, INTEGERS, SqlType, array_of, simple
+from pyflink_triton.sqltypes import FLOATS, SqlType, array_of, simple
 
-_NUMBERS = (*INTEGERS, *FLOATS, "DECIMAL")
 _TEXT = simple("STRING")
 
 
@@ -18,21 +17,19 @@ def conversion(given: SqlType, wanted: SqlType) -> str | None:
     Returns:
         The expression, with ``...`` for the value; None where Flink has none, or none that keeps every bit.
     """
-    depth = min(given.depth, wanted.depth)
-    expression = _of_leaves(given.leaf, wanted.leaf, depth, is_same=given.depth != wanted.depth)
+    depth, more = min(given.depth, wanted.depth), wanted.depth - given.depth
+    if more and (given.leaf.name == wanted.leaf.name or _is_text(given.leaf, wanted.leaf)):
+        expression: str | None = "..."
+    else:
+        expression = _of_leaves(given.leaf, wanted.leaf, depth)
     if expression is None:
         return None
-    more = wanted.depth - given.depth
-    if more > 0:
-        return "ARRAY[" * more + expression + "]" * more
-    return expression.replace("...", "..." + "[1]" * -more)
+    return "ARRAY[" * more + expression.replace("...", "..." + "[1]" * -more) + "]" * more
 
 
-def _of_leaves(given: SqlType, wanted: SqlType, depth: int, *, is_same: bool) -> str | None:
+def _of_leaves(given: SqlType, wanted: SqlType, depth: int) -> str | None:
     """The same for leaves within so many ARRAYs; see Flink's LogicalTypeCasts, and what its planner compiles."""
     cast, text = (f"AS {array_of(type_, depth)})" for type_ in (wanted, _TEXT))
-    if is_same and (given.name == wanted.name or _is_text(given, wanted)):
-        return "..."
     if wanted.name == "BYTES":
         # The code that Flink makes for an array of BYTES does not compile.
         return None if depth else f"CAST(... {cast}" if given.name == "STRING" else f"CAST(CAST(... {text} {cast}"
@@ -56,5 +53,5 @@ def advice(given: SqlType, declared: SqlType) -> str:
     expression = conversion(given, declared)
     if expression is None:
         return f"Flink has no CAST for that. Give {declared}"
-    is_a_text = "" if given.leaf.name != "BYTES" or "CAST" not in expression else " where the bytes are a text"
-    return f"Write {expression}{is_a_text}"
+    is_read = given.leaf.name == "BYTES" and "CAST" in expression
+    return f"Write {expression}" + (" where the bytes are text" if is_read else "")

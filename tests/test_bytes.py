@@ -67,7 +67,7 @@ def test_a_function_takes_bytes_where_nothing_is_declared(server: Triton, mode: 
     answer = env.sql_query("SELECT hex_1(b) AS y FROM t").get_resolved_schema()
     assert "STRING" in str(answer)
     for query, words in (
-        ("SELECT three(b, n, s) FROM t", r"Write CAST\(CAST\(... AS STRING\) AS FLOAT\) where the bytes are a text"),
+        ("SELECT three(b, n, s) FROM t", r"Write CAST\(CAST\(... AS STRING\) AS FLOAT\) where the bytes are text"),
         ("SELECT hex_n(b) FROM t", r"Write ARRAY\[...\]"),
     ):
         with pytest.raises(Exception, match=words):

@@ -132,7 +132,7 @@ def test_sentences() -> None:
     assert sentence("ARRAY<ARRAY<FLOAT>>", "STRING") == "Write ARRAY[ARRAY[CAST(... AS FLOAT)]]"
     assert sentence("FLOAT", "ARRAY<ARRAY<FLOAT>>") == "Write ...[1][1]"
     assert sentence("INT", "ARRAY<DOUBLE>") == "Write CAST(...[1] AS INT)"
-    assert sentence("FLOAT", "BYTES") == "Write CAST(CAST(... AS STRING) AS FLOAT) where the bytes are a text"
+    assert sentence("FLOAT", "BYTES") == "Write CAST(CAST(... AS STRING) AS FLOAT) where the bytes are text"
     assert sentence("BOOLEAN", "DOUBLE") == "Write ... <> 0"
     assert sentence("ARRAY<BYTES>", "ARRAY<STRING>") == "Flink has no CAST for that. Give ARRAY<BYTES>"
     declare = "Declare it {} in INPUT, because a CAST changes bytes that are no UTF-8"
