@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pyflink_triton.columns import Column, cast_needed, check_count, is_castable
+from pyflink_triton.columns import Column, cast_needed, check_count, is_castable, loses_decimals
 from pyflink_triton.option_columns import check_reference_argument, find_error_column, find_references
 from pyflink_triton.options import Options
 from pyflink_triton.sqltypes import SqlType, array_of, parse_type
@@ -27,7 +27,7 @@ def call_types(
         for scalars (each row is a batch then) and for values given flat, nested or with a leading dimension of 1.
 
     Raises:
-        SchemaError: An argument is not cast implicitly; the message holds the CAST to write.
+        SchemaError: An argument is not cast implicitly; the message says what to write.
     """
     check_count(inputs, arguments)
     references = find_references(options, inputs)
@@ -41,7 +41,7 @@ def call_types(
             continue
         depth = _depth(column, given, options)
         is_array_batch |= (column.type.depth, depth) == (0, 1)
-        leaf = given.leaf if _is_same_decimal(given.leaf, column.type.leaf) else column.type.leaf
+        leaf = given.leaf if _stays(given.leaf, column.type.leaf) else column.type.leaf
         cast.append(replace(column, type=array_of(leaf, depth)))
     if is_array_batch:
         outputs = [
@@ -53,7 +53,8 @@ def call_types(
 
 def _depth(column: Column, given: SqlType, options: Options) -> int:
     """How many ARRAYs the value has when it is cast; raises SchemaError."""
-    if not is_castable(given.leaf, column.type.leaf) or _loses_decimals(given.leaf, column.type.leaf):
+    source, target = given.leaf, column.type.leaf
+    if not (is_castable(source, target) or _stays(source, target)) or loses_decimals(source, target):
         raise cast_needed(column, given)
     declared = column.type.depth
     may_differ = {
@@ -68,10 +69,6 @@ def _depth(column: Column, given: SqlType, options: Options) -> int:
     return given.depth
 
 
-def _is_same_decimal(given: SqlType, declared: SqlType) -> bool:
-    """Whether the value stays as it is: Flink's own cast gives NULL for what a narrower DECIMAL cannot hold."""
-    return given.name == declared.name == "DECIMAL"
-
-
-def _loses_decimals(given: SqlType, declared: SqlType) -> bool:
-    return _is_same_decimal(given, declared) and bool(given.arrow.scale)
+def _stays(given: SqlType, declared: SqlType) -> bool:
+    """Whether it goes as it is: Flink's cast makes NULL of a DECIMAL too long, and another text of some BYTES."""
+    return given.name == declared.name == "DECIMAL" or (given.name, declared.name) == ("BYTES", "STRING")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pyflink_triton.conversions import advice, conversion
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.signature import TensorSpec
 from pyflink_triton.sqltypes import FLOATS, INTEGERS, SqlType, parse_type
@@ -55,6 +56,11 @@ def is_castable(given: SqlType, declared: SqlType) -> bool:
     return source in (*INTEGERS, "DECIMAL") and target in (*FLOATS, "DECIMAL")
 
 
+def loses_decimals(given: SqlType, declared: SqlType) -> bool:
+    """Whether a cast between two DECIMALs, the second of which is whole, drops digits."""
+    return given.name == declared.name == "DECIMAL" and bool(given.arrow.scale)
+
+
 def check_count(columns: Sequence[Column], arguments: Sequence[object]) -> None:
     """Check that there is an argument for each column; raises SchemaError."""
     if len(columns) != len(arguments):
@@ -69,7 +75,7 @@ def check_argument(column: Column, given: SqlType) -> None:
     lets others through and casts none of them.
 
     Raises:
-        SchemaError: It may not; the message holds the CAST to write.
+        SchemaError: It may not; the message says what to write.
     """
     source, target = given.leaf, column.type.leaf
     is_good = given.depth == column.type.depth and is_castable(source, target)
@@ -83,11 +89,28 @@ _KINDS = (INTEGERS, FLOATS)
 
 
 def cast_needed(column: Column, given: SqlType) -> SchemaError:
-    """The error for a value that is not cast implicitly, with the CAST to write."""
+    """The error for a value that is not cast implicitly, with what to write."""
     return SchemaError(
-        f"input column '{column.name}' is declared {column.type}, and what is given is "
-        f"{given}. Write CAST(... AS {column.type})"
+        f"input column '{column.name}' is declared {column.type}, and what is given is {given}. "
+        f"{advice(given, column.type)}"
     )
+
+
+def refuse_not_null(column: Column, when: str) -> None:
+    """Refuse an output column that is NOT NULL; Flink would make a value of each NULL there, as -1 or ''.
+
+    Args:
+        column: The output column. An ARRAY's elements may be NOT NULL, because no tensor holds a NULL.
+        when: Which rows are NULL in it.
+
+    Raises:
+        SchemaError: It is NOT NULL.
+    """
+    if not column.type.nullable:
+        raise SchemaError(
+            f"output column '{column.name}' is declared {column.type} NOT NULL, and rows {when} are NULL there. "
+            f"Declare it {column.type}"
+        )
 
 
 def check_type(side: str, column: Column, tensor: TensorSpec) -> None:
@@ -97,10 +120,11 @@ def check_type(side: str, column: Column, tensor: TensorSpec) -> None:
         return
     natural = tensor.sql_type
     expected, got = natural.leaf, _DOCUMENTED.get(leaf.name, leaf.name)
-    remedy = f"Declare it {natural}, and write CAST(... AS {natural}) where a column of another type is given"
+    expression, where = conversion(column.type, natural), f"where {column.type} is given"
     if side == "output":
         expected, got = leaf, datatype.name
-        remedy = f"Declare it {natural}, and CAST the result where another type is needed."
+        expression, where = conversion(natural, column.type), f"where {column.type} is needed"
+    remedy = f"Declare it {natural}" + (f", and write {expression} {where}" if expression else "")
     raise SchemaError(f"{_where(side, column, tensor)} Type mismatch: expected {expected} but got {got}. {remedy}")
 
 

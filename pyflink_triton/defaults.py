@@ -91,7 +91,7 @@ def _convert(value: Any, type_: SqlType) -> Any:
         return None
     if type_.element is None:
         return _READ[type_.name](value, type_)
-    if not isinstance(value, list):
+    if not isinstance(value, list) or (None in value and not type_.element.nullable):
         raise ValueError
     return [_convert(each, type_.element) for each in value]
 

@@ -13,6 +13,7 @@ from pyflink_triton.arrays import Bools, Ints, from_offsets, offsets, present
 from pyflink_triton.casting import cast_column, to_elements
 from pyflink_triton.mapping import Binding
 from pyflink_triton.signature import TensorSpec
+from pyflink_triton.sqltypes import SqlType, array_of
 
 Fault = Callable[[Bools, str], None]
 #: pa.scalar would import pandas.
@@ -137,9 +138,14 @@ def _cast_elements(binding: Binding, elements: pa.Array, fault: Fault, of_rows: 
     declared = binding.column.type.leaf
     cast, bad = cast_column(elements, declared.arrow)
     if bad is not None:
-        message = f"holds a {binding.given.leaf} that {declared} cannot hold exactly; write CAST(... AS {declared})"
-        fault(of_rows(bad), message)
+        fault(of_rows(bad), f"holds a {binding.given.leaf} that {declared} cannot hold{_rounded(binding, declared)}")
     return cast
+
+
+def _rounded(binding: Binding, declared: SqlType) -> str:
+    """The CAST that takes the nearest number; of a DECIMAL too long Flink's makes NULL."""
+    nearest = array_of(declared, binding.given.depth)
+    return "" if declared.name == "DECIMAL" else f" exactly; write CAST(... AS {nearest}) for the nearest one"
 
 
 def _descend(

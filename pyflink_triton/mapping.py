@@ -13,6 +13,7 @@ from pyflink_triton.defaults import read_defaults
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.matching import match, tensor_places
 from pyflink_triton.option_columns import (
+    check_nullable,
     check_reference_argument,
     find_error_column,
     find_optional_outputs,
@@ -110,6 +111,7 @@ def check_declared(
         error_column = find_error_column(options, outputs)
         optional_outputs = find_optional_outputs(options, outputs, error_column)
         defaults = read_defaults(options, [column for n, column in enumerate(outputs) if n != error_column])
+    check_nullable(outputs, error_column)
     if arguments is not None:
         check_count(inputs, arguments)
         for place, (column, given) in enumerate(zip(inputs, arguments, strict=True)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyflink_triton.columns import Column, cast_needed
+from pyflink_triton.columns import Column, cast_needed, refuse_not_null
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.option_values import columns_of
 from pyflink_triton.options import Options
@@ -80,6 +80,12 @@ def check_reference_argument(column: Column, given: SqlType) -> None:
         SchemaError: It is neither of the declared type nor, as the declared type is, an integer or characters.
     """
     if given.name != column.type.name and not (is_template_type(given) and is_template_type(column.type)):
+        if (given.name, column.type.name) == ("BYTES", "STRING"):
+            # Each byte becomes a letter of its own, so that no two ids become one.
+            raise SchemaError(
+                f"input column '{column.name}' is declared {column.type}, and what is given is {given}. "
+                "Write DECODE(..., 'ISO-8859-1')"
+            )
         raise cast_needed(column, given)
 
 
@@ -118,6 +124,12 @@ def find_optional_outputs(options: Options, outputs: Sequence[Column], error_col
                 f"model. Name some of: {known}"
             )
     return frozenset(place for place in found.values() if place is not None)
+
+
+def check_nullable(outputs: Sequence[Column], error_column: int | None) -> None:
+    """Refuse output columns that are NOT NULL; raises SchemaError."""
+    for place, column in enumerate(outputs):
+        refuse_not_null(column, "that did not fail" if place == error_column else "with a NULL input or a failure")
 
 
 def derived_inputs(options: Options, columns: Sequence[Column]) -> tuple[Column, ...]:

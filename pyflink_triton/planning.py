@@ -162,8 +162,10 @@ async def describe(asked: Mapping[str, Any]) -> dict[str, Any]:
             raise _unavailable(error, "To create the model without the server, declare INPUT and OUTPUT") from None
         derived = {"input": derive_inputs(signature, options), "output": derive_outputs(signature, options)}
         answer = {**{side: _written(columns) for side, columns in derived.items()}, **answer}
-    check_declared(_columns(answer["input"]), _columns(answer["output"]), options=options)
-    return answer
+    inputs = _columns(answer["input"])
+    check_declared(inputs, _columns(answer["output"]), options=options)
+    # Without NOT NULL in INPUT: a column may be NULL where the one that is given may.
+    return {**answer, "input": _written(inputs)}
 
 
 async def list_models(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -32,6 +32,8 @@ _SYNONYMS = {
 }
 _UNBOUNDED = 2**31 - 1
 _LEAF = re.compile(r"(?P<name>[A-Z][A-Z ]*?)\s*(\(\s*(?P<first>\d+)\s*(,\s*(?P<second>\d+)\s*)?\))?", re.I)
+#: What Flink casts to STRING.
+_CAST_TO_TEXT = re.compile(r"(DATE|TIME|TIMESTAMP|TIMESTAMP_LTZ|INTERVAL|MAP|MULTISET|ROW)\b", re.I)
 
 #: Integers from narrow to wide; each is cast to the later ones without loss.
 INTEGERS = ("TINYINT", "SMALLINT", "INT", "BIGINT")
@@ -49,6 +51,7 @@ class SqlType:
         arrow: The Arrow type that carries it.
         element: What an ARRAY holds.
         length: The longest value of a CHAR, VARCHAR, BINARY or VARBINARY; None for no bound.
+        nullable: Whether it was written without NOT NULL; on the wire every type takes NULL.
     """
 
     name: str
@@ -56,6 +59,7 @@ class SqlType:
     arrow: pa.DataType
     element: SqlType | None = None
     length: int | None = None
+    nullable: bool = field(default=True, compare=False)
 
     def __str__(self) -> str:
         """As Flink prints it."""
@@ -89,10 +93,17 @@ def parse_type(text: str, column: str) -> SqlType:
     Raises:
         SchemaError: No tensor can hold it.
     """
-    plain = re.sub(r"\s+NOT\s+NULL$", "", text.strip(), flags=re.I)
+    return _parse(text, column, 0)
+
+
+def _parse(text: str, column: str, depth: int) -> SqlType:
+    plain, not_null = re.subn(r"\s+NOT\s+NULL$", "", text.strip(), flags=re.I)
     array = re.fullmatch(r"ARRAY\s*<(.*)>", plain, flags=re.I | re.S)
-    if array:
-        return array_of(parse_type(array.group(1), column))
+    type_ = array_of(_parse(array.group(1), column, depth + 1)) if array else _leaf(plain, column, depth)
+    return replace(type_, nullable=not not_null)
+
+
+def _leaf(plain: str, column: str, depth: int) -> SqlType:
     found = _LEAF.fullmatch(plain)
     name = found.group("name").upper() if found else ""
     name = _SYNONYMS.get(name, name)
@@ -104,10 +115,18 @@ def parse_type(text: str, column: str) -> SqlType:
     if found and name == "DECIMAL":
         precision, scale = int(found.group("first") or 10), int(found.group("second") or 0)
         return SqlType(name, f"DECIMAL({precision}, {scale})", pa.decimal128(precision, scale))
+    whole = array_of(SqlType(name, plain, pa.null()), depth)
     raise SchemaError(
-        f"column '{column}' is {plain}, and no tensor holds that: CAST it to a BOOLEAN, integer, FLOAT, "
-        "DOUBLE, STRING or BYTES, or an ARRAY of one"
+        f"column '{column}' is {whole}, and no tensor holds that. "
+        f"Use BOOLEAN, an integer, FLOAT, DOUBLE, STRING, BYTES, or an ARRAY of one{_as_text(plain, depth)}"
     )
+
+
+def _as_text(plain: str, depth: int) -> str:
+    """The CAST to a type that tensors hold; Flink casts no timestamp to a number, and no ROW within an ARRAY."""
+    if not _CAST_TO_TEXT.match(plain) or (depth and plain.upper().startswith("ROW")):
+        return ""
+    return f", as CAST(... AS {array_of(simple('STRING'), depth)}) makes it"
 
 
 def simple(name: str) -> SqlType:

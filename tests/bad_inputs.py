@@ -153,6 +153,9 @@ COLUMNS = (
     typed("array for a scalar", "identity_fp32", "x ARRAY<FLOAT>", "y FLOAT", "'x'", "declare it FLOAT"),
     typed("too deep", "identity_fp32_array", "x ARRAY<ARRAY<FLOAT>>", "y ARRAY<FLOAT>", "'x'", "'flatten-batch-dim'"),
     typed("too flat", "identity_fp32_nested", "x ARRAY<FLOAT>", "y ARRAY<FLOAT>", "'x'", "ARRAY<ARRAY<FLOAT>>"),
+    typed(
+        "output that is not null", "identity_fp32", "x FLOAT", "y FLOAT NOT NULL", "'y'", "NOT NULL", "Declare it FLOAT"
+    ),
     typed("array output for a scalar", "identity_fp32", "x FLOAT", "y ARRAY<FLOAT>", "'y'", "declare it FLOAT"),
     typed("misspelt input", "add", "a FLOAT; c FLOAT", "sum FLOAT", "'c'", "Name it after one: a FP32[1], b FP32[1]"),
     typed("input that is missing", "add", "a FLOAT", "sum FLOAT", "'b'", "Add a column b FLOAT"),
@@ -187,7 +190,8 @@ CALLS = (
     call("long for an integer", "identity_int32", "x INT", ("BIGINT",), "'x'", "CAST(... AS INT)", output="y INT"),
     call("boolean for a float", "identity_fp32", "x FLOAT", ("BOOLEAN",), "'x'", "CAST(... AS FLOAT)"),
     call("too many arguments", "identity_fp32", "x FLOAT", ("FLOAT", "FLOAT"), "1 columns (x FLOAT)", "2 were given"),
-    call("too deep an argument", "identity_fp32", "x FLOAT", ("ARRAY<ARRAY<FLOAT>>",), "'x'", "CAST(... AS FLOAT)"),
+    call("too deep an argument", "identity_fp32", "x FLOAT", ("ARRAY<ARRAY<FLOAT>>",), "'x'", "Write ...[1][1]"),
+    call("bytes for a float", "identity_fp32", "x FLOAT", ("BYTES",), "'x'", "CAST(CAST(... AS STRING) AS FLOAT)"),
     call("timestamp", "identity_fp32", "x FLOAT", ("TIMESTAMP(3)",), "'x'", "TIMESTAMP(3)", "CAST"),
 )
 
@@ -212,7 +216,12 @@ STATEMENTS: dict[str, tuple[str, ...]] = {
     "ALTER MODEL add SET ('timeout' = '1s')": ("'add'", "cannot be altered", "CREATE MODEL"),
     "ALTER MODEL add RENAME TO plus": ("'add'", "cannot be renamed", "CREATE MODEL"),
     "SELECT good(s) FROM rows_in": ("good'", "'x'", "STRING", "CAST(... AS FLOAT)"),
-    "SELECT good(xs) FROM (SELECT ARRAY[xs] AS xs FROM rows_in)": ("good'", "'x'", "CAST(... AS FLOAT)"),
+    "SELECT good(xs) FROM (SELECT ARRAY[xs] AS xs FROM rows_in)": ("good'", "'x'", "Write ...[1][1]"),
+    "CREATE MODEL m INPUT (x FLOAT) OUTPUT (y FLOAT NOT NULL) WITH ('provider' = 'triton', 'model-name' = 'add')": (
+        "'m'",
+        "'y'",
+        "Declare it FLOAT",
+    ),
     "SELECT uses_int(i) FROM rows_in": ("uses_int'", "'x'", "BIGINT", "CAST(... AS INT)"),
     "SELECT decoupled(1)": ("decoupled", "Use a model that gives one response"),
     "SELECT s, y FROM ML_PREDICT(TABLE rows_in, MODEL good, DESCRIPTOR(s))": ("'s'", "STRING", "FLOAT"),

@@ -385,9 +385,9 @@ def test_a_call_says_what_its_arguments_are_cast_to(
         ("identity_fp32", "x FLOAT", "DOUBLE", "CAST(... AS FLOAT)"),
         ("identity_fp32", "x FLOAT", "STRING", "CAST(... AS FLOAT)"),
         ("identity_fp32", "x FLOAT", "TIMESTAMP(3)", "TIMESTAMP(3)"),
-        ("identity_fp32", "x FLOAT", "ARRAY<ARRAY<FLOAT>>", "CAST(... AS FLOAT)"),
+        ("identity_fp32", "x FLOAT", "ARRAY<ARRAY<FLOAT>>", "Write ...[1][1]"),
         ("identity_fp32_nobatch", "x FLOAT", "ARRAY<FLOAT>", "declare it FLOAT"),
-        ("identity_fp32_array", "x ARRAY<FLOAT>", "FLOAT", "CAST(... AS ARRAY<FLOAT>)"),
+        ("identity_fp32_array", "x ARRAY<FLOAT>", "FLOAT", "Write ARRAY[...]"),
         ("identity_fp32_nested", "x ARRAY<ARRAY<FLOAT>>", "ARRAY<FLOAT>", "declare it ARRAY<ARRAY<FLOAT>>"),
     ],
 )

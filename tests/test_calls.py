@@ -21,6 +21,10 @@ from pyflink_triton.option_parsing import parse_options
         ("BIGINT", "TINYINT", "BIGINT"),
         ("STRING", "CHAR(3)", "STRING"),
         ("BYTES", "VARBINARY(9)", "BYTES"),
+        # The tensor holds bytes, and as a text they would be others.
+        ("STRING", "BYTES", "BYTES"),
+        ("ARRAY<STRING>", "ARRAY<BYTES>", "ARRAY<BYTES>"),
+        ("STRING", "ARRAY<VARBINARY(9)>", "ARRAY<VARBINARY(9)>"),
         # Flink's own cast would give NULL for what does not fit: such values stay as they are and are checked.
         ("DECIMAL(20, 0)", "DECIMAL(38, 0)", "DECIMAL(38, 0)"),
         ("DECIMAL(20, 0)", "BIGINT", "DECIMAL(20, 0)"),
@@ -42,28 +46,28 @@ def test_what_flink_casts_implicitly_is_cast_to_the_declared_type(declared: str,
 
 
 @pytest.mark.parametrize(
-    ("declared", "given"),
+    ("declared", "given", "remedy"),
     [
-        ("FLOAT", "DOUBLE"),
-        ("INT", "BIGINT"),
-        ("INT", "FLOAT"),
-        ("INT", "DECIMAL(5, 0)"),
-        ("STRING", "INT"),
-        ("BOOLEAN", "INT"),
-        ("BYTES", "STRING"),
-        ("DECIMAL(20, 0)", "DOUBLE"),
-        ("DECIMAL(20, 0)", "DECIMAL(20, 2)"),
-        ("ARRAY<FLOAT>", "FLOAT"),
-        ("ARRAY<FLOAT>", "ARRAY<DOUBLE>"),
-        ("FLOAT", "ARRAY<ARRAY<FLOAT>>"),
-        ("ARRAY<ARRAY<FLOAT>>", "ARRAY<ARRAY<ARRAY<FLOAT>>>"),
+        ("FLOAT", "DOUBLE", "CAST(... AS FLOAT)"),
+        ("INT", "BIGINT", "CAST(... AS INT)"),
+        ("INT", "FLOAT", "CAST(... AS INT)"),
+        ("INT", "DECIMAL(5, 0)", "CAST(... AS INT)"),
+        ("STRING", "INT", "CAST(... AS STRING)"),
+        ("BOOLEAN", "INT", "CAST(... AS BOOLEAN)"),
+        ("BYTES", "STRING", "CAST(... AS BYTES)"),
+        ("DECIMAL(20, 0)", "DOUBLE", "CAST(... AS DECIMAL(20, 0))"),
+        ("DECIMAL(20, 0)", "DECIMAL(20, 2)", "CAST(... AS DECIMAL(20, 0))"),
+        ("ARRAY<FLOAT>", "FLOAT", "ARRAY[...]"),
+        ("ARRAY<FLOAT>", "ARRAY<DOUBLE>", "CAST(... AS ARRAY<FLOAT>)"),
+        ("FLOAT", "ARRAY<ARRAY<FLOAT>>", "...[1][1]"),
+        ("ARRAY<ARRAY<FLOAT>>", "ARRAY<ARRAY<ARRAY<FLOAT>>>", "...[1]"),
     ],
 )
-def test_all_else_is_an_error_with_the_cast(declared: str, given: str) -> None:
+def test_all_else_is_an_error_with_what_to_write(declared: str, given: str, remedy: str) -> None:
     options = parse_options({"endpoint": "http://h", "model-name": "m"})
     with pytest.raises(SchemaError) as error:
         call_types(parse_columns([f"x {declared}"]), parse_columns(["y FLOAT"]), [given], options)
-    assert f"declared {declared}, and what is given is {given}. Write CAST(... AS {declared})" in str(error.value)
+    assert f"declared {declared}, and what is given is {given}. Write {remedy}" in str(error.value)
 
 
 def test_a_dimension_too_many_is_taken_where_it_is_dropped_and_the_error_column_stays_a_text() -> None:

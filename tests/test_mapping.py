@@ -160,7 +160,8 @@ def test_what_is_given_is_cast_to_what_is_declared_or_refused(given: str, declar
         return
     with pytest.raises(SchemaError) as error:
         map_columns(model([tensor], [OUT]), columns(f"x {declared}"), columns("y FLOAT"), arguments)
-    assert f"CAST(... AS {declared})" in str(error.value)
+    remedy = f"CAST(... AS {declared})" if given.count("ARRAY") == declared.count("ARRAY") else "ARRAY[...]"
+    assert f"Write {remedy}" in str(error.value)
     assert given in str(error.value)
 
 

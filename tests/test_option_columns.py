@@ -86,6 +86,7 @@ def test_a_reference_that_cannot_be_one_is_refused(inputs: list[str], written: d
         ("INT", "BIGINT", True),
         ("STRING", "DOUBLE", False),
         ("STRING", "ARRAY<STRING>", False),
+        ("STRING", "BYTES", False),
     ],
 )
 def test_a_template_takes_any_integer_or_text(declared: str, given: str, is_taken: bool) -> None:
@@ -97,9 +98,9 @@ def test_a_template_takes_any_integer_or_text(declared: str, given: str, is_take
         cast, _ = call_types(inputs, outputs, ["INT", given], refers)
         assert [str(column) for column in cast] == ["x BIGINT", f"user {given}"]
         return
-    with pytest.raises(SchemaError, match="CAST"):
+    with pytest.raises(SchemaError, match="Write "):
         map_columns(identity(X), inputs, outputs, types, refers)
-    with pytest.raises(SchemaError, match="CAST"):
+    with pytest.raises(SchemaError, match="Write "):
         call_types(inputs, outputs, ["INT", given], refers)
 
 

@@ -48,7 +48,10 @@ def does(*remedies: Remedy) -> Callable[[Callable[..., None]], Callable[..., Non
 
 
 def ask(asked: Mapping[str, Any]) -> dict[str, Any]:
-    return asyncio.run(QUESTIONS[asked["question"]](asked))
+    async def answer() -> dict[str, Any]:
+        return await QUESTIONS[asked["question"]](asked)
+
+    return asyncio.run(answer())
 
 
 def refused(url: str, **changes: Any) -> str:

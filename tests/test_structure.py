@@ -16,7 +16,7 @@ LAYERS = (
     ("arrays", "option", "option_values", "sqltypes"),
     ("options",),
     ("option_parsing",),
-    ("datatypes", "scheduling"),
+    ("datatypes", "scheduling", "conversions"),
     ("signature", "casting"),
     ("columns", "sequence_planning"),
     ("matching", "option_columns", "defaults"),

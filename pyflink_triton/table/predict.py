@@ -1,4 +1,4 @@
-"""Flink's models over tables: Java's ``Model.predict`` for PyFlink, with the casts that ML_PREDICT leaves out."""
+"""Flink's models over tables: Java's ``Model.predict`` for PyFlink, and the casts of arrays that it leaves out."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 from pyflink.java_gateway import get_gateway
 from pyflink.table import Table
 from pyflink.table.expressions import col
-from pyflink.table.types import _from_java_data_type
+from pyflink.table.types import DataType, _from_java_data_type
 from pyflink.util.java_utils import to_jarray
 
-from pyflink_triton.columns import Column, cast_needed, is_castable
+from pyflink_triton.columns import Column, check_argument, is_castable, loses_decimals
 from pyflink_triton.errors import SchemaError
+from pyflink_triton.sqltypes import SqlType, parse_type
 from pyflink_triton.table.session import option_text
 
 _HIDDEN = "$triton_{}"
@@ -31,7 +32,7 @@ def predict(table: Table, model: str, columns: Sequence[str], **options: object)
         The table's columns and the model's outputs.
 
     Raises:
-        SchemaError: A column is of a type that Flink does not cast implicitly; the message holds the CAST.
+        SchemaError: A column is of a type that Flink does not cast implicitly; the message says what to write.
     """
     j_model = table._t_env._j_tenv.fromModel(model)
     inputs = _types(j_model.getResolvedInputSchema())
@@ -45,9 +46,9 @@ def predict(table: Table, model: str, columns: Sequence[str], **options: object)
             f"Model '{model}': the table has no column '{unknown[0]}'. Its columns are {', '.join(given)}."
         )
     casts = {
-        place: col(name).cast(_data_type(j_model, place)).alias(_HIDDEN.format(place))
+        place: col(name).cast(data_type).alias(_HIDDEN.format(place))
         for place, name in enumerate(columns)
-        if _needs_cast(model, inputs[place], given[name])
+        if (data_type := _cast(model, inputs[place], given[name])) is not None
     }
     taken = [_HIDDEN.format(place) if place in casts else name for place, name in enumerate(columns)]
     widened = table.add_columns(*casts.values()) if casts else table
@@ -61,21 +62,40 @@ def predict(table: Table, model: str, columns: Sequence[str], **options: object)
 
 def _types(j_schema: Any) -> list[tuple[str, str]]:
     return [
-        (column.getName(), column.getDataType().getLogicalType().copy(True).asSummaryString())
-        for column in j_schema.getColumns()
+        (column.getName(), column.getDataType().getLogicalType().asSummaryString()) for column in j_schema.getColumns()
     ]
 
 
-def _data_type(j_model: Any, place: int) -> Any:
-    return _from_java_data_type(j_model.getResolvedInputSchema().getColumns()[place].getDataType())
+def _cast(model: str, declared: tuple[str, str], given: str) -> DataType | None:
+    """What a column is cast to: an ARRAY, for the worker casts values itself, and checks each."""
+    try:
+        column, value = Column.parse(*declared), parse_type(given, declared[0])
+        if value.nullable and not column.type.nullable:
+            raise SchemaError(
+                f"input column '{column.name}' is declared {column.type} NOT NULL, and what is given may be NULL. "
+                f"Declare it {column.type}"
+            )
+        source, target = value.leaf, column.type.leaf
+        is_array = value.depth == column.type.depth > 0
+        if not is_array or not is_castable(source, target) or loses_decimals(source, target):
+            check_argument(column, value)
+            return None
+    except SchemaError as error:
+        raise SchemaError(f"Model '{model}': {error}.") from None
+    return None if source.arrow == target.arrow else _data_type(_nullable_alike(column.type, value))
 
 
-def _needs_cast(model: str, declared: tuple[str, str], given: str) -> bool:
-    if declared[1] == given:
-        return False
-    column, value = Column.parse(*declared), Column.parse(declared[0], given).type
-    if column.type == value or column.type.arrow == value.arrow:
-        return False
-    if column.type.depth != value.depth or not is_castable(value.leaf, column.type.leaf):
-        raise SchemaError(f"Model '{model}': {cast_needed(column, value)}.")
-    return True
+def _nullable_alike(declared: SqlType, given: SqlType) -> str:
+    """The declared type, NOT NULL where the value's is: a cast to NOT NULL would make a value of each NULL."""
+    text = str(declared)
+    if declared.element is not None and given.element is not None:
+        text = f"ARRAY<{_nullable_alike(declared.element, given.element)}>"
+    return text if given.nullable else f"{text} NOT NULL"
+
+
+def _data_type(text: str) -> DataType:
+    jvm = get_gateway().jvm
+    flink = jvm.org.apache.flink.table.types
+    loader = jvm.Thread.currentThread().getContextClassLoader()
+    logical = flink.logical.utils.LogicalTypeParser.parse(text, loader)
+    return _from_java_data_type(flink.utils.TypeConversions.fromLogicalToDataType(logical))

@@ -111,8 +111,8 @@ class TritonModelProvider:
         ``connect`` set these where you have not.
 
         Args:
-            argument_types: The types of the arguments where they are not the columns': ARRAYs where each row
-                is a batch of its own, flat ARRAYs for nested ones.
+            argument_types: The types of the arguments where they are not the columns': BYTES for STRING, ARRAYs
+                where each row is a batch of its own, flat ARRAYs for nested ones.
 
         Returns:
             What ``pyflink.table.udf.udf`` returns: call it with a column for each input. It gives the output, or
@@ -164,7 +164,14 @@ class TritonModelProvider:
                 builder.option(key, value)
         return builder.build()
 
-    def register(self, t_env: TableEnvironment, name: str, *, asynchronous: bool = False) -> None:
+    def register(
+        self,
+        t_env: TableEnvironment,
+        name: str,
+        *,
+        asynchronous: bool = False,
+        argument_types: Sequence[str | DataType] | None = None,
+    ) -> None:
         """Register the model as a temporary system function, which SQL finds whatever catalog is current.
 
         Where you have set none, it also sets ``python.fn-execution.bundle.time`` (100 ms), ``.bundle.size``
@@ -175,10 +182,11 @@ class TritonModelProvider:
             t_env: The session.
             name: The function's name.
             asynchronous: Whether it is the ``async_scalar_function``; the ``scalar_function`` by default.
+            argument_types: As of ``scalar_function``.
         """
         prepare_functions(t_env)
-        function = self.async_scalar_function() if asynchronous else self.scalar_function()
-        t_env.create_temporary_system_function(name, function)
+        make = self.async_scalar_function if asynchronous else self.scalar_function
+        t_env.create_temporary_system_function(name, make(argument_types))
 
     def _call(self, argument_types: Sequence[str | DataType] | None) -> dict[str, Any]:
         """Plan a call; the fields of the bridge protocol's ``open``."""

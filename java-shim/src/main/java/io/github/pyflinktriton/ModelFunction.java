@@ -115,11 +115,11 @@ final class ModelFunction {
                     hidden.isEmpty()
                             ? TypeConversions.fromLogicalToDataType(type)
                             : new AtomicDataType(new UncheckedType(type));
-            arguments.add(StaticArgument.scalar(legal(field.getName()), shown, false));
+            arguments.add(StaticArgument.scalar(ArgumentNames.of(field.getName()), shown, false));
         }
         for (LogicalType type : hidden) {
             DataType nobodys = TypeConversions.fromLogicalToDataType(type);
-            arguments.add(StaticArgument.scalar("$rows", nobodys, true));
+            arguments.add(StaticArgument.scalar(ArgumentNames.NOBODYS, nobodys, true));
         }
         CallTypes types = new CallTypes(this, hidden);
         return TypeInference.newBuilder()
@@ -127,10 +127,5 @@ final class ModelFunction {
                 .inputTypeStrategy(types)
                 .outputTypeStrategy(types)
                 .build();
-    }
-
-    /** A tensor may have a name that an argument cannot have. */
-    private static String legal(String name) {
-        return name.replaceAll("[^a-zA-Z_$0-9]", "_").replaceFirst("^(?=[0-9]|$)", "_");
     }
 }

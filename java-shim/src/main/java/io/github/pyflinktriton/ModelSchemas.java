@@ -8,7 +8,6 @@ import org.apache.flink.table.catalog.CatalogModel;
 import org.apache.flink.table.catalog.Column;
 import org.apache.flink.table.catalog.ResolvedCatalogModel;
 import org.apache.flink.table.catalog.ResolvedSchema;
-import org.apache.flink.table.types.logical.ArrayType;
 import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.RowType;
 import org.apache.flink.table.types.logical.utils.LogicalTypeParser;
@@ -28,14 +27,14 @@ final class ModelSchemas {
         for (RowType.RowField field : row.getFields()) {
             columns.addObject()
                     .put("name", field.getName())
-                    .put("type", typeString(field.getType()));
+                    .put("type", field.getType().asSummaryString());
         }
         return columns;
     }
 
     static ArrayNode toJson(List<LogicalType> types) {
         ArrayNode strings = Frame.JSON.createArrayNode();
-        types.forEach(type -> strings.add(typeString(type)));
+        types.forEach(type -> strings.add(type.asSummaryString()));
         return strings;
     }
 
@@ -77,16 +76,5 @@ final class ModelSchemas {
 
     private static Schema unresolved(ResolvedSchema schema) {
         return Schema.newBuilder().fromResolvedSchema(schema).build();
-    }
-
-    private static String typeString(LogicalType type) {
-        return nullable(type).asSummaryString();
-    }
-
-    /** On the wire everything may be NULL, so NOT NULL only makes types look different. */
-    private static LogicalType nullable(LogicalType type) {
-        return type instanceof ArrayType
-                ? new ArrayType(nullable(((ArrayType) type).getElementType()))
-                : type.copy(true);
     }
 }

@@ -64,7 +64,7 @@ class MlPredictTest {
         assertEquals(
                 expected, rows.stream().map(Row::toString).sorted().collect(Collectors.toList()));
         JsonNode specialized = last(planned);
-        assertEquals("[\"TINYINT\",\"CHAR(1)\"]", specialized.get("arguments").toString());
+        assertEquals("[\"TINYINT NOT NULL\",\"CHAR(1) NOT NULL\"]", specialized.get("arguments").toString());
         assertEquals("{\"a\":\"b\"}", specialized.get("runtime_options").toString());
         assertEquals("{\"endpoint\":\"e\"}", specialized.get("options").toString());
         assertEquals(
