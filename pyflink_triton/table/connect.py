@@ -33,8 +33,8 @@ def connect(
       ``set_python_requirements`` before this.
 
     From then on an error of Flink's that is about a model begins with the sentence that says what to do, and what the
-    jar warns of is logged by Python's logger ``pyflink_triton`` too, once: a server whose models cannot be listed, or
-    a model that is named like a function of Flink's.
+    jar warns of is a Python warning too, once: a server whose models cannot be listed, a model that is named like a
+    function of Flink's, models that differ by case only.
 
     What ``ML_PREDICT`` needs of Flink's settings is set when a statement is planned, for each model.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
+import warnings
 
 from pyflink.table import TableEnvironment
 
-_LOG = logging.getLogger("pyflink_triton")
 _CATALOG = "io.github.pyflinktriton.TritonCatalog"
 
 
@@ -15,7 +14,8 @@ class _Listener:
 
     def accept(self, warning: str) -> None:
         """Called by Java, once for each warning."""
-        _LOG.warning(warning)
+        # Not logging: a Python function that runs in this process takes that over. The caller is a thread of Py4J's.
+        warnings.warn_explicit(warning, UserWarning, "pyflink_triton", 0)
 
     class Java:
         """What Py4J reads."""

@@ -68,10 +68,13 @@ final class ModelNames implements Consumer<List<String>> {
                     .computeIfAbsent(name.toLowerCase(Locale.ROOT), key -> new ArrayList<>())
                     .add(name);
         }
-        byLetters.values().stream()
-                .filter(alike -> alike.size() > 1)
-                .limit(SHOWN)
-                .forEach(alike -> warnings.add(alike(alike)));
+        List<List<String>> groups =
+                byLetters.values().stream()
+                        .filter(alike -> alike.size() > 1)
+                        .collect(Collectors.toList());
+        if (!groups.isEmpty()) {
+            warnings.add(alike(groups.get(0)) + others(groups.subList(1, groups.size())));
+        }
         warnings.stream().filter(warning -> !warned.contains(warning)).forEach(Log::warn);
         warned = Set.copyOf(warnings);
     }
@@ -100,6 +103,17 @@ final class ModelNames implements Consumer<List<String>> {
                 "Models %s differ by case only. A call in the letters of one means that one, and in "
                         + "any other letters '%s'.",
                 shown(alike), alike.get(0));
+    }
+
+    private static String others(List<List<String>> groups) {
+        return groups.isEmpty()
+                ? ""
+                : String.format(
+                        " So it is with %s.",
+                        shown(
+                                groups.stream()
+                                        .map(alike -> alike.get(0))
+                                        .collect(Collectors.toList())));
     }
 
     private static String shown(List<String> names) {
