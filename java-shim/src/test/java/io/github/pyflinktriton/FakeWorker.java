@@ -76,6 +76,9 @@ public final class FakeWorker {
             System.exit(0);
         }
         if (does().equals("away") && frame.header.path("question").asText().equals("models")) {
+            while (Files.exists(Path.of(settings.getOrDefault("held", "/nonexistent")))) {
+                Thread.sleep(5);
+            }
             replies.refuse(frame, "The server is away.");
             return;
         }
