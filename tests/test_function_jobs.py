@@ -11,6 +11,7 @@ from pyflink.table import TableEnvironment
 from triton import Triton
 from waiting import wait_for
 
+import pyflink_triton
 from pyflink_triton.table.sentences import tell_sentences_first
 
 ROWS = 2_000
@@ -26,14 +27,14 @@ def catalog(env: TableEnvironment, triton: Triton) -> TableEnvironment:
 
 @pytest.fixture(scope="module")
 def streaming(triton: Triton) -> TableEnvironment:
-    env = catalog(session(table__plan__compile__catalog_objects="IDENTIFIER"), triton)
+    env = catalog(session(), triton)
     view(env, "t", {"id": "BIGINT", "f": "FLOAT"}, [(1, 1.5), (2, 2.5), (3, None)])
     return env
 
 
 @pytest.fixture(scope="module")
 def batch(triton: Triton) -> TableEnvironment:
-    env = catalog(session("batch", table__plan__compile__catalog_objects="IDENTIFIER"), triton)
+    env = catalog(session("batch"), triton)
     view(env, "t", {"id": "BIGINT", "f": "FLOAT"}, [(1, 1.5), (2, 2.5), (3, None)])
     return env
 
@@ -69,25 +70,31 @@ def test_a_windows_rows_as_one_batch(mode: str, request: pytest.FixtureRequest, 
     assert [row[1] for row in rows] == [[0.5, 1.5], [2.5]]
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "SELECT id, identity_fp32(f) FROM t_file",
-        "SELECT id, y FROM ML_PREDICT(TABLE t_file, MODEL identity_fp32, DESCRIPTOR(f))",
-    ],
-    ids=["function", "ML_PREDICT"],
-)
-def test_a_compiled_plan(streaming: TableEnvironment, query: str, tmp_path: Path) -> None:
-    (tmp_path / "in.csv").write_text("1,1.5\n2,-2.5\n")
-    env = streaming
-    sink(env, "t_file", tmp_path / "in.csv", "id BIGINT, f FLOAT")
-    sink(env, "results", tmp_path / "out", "id BIGINT, y FLOAT")
+@pytest.mark.parametrize("objects", [None, "IDENTIFIER"])
+def test_a_compiled_plan_runs_in_a_session_of_its_own(triton: Triton, objects: str | None, tmp_path: Path) -> None:
+    """Flink's default writes tables, models and the classes of functions into it, IDENTIFIER their names only."""
+    tables = {"t_file": "id BIGINT, f FLOAT", "results": "id BIGINT, x FLOAT, y FLOAT"}
+    (tmp_path / "t_file").write_text("1,1.5\n2,-2.5\n")
     plan = tmp_path / "plan.json"
-    env.execute_sql(f"COMPILE PLAN '{plan}' FOR INSERT INTO results {query}")
-    env.execute_sql(f"EXECUTE PLAN '{plan}'").wait()
-    env.execute_sql("DROP TABLE results")
-    env.execute_sql("DROP TABLE t_file")
-    assert sorted(read_lines(tmp_path / "out")) == ["1,1.5", "2,-2.5"]
+    env = catalog(session(), triton)
+    if objects is not None:
+        env.get_config().set("table.plan.compile.catalog-objects", objects)
+    for name, columns in tables.items():
+        sink(env, name, tmp_path / name, columns)
+    predict = "ML_PREDICT(TABLE t_file, MODEL identity_fp32, DESCRIPTOR(f))"
+    env.execute_sql(f"COMPILE PLAN '{plan}' FOR INSERT INTO results SELECT id, identity_fp32(f), y FROM {predict}")
+
+    without = session()
+    if objects is None:
+        with pytest.raises(Exception, match="Attach the server before the plan is loaded, by connect"):
+            without.execute_sql(f"EXECUTE PLAN '{plan}'")
+    fresh = session(with_jar=False)
+    pyflink_triton.connect(fresh, triton.http_url)
+    if objects is not None:
+        for name, columns in tables.items():
+            sink(fresh, name, tmp_path / name, columns)
+    fresh.execute_sql(f"EXECUTE PLAN '{plan}'").wait()
+    assert sorted(read_lines(tmp_path / "results")) == ["1,1.5,1.5", "2,-2.5,-2.5"]
 
 
 def test_a_compiled_plan_in_batch_holds_ml_predict_and_no_function(batch: TableEnvironment, tmp_path: Path) -> None:

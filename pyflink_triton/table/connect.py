@@ -8,6 +8,7 @@ from pyflink_triton.jar import jar_path
 from pyflink_triton.option_parsing import check_defaults
 from pyflink_triton.table.sentences import tell_sentences_first
 from pyflink_triton.table.session import option_text, prepare_functions, set_python
+from pyflink_triton.table.warned import show_warnings
 
 
 def connect(
@@ -31,7 +32,9 @@ def connect(
       inherit the variables all the same. Not where ``python.requirements`` is set, which needs it: call
       ``set_python_requirements`` before this.
 
-    From then on an error of Flink's that is about a model begins with the sentence that says what to do.
+    From then on an error of Flink's that is about a model begins with the sentence that says what to do, and what the
+    jar warns of is a Python warning too, once: a server whose models cannot be listed, a model that is named like a
+    function of Flink's, models that differ by case only.
 
     What ``ML_PREDICT`` needs of Flink's settings is set when a statement is planned, for each model.
 
@@ -61,6 +64,7 @@ def connect(
     pairs = ", ".join(f"{_quoted(key)} = {_quoted(value)}" for key, value in {"type": "triton", **written}.items())
     name = "`" + catalog.replace("`", "``") + "`"
     t_env.execute_sql(f"CREATE CATALOG IF NOT EXISTS {name} WITH ({pairs})")
+    show_warnings(t_env, catalog)
     if use:
         t_env.use_catalog(catalog)
 

@@ -20,6 +20,12 @@ _FLINKS: dict[re.Pattern[str], str] = {
         "a compiled plan in batch mode cannot hold a call of a model as a function, because Flink has no plan for "
         "Python functions there. Call the model by ML_PREDICT, or compile the statement in streaming mode"
     ),
+    re.compile(
+        r"ArrayIndexOutOfBoundsException: Index 0 out of bounds for length 0\s+at \S+\.arrow\.ArrowWriter\.finish"
+    ): (
+        "A vectorized function whose arguments are all constants gets no rows from Flink. Give one of its arguments as "
+        "an expression over a column, as CASE WHEN x IS NULL THEN x ELSE 'a' END"
+    ),
     re.compile(r"Process died with exit code 127\b"): (
         "PyFlink's Python worker found no shell. Where 'python.requirements' is set, Flink keeps PATH only with "
         "'python.systemenv.enabled' = 'true'; connect() and register() set 'false', so set the requirements before them"

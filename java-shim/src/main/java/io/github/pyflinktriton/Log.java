@@ -5,17 +5,44 @@ import com.fasterxml.jackson.databind.JsonNode;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+
 /** Gives every class the one logger that the user documentation names. */
 final class Log {
 
     static final Logger LOG = LoggerFactory.getLogger("org.apache.flink.model.triton");
 
+    private static final int TOLD_AT_MOST = 1000;
+
+    private static final Set<String> TOLD = ConcurrentHashMap.newKeySet();
+    private static volatile Consumer<String> listener = warning -> {};
+
     private Log() {}
+
+    /** PyFlink shows nobody the log, so what is new in it also goes to Python, once. */
+    static void listen(Consumer<String> python) {
+        TOLD.clear();
+        listener = python;
+    }
+
+    static void warn(String warning) {
+        LOG.warn(warning);
+        if (TOLD.size() < TOLD_AT_MOST && TOLD.add(warning)) {
+            try {
+                listener.accept(warning);
+            } catch (RuntimeException e) {
+                // That Python has ended.
+                LOG.debug("A warning cannot be shown.", e);
+            }
+        }
+    }
 
     /** Passes on what Python warned of while a statement was planned. */
     static void warnings(String model, JsonNode answer) {
         for (JsonNode warning : answer.path("warnings")) {
-            LOG.warn("{}: {}", model, warning.asText());
+            warn(model + ": " + warning.asText());
         }
     }
 }

@@ -9,12 +9,9 @@ import org.apache.flink.table.functions.FunctionDefinition;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
-import java.util.regex.Pattern;
 
 /** What a catalog and a module share: a server's models, and models as functions. */
 final class ModelFunctions {
-
-    private static final Pattern NAME = Pattern.compile("\\w+");
 
     private final ReadableConfig session;
     private final Python python;
@@ -27,13 +24,14 @@ final class ModelFunctions {
     }
 
     /** Checks the options and sets the session up for {@code m(x)}. */
-    static ModelFunctions of(Map<String, String> written, ReadableConfig session) {
+    static ModelFunctions of(
+            Map<String, String> written, ReadableConfig session, ModelNames names) {
         Map<String, String> defaults = new LinkedHashMap<>(written);
         defaults.remove("type");
         Python python = Python.of(session, System.getenv());
         ServerModels models =
                 new ServerModels(
-                        defaults, PlanningWorker.of(python.planning), System::nanoTime);
+                        defaults, PlanningWorker.of(python.planning), System::nanoTime, names);
         models.checkDefaults();
         AsyncDefaults.prepareScalar(session);
         return new ModelFunctions(session, python, models);
@@ -45,21 +43,28 @@ final class ModelFunctions {
 
     /** The function of the mode that the session is in now. */
     FunctionDefinition define(String name, ResolvedCatalogModel model) {
+        return define(name, model, true);
+    }
+
+    /** One of a module may be beside a function of Flink's of the same name. */
+    FunctionDefinition defineInModule(String name, ResolvedCatalogModel model) {
+        return define(name, model, !FlinkFunctions.isOfPlanner(name));
+    }
+
+    private FunctionDefinition define(
+            String name, ResolvedCatalogModel model, boolean isAlone) {
         ModelFunction function =
                 new ModelFunction(
                         ModelCall.of(name, model),
                         Python.of(session, System.getenv()),
                         session);
         return session.get(ExecutionOptions.RUNTIME_MODE) == RuntimeExecutionMode.BATCH
-                ? new TritonPandasFunction(function)
-                : new TritonAsyncScalarFunction(function);
+                ? new TritonPandasFunction(function, isAlone)
+                : new PlannedFunction(new TritonAsyncScalarFunction(function));
     }
 
     /** While the server cannot be asked: a function that says so when it is called. */
     Optional<FunctionDefinition> unknown(String name) {
-        // The planner looks operators up as well.
-        return NAME.matcher(name).matches()
-                ? models.unreachable().map(reason -> new UnknownFunction(name, reason))
-                : Optional.empty();
+        return models.unreachable().map(reason -> new UnknownFunction(name, reason));
     }
 }

@@ -10,9 +10,11 @@ import org.apache.flink.table.catalog.TemporaryOperationListener;
 import org.apache.flink.table.catalog.exceptions.DatabaseNotExistException;
 
 import java.util.Comparator;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
 
 /** Models that somebody made: created, or temporary, which Flink itself keeps elsewhere. */
 abstract class OwnModels extends GenericInMemoryCatalog
@@ -29,14 +31,22 @@ abstract class OwnModels extends GenericInMemoryCatalog
 
     /** A created model of this name, or one that differs in case. */
     final Optional<ObjectPath> created(ObjectPath path) {
+        List<String> alike = alike(path);
+        return (alike.contains(path.getObjectName())
+                        ? Optional.of(path.getObjectName())
+                        : alike.stream().findFirst())
+                .map(name -> new ObjectPath(path.getDatabaseName(), name));
+    }
+
+    /** The created models of this name in whatever letters, sorted. */
+    final List<String> alike(ObjectPath path) {
         try {
             return super.listModels(path.getDatabaseName()).stream()
                     .filter(path.getObjectName()::equalsIgnoreCase)
-                    .sorted(Comparator.comparing(name -> !name.equals(path.getObjectName())))
-                    .map(name -> new ObjectPath(path.getDatabaseName(), name))
-                    .findFirst();
+                    .sorted()
+                    .collect(Collectors.toList());
         } catch (DatabaseNotExistException e) {
-            return Optional.empty();
+            return List.of();
         }
     }
 
@@ -49,8 +59,8 @@ abstract class OwnModels extends GenericInMemoryCatalog
         String name = path.getFullName();
         return models.entrySet().stream()
                 .filter(entry -> entry.getKey().getFullName().equalsIgnoreCase(name))
-                .map(Map.Entry::getValue)
-                .findFirst();
+                .min(Comparator.comparing(entry -> entry.getKey().getFullName()))
+                .map(Map.Entry::getValue);
     }
 
     @Override

@@ -11,12 +11,14 @@ import org.apache.flink.table.catalog.ResolvedSchema;
 
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 
 /** The models that are ready on a catalog's server, as Python lists and describes them. */
@@ -25,21 +27,29 @@ final class ServerModels {
     /** The planner looks names up some 17 times per {@code m(x)}. */
     private static final long LISTED_FOR = Duration.ofSeconds(5).toNanos();
 
+    /** A failed listing is kept this many times as long as it took, within these bounds. */
+    private static final int FAILED_FOR_TIMES = 10;
+
+    private static final long FAILED_FOR_AT_MOST = Duration.ofSeconds(60).toNanos();
+
     private static final Set<String> PROVIDERS = Set.of("triton", "pyflink-triton");
 
     private final Map<String, String> defaults;
     private final PlanningWorker worker;
     private final LongSupplier clock;
-    private final Map<String, ResolvedCatalogModel> described = new HashMap<>();
-    private List<String> names = List.of();
-    private String unreachable;
-    private long listedAt;
-    private boolean listed;
+    private final Consumer<List<String>> onListed;
+    private final ReentrantLock asking = new ReentrantLock();
+    private volatile Listing last;
 
-    ServerModels(Map<String, String> defaults, PlanningWorker worker, LongSupplier clock) {
+    ServerModels(
+            Map<String, String> defaults,
+            PlanningWorker worker,
+            LongSupplier clock,
+            Consumer<List<String>> onListed) {
         this.defaults = defaults;
         this.worker = worker;
         this.clock = clock;
+        this.onListed = onListed;
     }
 
     /** Objects to options that no model could have; asks no server. */
@@ -47,12 +57,27 @@ final class ServerModels {
         worker.ask("defaults", withOptions(defaults));
     }
 
-    synchronized List<String> names() {
-        if (defaults.containsKey("endpoint")
-                && (!listed || clock.getAsLong() - listedAt > LISTED_FOR)) {
-            list();
+    /** None where the server cannot be asked: a look-up does not fail for that. */
+    List<String> names() {
+        return listing().names;
+    }
+
+    /** For somebody who asks for the list: a failure that is kept is not kept from them. */
+    List<String> namesOrFail() {
+        Listing known = last;
+        Listing listing =
+                isKept(known) && known.failure != null ? list(known) : listing();
+        if (listing.failure != null) {
+            throw new StatementException(
+                    "The server's models cannot be listed: " + listing.failure);
         }
-        return names;
+        return listing.names;
+    }
+
+    /** Those of the last answer, however old. */
+    List<String> lastNames() {
+        Listing known = last;
+        return known == null ? List.of() : known.names;
     }
 
     /** The model of that name, else of that name ignoring case: Flink writes functions small. */
@@ -64,13 +89,14 @@ final class ServerModels {
     }
 
     /** Why the server could not be asked for its models, where it could not. */
-    synchronized Optional<String> unreachable() {
-        names();
-        return Optional.ofNullable(unreachable);
+    Optional<String> unreachable() {
+        Listing listing = listing();
+        return Optional.ofNullable(listing.failure)
+                .map(reason -> reason + " " + listing.keptFor());
     }
 
-    synchronized ResolvedCatalogModel describe(String name) {
-        return described.computeIfAbsent(
+    ResolvedCatalogModel describe(String name) {
+        return listing().described.computeIfAbsent(
                 name,
                 served -> {
                     Map<String, String> options = new LinkedHashMap<>(defaults);
@@ -107,21 +133,50 @@ final class ServerModels {
         return PROVIDERS.contains(model.getOptions().getOrDefault("provider", ""));
     }
 
-    private void list() {
-        described.clear();
-        List<String> ready = new ArrayList<>();
-        String failure = null;
+    private Listing listing() {
+        Listing known = last;
+        return isKept(known) ? known : list(known);
+    }
+
+    private boolean isKept(Listing listing) {
+        return listing != null && clock.getAsLong() - listing.madeAt <= listing.keptFor;
+    }
+
+    /** Asks, or waits for another thread that does; while one does, an earlier failure holds. */
+    private Listing list(Listing known) {
+        if (!asking.tryLock()) {
+            if (known != null && known.failure != null) {
+                return known;
+            }
+            asking.lock();
+        }
         try {
+            if (last == known || !isKept(last)) {
+                last = defaults.containsKey("endpoint") ? ask() : new Listing(List.of(), null, 0);
+            }
+        } finally {
+            asking.unlock();
+        }
+        return last;
+    }
+
+    private Listing ask() {
+        long begin = clock.getAsLong();
+        try {
+            List<String> ready = new ArrayList<>();
             JsonNode answer = worker.ask("models", withOptions(defaults));
             answer.path("models").forEach(name -> ready.add(name.asText()));
+            onListed.accept(ready);
+            return new Listing(List.copyOf(ready), null, 0);
         } catch (ValidationException | TableException e) {
-            failure = e.getMessage();
-            Log.LOG.warn("The server's models cannot be listed: {}", failure);
+            Listing failed = new Listing(List.of(), e.getMessage(), clock.getAsLong() - begin);
+            Log.warn(
+                    "The server's models cannot be listed: "
+                            + failed.failure
+                            + " "
+                            + failed.keptFor());
+            return failed;
         }
-        names = List.copyOf(ready);
-        unreachable = failure;
-        listed = true;
-        listedAt = clock.getAsLong();
     }
 
     private static ObjectNode withOptions(Map<String, String> options) {
@@ -130,5 +185,28 @@ final class ServerModels {
         ObjectNode question = Frame.JSON.createObjectNode();
         question.set("options", Frame.JSON.valueToTree(asked));
         return question;
+    }
+
+    /** What the server said when it was asked, or why it could not be, and for how long it counts. */
+    private final class Listing {
+
+        final List<String> names;
+        final String failure;
+        final long madeAt = clock.getAsLong();
+        final long keptFor;
+        final Map<String, ResolvedCatalogModel> described = new ConcurrentHashMap<>();
+
+        Listing(List<String> names, String failure, long took) {
+            this.names = names;
+            this.failure = failure;
+            long wanted = Math.max(LISTED_FOR, FAILED_FOR_TIMES * took);
+            this.keptFor = failure == null ? LISTED_FOR : Math.min(wanted, FAILED_FOR_AT_MOST);
+        }
+
+        String keptFor() {
+            return String.format(
+                    "The server is asked again after %d s, or by SHOW MODELS.",
+                    Duration.ofNanos(keptFor).toSeconds());
+        }
     }
 }

@@ -11,10 +11,12 @@ import org.apache.flink.table.catalog.exceptions.ModelAlreadyExistException;
 import org.apache.flink.table.catalog.exceptions.ModelNotExistException;
 import org.apache.flink.table.factories.FunctionDefinitionFactory;
 
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 
 /**
  * An in-memory catalog that also has its server's models, and every model as a function. To exist a
@@ -35,9 +37,15 @@ public final class TritonCatalog extends OwnModels {
     public List<String> listModels(String database) throws DatabaseNotExistException {
         Set<String> names = new TreeSet<>(super.listModels(database));
         if (isServers(database)) {
-            names.addAll(server.names());
+            names.addAll(server.namesOrFail());
         }
         return List.copyOf(names);
+    }
+
+    /** For Python, which shows what is to be warned of from now on; begins with the server's models. */
+    public void warn(Consumer<String> listener) {
+        Log.listen(listener);
+        server.names();
     }
 
     @Override
@@ -69,6 +77,9 @@ public final class TritonCatalog extends OwnModels {
             throws ModelAlreadyExistException, DatabaseNotExistException {
         boolean isLeftAlone = modelExists(path) || !databaseExists(path.getDatabaseName());
         super.createModel(path, isLeftAlone ? model : completed(path, model), ignoreIfExists);
+        if (!isLeftAlone) {
+            warnOf(path, model);
+        }
     }
 
     @Override
@@ -90,13 +101,20 @@ public final class TritonCatalog extends OwnModels {
     public void renameModel(ObjectPath path, String newName, boolean ignoreIfNotExists)
             throws ModelNotExistException, ModelAlreadyExistException {
         refuseListed(path, "renamed");
+        CatalogModel model = modelExists(path) ? super.getModel(path) : null;
         super.renameModel(path, newName, ignoreIfNotExists);
+        if (model != null) {
+            warnOf(new ObjectPath(path.getDatabaseName(), newName), model);
+        }
     }
 
     @Override
     public List<String> listFunctions(String database) throws DatabaseNotExistException {
         Set<String> names = new TreeSet<>(super.listFunctions(database));
-        names.addAll(listModels(database));
+        names.addAll(super.listModels(database));
+        if (isServers(database)) {
+            names.addAll(server.names());
+        }
         return List.copyOf(names);
     }
 
@@ -105,6 +123,9 @@ public final class TritonCatalog extends OwnModels {
     public CatalogFunction getFunction(ObjectPath path) throws FunctionNotExistException {
         if (functionExists(path)) {
             return super.getFunction(path);
+        }
+        if (!LookUp.current().mayMeanModel(path.getObjectName())) {
+            throw new FunctionNotExistException(getName(), path);
         }
         try {
             return modelFunction(path)
@@ -138,7 +159,7 @@ public final class TritonCatalog extends OwnModels {
         }
         // The server's of exactly this name comes before one that was created in other letters.
         Optional<ObjectPath> created =
-                isListed(path) && !modelExists(path) ? Optional.empty() : created(path);
+                created(path).filter(own -> own.equals(path) || !isListed(path));
         if (created.isPresent()) {
             CatalogModel model = getModel(created.get());
             return ServerModels.isTritons(model)
@@ -165,6 +186,7 @@ public final class TritonCatalog extends OwnModels {
             return model;
         }
         ResolvedCatalogModel whole = server.complete(path.getObjectName(), model);
+        ModelNames.created(getName(), path, List.of());
         return (ResolvedCatalogModel) whole.copy(server.withDefaults(whole.getOptions()));
     }
 
@@ -173,6 +195,19 @@ public final class TritonCatalog extends OwnModels {
         return ServerModels.isTritons(model)
                 ? server.complete(path.getObjectName(), (ResolvedCatalogModel) model)
                 : model;
+    }
+
+    private void warnOf(ObjectPath path, CatalogModel model) {
+        if (!ServerModels.isTritons(model)) {
+            return;
+        }
+        Set<String> alike = new LinkedHashSet<>(alike(path));
+        if (isServers(path.getDatabaseName())) {
+            server.lastNames().stream()
+                    .filter(path.getObjectName()::equalsIgnoreCase)
+                    .forEach(alike::add);
+        }
+        ModelNames.created(getName(), path, alike);
     }
 
     private void refuseListed(ObjectPath path, String what) {

@@ -2,6 +2,7 @@ package io.github.pyflinktriton;
 
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.table.catalog.Catalog;
+import org.apache.flink.table.catalog.GenericInMemoryCatalog;
 import org.apache.flink.table.factories.CatalogFactory;
 
 import java.util.Set;
@@ -27,7 +28,11 @@ public final class TritonCatalogFactory implements CatalogFactory {
     @Override
     public Catalog createCatalog(Context context) {
         ModelFunctions functions =
-                ModelFunctions.of(context.getOptions(), context.getConfiguration());
+                ModelFunctions.of(
+                        context.getOptions(),
+                        context.getConfiguration(),
+                        ModelNames.inCatalog(
+                                context.getName(), GenericInMemoryCatalog.DEFAULT_DB));
         return new TritonCatalog(context.getName(), functions);
     }
 }

@@ -27,6 +27,9 @@ public final class TritonModuleFactory implements ModuleFactory {
     @Override
     public Module createModule(Context context) {
         return new TritonModule(
-                ModelFunctions.of(context.getOptions(), context.getConfiguration()));
+                ModelFunctions.of(
+                        context.getOptions(),
+                        context.getConfiguration(),
+                        ModelNames.inModule()));
     }
 }

@@ -19,15 +19,18 @@ public final class TritonPandasFunction extends ScalarFunction implements Python
     private static final long serialVersionUID = 1L;
 
     private final transient ModelFunction function;
+    private final transient boolean isAlone;
     private byte[] payload;
 
-    TritonPandasFunction(ModelFunction function) {
+    /** Beside another function of its name it gets no argument that the call does not write. */
+    TritonPandasFunction(ModelFunction function, boolean isAlone) {
         this.function = function;
+        this.isAlone = isAlone;
     }
 
     @Override
     public TypeInference getTypeInference(DataTypeFactory typeFactory) {
-        return function.typeInferenceWithRows();
+        return isAlone ? function.typeInferenceWithRows() : function.typeInference();
     }
 
     /** It is what it is in each row, but planning must never call it. */

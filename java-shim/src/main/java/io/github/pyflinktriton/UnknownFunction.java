@@ -1,38 +1,32 @@
 package io.github.pyflinktriton;
 
 import org.apache.flink.table.catalog.DataTypeFactory;
-import org.apache.flink.table.functions.ScalarFunction;
-import org.apache.flink.table.types.inference.InputTypeStrategies;
+import org.apache.flink.table.functions.FunctionDefinition;
+import org.apache.flink.table.functions.FunctionKind;
 import org.apache.flink.table.types.inference.TypeInference;
 
 /** Stands in for a model that may be there, while its server cannot be asked; fails when called. */
-public final class UnknownFunction extends ScalarFunction {
-
-    private static final long serialVersionUID = 1L;
+final class UnknownFunction implements FunctionDefinition {
 
     private final String message;
 
     UnknownFunction(String name, String reason) {
         message =
-                "No function '"
-                        + name
-                        + "' is known, and whether there is a model of that name cannot be asked: "
-                        + reason;
+                String.format(
+                        "No function '%s' is known, and whether there is a model of that name "
+                                + "cannot be asked: %s A CREATE MODEL with INPUT and OUTPUT makes "
+                                + "it a function without that.",
+                        name, reason);
     }
 
-    /** For Flink, which wants one. */
-    public Object eval(Object... arguments) {
-        throw new StatementException(message);
+    /** Flink lets these stand anywhere until it asks for their types. */
+    @Override
+    public FunctionKind getKind() {
+        return FunctionKind.TABLE;
     }
 
     @Override
     public TypeInference getTypeInference(DataTypeFactory typeFactory) {
-        return TypeInference.newBuilder()
-                .inputTypeStrategy(InputTypeStrategies.WILDCARD)
-                .outputTypeStrategy(
-                        context -> {
-                            throw new StatementException(message);
-                        })
-                .build();
+        throw new StatementException(message);
     }
 }

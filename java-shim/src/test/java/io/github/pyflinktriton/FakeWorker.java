@@ -75,6 +75,13 @@ public final class FakeWorker {
             Files.delete(dying);
             System.exit(0);
         }
+        if (does().equals("away") && frame.header.path("question").asText().equals("models")) {
+            while (Files.exists(Path.of(settings.getOrDefault("held", "/nonexistent")))) {
+                Thread.sleep(5);
+            }
+            replies.refuse(frame, "The server is away.");
+            return;
+        }
         if (frame.header.path("options").has("wrong")) {
             replies.refuse(frame, "The option 'wrong' is wrong.");
             return;

@@ -1,0 +1,35 @@
+"""What the shim warns of while statements are planned, shown in Python: PyFlink shows nobody the log of its JVM."""
+
+from __future__ import annotations
+
+import warnings
+
+from pyflink.table import TableEnvironment
+
+_CATALOG = "io.github.pyflinktriton.TritonCatalog"
+
+
+class _Listener:
+    """A ``java.util.function.Consumer`` of sentences."""
+
+    def accept(self, warning: str) -> None:
+        """Called by Java, once for each warning."""
+        # Not logging: a Python function that runs in this process takes that over. The caller is a thread of Py4J's.
+        warnings.warn_explicit(warning, UserWarning, "pyflink_triton", 0)
+
+    class Java:
+        """What Py4J reads."""
+
+        implements = ("java.util.function.Consumer",)
+
+
+def show_warnings(t_env: TableEnvironment, catalog: str) -> None:
+    """Show what there is to warn of in a catalog of the type ``triton``, now and from now on.
+
+    Args:
+        t_env: The session.
+        catalog: The catalog's name; one of another type has nothing to say.
+    """
+    found = t_env._j_tenv.getCatalog(catalog).get()
+    if found.getClass().getName() == _CATALOG:
+        found.warn(_Listener())
