@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 from pyflink.table import TableEnvironment
 
 from pyflink_triton.jar import jar_path
 from pyflink_triton.option_parsing import check_defaults
 from pyflink_triton.table.sentences import tell_sentences_first
 from pyflink_triton.table.session import option_text, prepare_functions, set_python
+
+_LOG = logging.getLogger("pyflink_triton")
+_CATALOG = "io.github.pyflinktriton.TritonCatalog"
 
 
 def connect(
@@ -31,7 +36,8 @@ def connect(
       inherit the variables all the same. Not where ``python.requirements`` is set, which needs it: call
       ``set_python_requirements`` before this.
 
-    From then on an error of Flink's that is about a model begins with the sentence that says what to do.
+    From then on an error of Flink's that is about a model begins with the sentence that says what to do. Where models
+    cannot be functions in this JVM, a warning says it.
 
     What ``ML_PREDICT`` needs of Flink's settings is set when a statement is planned, for each model.
 
@@ -63,6 +69,16 @@ def connect(
     t_env.execute_sql(f"CREATE CATALOG IF NOT EXISTS {name} WITH ({pairs})")
     if use:
         t_env.use_catalog(catalog)
+    _tell_objection(t_env, catalog)
+
+
+def _tell_objection(t_env: TableEnvironment, catalog: str) -> None:
+    """Say now what would fail each ``m(x)``."""
+    j_catalog = t_env._j_tenv.getCatalog(catalog).get()
+    is_ours = j_catalog.getClass().getName() == _CATALOG
+    objection = j_catalog.objection() if is_ours else ""
+    if objection:
+        _LOG.warning(objection)
 
 
 def _quoted(text: str) -> str:

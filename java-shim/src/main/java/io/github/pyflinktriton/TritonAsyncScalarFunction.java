@@ -40,12 +40,11 @@ public final class TritonAsyncScalarFunction extends AsyncScalarFunction
 
     @Override
     public TypeInference getTypeInference(DataTypeFactory typeFactory) {
-        if (!ForwardedNulls.areKept()) {
-            throw new StatementException(
-                    "A model cannot be a function in this session: Flink loses NULLs beside async "
-                            + "functions, and one was planned before that could be repaired. "
-                            + "Call the model before other async functions, or use ML_PREDICT.");
-        }
+        ForwardedNulls.objection()
+                .ifPresent(
+                        objection -> {
+                            throw new StatementException(objection);
+                        });
         return function.typeInference();
     }
 

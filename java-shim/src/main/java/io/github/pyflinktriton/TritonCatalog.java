@@ -31,6 +31,11 @@ public final class TritonCatalog extends OwnModels {
         this.server = functions.models();
     }
 
+    /** What {@code connect()} has to tell the user of this session; "" for nothing. */
+    public String objection() {
+        return functions.objection().orElse("");
+    }
+
     @Override
     public List<String> listModels(String database) throws DatabaseNotExistException {
         Set<String> names = new TreeSet<>(super.listModels(database));
