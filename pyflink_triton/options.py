@@ -49,6 +49,11 @@ class Options:
         "Name of an OUTPUT column of type STRING that takes the message of a row that failed, and NULL for others; "
         "the job does not fail then.",
     )  # fmt: skip
+    deterministic: bool = option(
+        "deterministic", "Boolean", read.boolean, True,
+        "Whether the model always answers the same for the same row, as Flink's planner is told of the model as a "
+        "function.",
+    )  # fmt: skip
     priority: int | None = option(
         "priority", "Integer", read.integer(0, 255), None,
         "Priority of the requests, 0 to 255, higher is more urgent; mapped to the levels that the model has.",

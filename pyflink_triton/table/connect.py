@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from pyflink.java_gateway import get_gateway
 from pyflink.table import TableEnvironment
+from pyflink.util.java_utils import to_jarray
 
 from pyflink_triton.jar import jar_path
 from pyflink_triton.option_parsing import check_defaults
@@ -75,10 +77,13 @@ def connect(
 def _tell_objection(t_env: TableEnvironment, catalog: str) -> None:
     """Say now what would fail each ``m(x)``."""
     j_catalog = t_env._j_tenv.getCatalog(catalog).get()
-    is_ours = j_catalog.getClass().getName() == _CATALOG
-    objection = j_catalog.objection() if is_ours else ""
-    if objection:
-        _LOG.warning(objection)
+    if j_catalog.getClass().getName() == _CATALOG:
+        jvm = get_gateway().jvm
+        # By reflection: Py4J keeps a class's methods by its name, and each session loads the jar's classes anew.
+        method = j_catalog.getClass().getMethod("objection", to_jarray(jvm.Class, []))
+        objection = method.invoke(j_catalog, to_jarray(jvm.Object, []))
+        if objection:
+            _LOG.warning(objection)
 
 
 def _quoted(text: str) -> str:

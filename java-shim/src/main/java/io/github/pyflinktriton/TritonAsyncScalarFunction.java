@@ -61,6 +61,12 @@ public final class TritonAsyncScalarFunction extends AsyncScalarFunction
                 Python.of(statement, System.getenv()));
     }
 
+    /** What it says counts where Flink computes a row again, as for a retraction. */
+    @Override
+    public boolean isDeterministic() {
+        return function.isDeterministic();
+    }
+
     /** It is what it is in each row, but planning must never call it. */
     @Override
     public boolean supportsConstantFolding() {
