@@ -82,7 +82,7 @@ def test_flink_refuses_what_needs_the_same_answer_again(env: TableEnvironment, t
             with pytest.raises(TableException) as refused:
                 env.explain_sql(grouped)
             sentence = str(refused.value).splitlines()[0]
-            assert sentence.startswith(f"the function '{function}' may answer otherwise"), sentence
+            assert sentence.startswith(f"The function '{function}' may answer otherwise"), sentence
             # What the sentence advises.
             env.explain_sql(f"INSERT INTO keyed SELECT k, y FROM {answers}")
             env.explain_sql(f"SELECT y, COUNT(*) FROM (SELECT {function}(x) AS y FROM numbers) GROUP BY y")
