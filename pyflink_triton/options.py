@@ -54,6 +54,11 @@ class Options:
         "OUTPUT columns, comma-separated, that are NULL where the model leaves their output out of a row's answer; "
         "for others such a row has failed.",
     )  # fmt: skip
+    deterministic: bool = option(
+        "deterministic", "Boolean", read.boolean, True,
+        "Whether the model always answers the same for the same row, as Flink's planner is told of the model as a "
+        "function.",
+    )  # fmt: skip
     priority: int | None = option(
         "priority", "Integer", read.integer(0, 255), None,
         "Priority of the requests, 0 to 255, higher is more urgent; mapped to the levels that the model has.",

@@ -105,6 +105,8 @@ async def check(question: Question) -> dict[str, Any]:
         question.map(signature)
         warnings += scheduling_warnings(signature, options)
         answer["signature"] = write_planned(signature)
+    if not options.deterministic:
+        answer["deterministic"] = False
     low, high = _CAPACITY_BOUNDS
     batch = 1 if signature is None else signature.max_batch_size
     return {**answer, "capacity": min(max(_BATCHES_IN_OPERATOR * batch, low), high)}

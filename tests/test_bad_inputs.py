@@ -11,7 +11,7 @@ from pyflink.table import TableEnvironment
 from test_bridge import Shim
 from triton import Triton
 
-from pyflink_triton.table.sentences import sentence_of, tell_sentences_first
+from pyflink_triton.table.sentences import FailedJob, RefusedStatement, sentence_of, tell_sentences_first
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,31 @@ def test_the_deepest_sentence_of_ours_is_found() -> None:
     )
     assert sentence_of(trace) == "Model 'm': write this."
     assert sentence_of("java.lang.RuntimeException: Failed\n\tat org.apache.flink.X.y(X.java:1)\n") is None
+
+
+def test_a_sentence_that_came_from_another_jvm_begins_with_no_class() -> None:
+    """As Flink writes an exception that it carried there."""
+    refused = "io.github.pyflinktriton.RefusedException: "
+    trace = (
+        "java.lang.RuntimeException: Failed\n\tat org.apache.flink.X.y(X.java:1)\n"
+        f"Caused by: java.util.concurrent.CompletionException: java.util.concurrent.CompletionException: {refused}"
+        "Model 'm': write this.\n\t... 1 more\n"
+        f"Caused by: {refused}{refused}Model 'm': write this.\n\tat io.github.pyflinktriton.X.y(X.java:1)\n"
+        "Caused by: java.io.IOException: broken\n\t... 1 more\n"
+        "Caused by: org.apache.flink.X.YException: closed\n\tat org.apache.flink.X.y(X.java:1)\n"
+        "\tat io.github.pyflinktriton.X.y(X.java:1)\n"
+    )
+    assert sentence_of(trace) == "Model 'm': write this."
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [("SELECT good(s) FROM rows_in", RefusedStatement), ("SELECT fails(i) FROM rows_in", FailedJob)],
+)
+def test_a_statement_is_refused_and_a_job_fails(env: TableEnvironment, sql: str, kind: type[Exception]) -> None:
+    with pytest.raises(kind) as error:
+        collect(env, sql)
+    assert str(error.value).startswith("Model 'triton.default.")
 
 
 def test_there_are_at_least_sixty() -> None:

@@ -201,6 +201,39 @@ def test_a_repository_that_is_not_there_is_named(tmp_path: Path) -> None:
         TritonServer(tmp_path / "nowhere").start()
 
 
+@pytest.mark.parametrize("name", ["a b", "a'b", "a$b", "a;b", "a&b", "a(b", "é", "a\tb"])
+def test_a_path_that_no_model_starts_from_is_one_sentence(tmp_path: Path, name: str) -> None:
+    repository = write_repository(tmp_path / name, ADD)
+    with pytest.raises(TritonServerError, match=r"model repository .* holds the character") as caught:
+        TritonServer(repository, arguments=ARGUMENTS).start()
+    assert "symbolic link" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_link_to_such_a_path_serves(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(write_repository(tmp_path / "a b é", ADD))
+    with TritonServer(link, arguments=QUICK) as server:
+        assert server.pid
+
+
+def test_other_characters_in_a_path_serve(tmp_path: Path) -> None:
+    with TritonServer(write_repository(tmp_path / "a{b}[c]*#~%^!@+=:,-._", ADD), arguments=QUICK) as server:
+        assert server.pid
+
+
+def test_a_model_of_such_a_name_is_named(repository: Path) -> None:
+    (repository / "add").rename(repository / "add b")
+    with pytest.raises(TritonServerError, match=r"model .*add b/1/model\.py holds the character ' '"):
+        TritonServer(repository).start()
+
+
+def test_a_cache_at_such_a_path_is_named(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYFLINK_TRITON_CACHE", str(tmp_path / "a b"))
+    with pytest.raises(TritonServerError, match=r"cache directory .* set PYFLINK_TRITON_CACHE"):
+        TritonServer(repository, arguments=ARGUMENTS).start()
+
+
 def test_a_model_that_does_not_load_is_named_with_the_reason(broken: Path) -> None:
     server = TritonServer(broken, arguments=["--disable-auto-complete-config"])
     with pytest.raises(TritonServerError) as caught:

@@ -10,8 +10,10 @@ from types import TracebackType
 from typing import Literal
 
 from pyflink_triton.server import log, ports
+from pyflink_triton.server.cache import cache_directory
 from pyflink_triton.server.environment import ensure_environment, ensure_model_environment
 from pyflink_triton.server.errors import TritonServerError
+from pyflink_triton.server.paths import require_plain
 from pyflink_triton.server.supervised import SupervisedServer
 
 _PURPOSES = ("http", "grpc", "metrics")
@@ -128,13 +130,14 @@ class TritonServer:
         """Start the server and wait until it is ready.
 
         Raises:
-            TritonServerError: It runs already, has no repository, has no free port, or did not become
-                ready; the message then holds the lines of its log that say why.
+            TritonServerError: It runs already, has no repository or one at a path that Triton cannot use, has
+                no free port, or did not become ready; the message then holds the lines of its log that say why.
         """
         if self.pid:
             raise TritonServerError(f"this server runs already, at {self.http_url}")
         if not self._repository.is_dir():
             raise TritonServerError(f"model repository {self._repository} is no directory")
+        self._require_plain_paths()
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             self._choose_ports()
             server, logged = self._launch()
@@ -184,6 +187,14 @@ class TritonServer:
         missing = [index for index, port in enumerate(self._ports) if not port]
         for index, port in zip(missing, ports.choose(self._host, len(missing), set(self._ports)), strict=True):
             self._ports[index] = port
+
+    def _require_plain_paths(self) -> None:
+        remedy = "make a symbolic link to it (ln -s) at a path without such characters, and give that"
+        require_plain(self._repository, "model repository", remedy)
+        require_plain(cache_directory(), "cache directory", "set PYFLINK_TRITON_CACHE to another one")
+        if "--model-control-mode=explicit" not in self._arguments:
+            for code in self._repository.glob("*/*/model.py"):
+                require_plain(code, "model", "rename its directory")
 
     def _launch(self) -> tuple[SupervisedServer, int]:
         """Start the process; return it, and where in the log this run begins."""

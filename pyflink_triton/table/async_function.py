@@ -58,8 +58,8 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
             self._model = None
 
     def is_deterministic(self) -> bool:
-        """A model gives the same answer for the same row."""
-        return True
+        """Whether the model gives the same answer for the same row, as its option says."""
+        return self._question.options.deterministic
 
     def accept(self, complete: Complete, fail: Fail) -> None:
         """Say what completes the row that the next ``eval`` is for, and what fails the job."""

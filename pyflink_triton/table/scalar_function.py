@@ -55,8 +55,8 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
             self._model = None
 
     def is_deterministic(self) -> bool:
-        """A model gives the same answer for the same row."""
-        return True
+        """Whether the model gives the same answer for the same row, as its option says."""
+        return self._question.options.deterministic
 
     def eval(self, *arguments: Any) -> Any:
         """Predict a batch.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 
+from pyflink.java_gateway import get_gateway
 from pyflink.table import TableEnvironment
+from pyflink.util.java_utils import to_jarray
 
 _CATALOG = "io.github.pyflinktriton.TritonCatalog"
 
@@ -32,4 +34,10 @@ def show_warnings(t_env: TableEnvironment, catalog: str) -> None:
     """
     found = t_env._j_tenv.getCatalog(catalog).get()
     if found.getClass().getName() == _CATALOG:
-        found.warn(_Listener())
+        jvm = get_gateway().jvm
+        # By reflection: Py4J keeps a class's methods by its name, and each session loads the jar's classes anew.
+        consumer = jvm.Class.forName("java.util.function.Consumer")
+        method = found.getClass().getMethod("warn", to_jarray(jvm.Class, [consumer]))
+        listener = jvm.java.util.ArrayList()
+        listener.add(_Listener())
+        method.invoke(found, listener.toArray())

@@ -1,44 +1,83 @@
 package io.github.pyflinktriton;
 
+import org.apache.flink.shaded.asm9.org.objectweb.asm.AnnotationVisitor;
 import org.apache.flink.shaded.asm9.org.objectweb.asm.ClassReader;
 import org.apache.flink.shaded.asm9.org.objectweb.asm.ClassVisitor;
 import org.apache.flink.shaded.asm9.org.objectweb.asm.ClassWriter;
 import org.apache.flink.shaded.asm9.org.objectweb.asm.MethodVisitor;
 import org.apache.flink.shaded.asm9.org.objectweb.asm.Opcodes;
+import org.apache.flink.table.api.TableEnvironment;
 
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.invoke.MethodHandles;
-import java.lang.reflect.Field;
+import java.util.Collections;
+import java.util.Optional;
+import java.util.Set;
+import java.util.WeakHashMap;
 
 /**
  * Keeps NULLs in the columns that pass an async function by. Flink 2.3.0 writes code that forgets
  * them: beside {@code m(x)} a NULL number becomes -1 and a NULL text ''. Its planner's generator of
- * that code is replaced, before it is loaded, by itself with one expression repaired.
+ * that code is replaced by itself with one expression repaired, before it is loaded or after.
  */
 final class ForwardedNulls {
 
     private static final String PLANNER = "org.apache.flink.table.planner.";
     private static final String GENERATOR = PLANNER + "codegen.AsyncCodeGenerator";
     private static final String NEIGHBOUR = PLANNER + "codegen.CodeGenException";
-    private static final String MARK = "keepsForwardedNulls";
+    private static final String MODULE = PLANNER + "loader.PlannerModule";
+
+    /** An annotation of the class that says it, because a loaded class takes no other member. */
+    private static final String MARK = "forwarded NULLs are kept";
+
+    private static final Set<ClassLoader> KEPT = Collections.newSetFromMap(new WeakHashMap<>());
 
     private ForwardedNulls() {}
 
-    /** Repairs the planner that is calling, where it needs it; false where that is too late. */
-    static boolean areKept() {
-        Class<?> planner =
-                StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE)
-                        .walk(
-                                frames ->
-                                        frames.map(StackWalker.StackFrame::getDeclaringClass)
-                                                .filter(c -> c.getName().startsWith(PLANNER))
-                                                .findFirst())
-                        .orElse(null);
-        return planner == null || areKept(planner.getClassLoader());
+    /** Repairs the planner where it needs it; what to tell the user where that is too late. */
+    static Optional<String> objection() {
+        ClassLoader planner = planner();
+        return planner == null || areKept(planner)
+                ? Optional.empty()
+                : Optional.of(
+                        "In streaming a model cannot be a function in this JVM, because Flink "
+                                + "loses NULLs beside async functions, and another one was "
+                                + "planned before that was repaired. Use ML_PREDICT, or start "
+                                + "the JVM anew and create the catalog (in Python: connect()) "
+                                + "before another async function is planned. The order does not "
+                                + "matter to a JVM that loads agents "
+                                + "(-XX:+EnableDynamicAgentLoading, with the modules "
+                                + "java.instrument and jdk.management).");
+    }
+
+    /** The planner that is calling, else the one that Flink's sessions have. */
+    private static ClassLoader planner() {
+        return StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE)
+                .walk(
+                        frames ->
+                                frames.map(StackWalker.StackFrame::getDeclaringClass)
+                                        .filter(c -> c.getName().startsWith(PLANNER))
+                                        .findFirst())
+                .map(Class::getClassLoader)
+                .orElseGet(ForwardedNulls::sessionsPlanner);
+    }
+
+    private static ClassLoader sessionsPlanner() {
+        ClassLoader flink = TableEnvironment.class.getClassLoader();
+        try {
+            Class<?> module = Class.forName(MODULE, true, flink);
+            Object planner = module.getMethod("getInstance").invoke(null);
+            return (ClassLoader) module.getMethod("getSubmoduleClassLoader").invoke(planner);
+        } catch (ReflectiveOperationException e) {
+            return flink;
+        }
     }
 
     private static synchronized boolean areKept(ClassLoader planner) {
+        if (KEPT.contains(planner)) {
+            return true;
+        }
         try (InputStream code =
                 planner.getResourceAsStream(GENERATOR.replace('.', '/') + ".class")) {
             if (code == null) {
@@ -46,28 +85,29 @@ final class ForwardedNulls {
             }
             Repair repair = new Repair();
             new ClassReader(code).accept(repair, 0);
-            return !repair.wasNeeded() || define(repair.toByteArray(), planner);
+            return (!repair.wasNeeded() || repaired(repair.toByteArray(), planner))
+                    && KEPT.add(planner);
         } catch (IOException | ReflectiveOperationException e) {
             return false;
         }
     }
 
-    private static boolean define(byte[] repaired, ClassLoader planner)
+    private static boolean repaired(byte[] code, ClassLoader planner)
             throws ReflectiveOperationException {
         try {
             Class<?> neighbour = Class.forName(NEIGHBOUR, true, planner);
-            MethodHandles.privateLookupIn(neighbour, MethodHandles.lookup()).defineClass(repaired);
+            MethodHandles.privateLookupIn(neighbour, MethodHandles.lookup()).defineClass(code);
             return true;
         } catch (LinkageError e) {
             // Loaded already: by an earlier repair, or by a query with another async function.
-            for (Field field :
-                    Class.forName(GENERATOR, false, planner).getDeclaredFields()) {
-                if (field.getName().equals(MARK)) {
-                    return true;
-                }
-            }
-            return false;
+            Class<?> generator = Class.forName(GENERATOR, false, planner);
+            return isMarked(generator) || Redefinition.of(generator, code);
         }
+    }
+
+    private static boolean isMarked(Class<?> generator) {
+        Deprecated mark = generator.getAnnotation(Deprecated.class);
+        return mark != null && mark.since().equals(MARK);
     }
 
     /** Writes {@code addSynchronousResult(i, isNull ? null : result)} for {@code (i, result)}. */
@@ -140,10 +180,17 @@ final class ForwardedNulls {
         }
 
         @Override
-        public void visitEnd() {
-            int access = Opcodes.ACC_STATIC | Opcodes.ACC_FINAL | Opcodes.ACC_SYNTHETIC;
-            super.visitField(access, MARK, "Z", null, null).visitEnd();
-            super.visitEnd();
+        public void visit(
+                int version,
+                int access,
+                String name,
+                String signature,
+                String parent,
+                String[] interfaces) {
+            super.visit(version, access, name, signature, parent, interfaces);
+            AnnotationVisitor mark = super.visitAnnotation("Ljava/lang/Deprecated;", true);
+            mark.visit("since", MARK);
+            mark.visitEnd();
         }
     }
 }

@@ -154,6 +154,11 @@ final class ModelCall implements Serializable {
         return json;
     }
 
+    /** Whether Python said nothing else. */
+    boolean isDeterministic() {
+        return plan == null || Frame.read(plan).path("deterministic").asBoolean(true);
+    }
+
     /** The variables of the environment that the task's worker is to get beside the usual ones. */
     List<String> environment() {
         return plan == null ? List.of() : environment(Frame.read(plan));
@@ -170,6 +175,9 @@ final class ModelCall implements Serializable {
         ObjectNode plan = Frame.JSON.createObjectNode();
         if (answer.path("signature").isObject()) {
             plan.set("signature", answer.get("signature"));
+        }
+        if (answer.has("deterministic")) {
+            plan.set("deterministic", answer.get("deterministic"));
         }
         if (answer.has("environment")) {
             plan.set("environment", answer.get("environment"));

@@ -55,6 +55,13 @@ final class ModelFunction {
         return declared.plannedAs(call(declared.input.getChildren()));
     }
 
+    /** As its calls are; before the first, as a call with the declared types would be. */
+    synchronized boolean isDeterministic() {
+        return calls.isEmpty()
+                ? call(declared.input.getChildren()).isDeterministic()
+                : calls.values().stream().allMatch(ModelCall::isDeterministic);
+    }
+
     private ModelCall ask(List<LogicalType> types) {
         ModelCall given = declared.withArguments(types);
         JsonNode answer = PlanningWorker.of(python.planning).ask("call", given.toJson());

@@ -34,7 +34,18 @@ final class ModelFunctions {
                         defaults, PlanningWorker.of(python.planning), System::nanoTime, names);
         models.checkDefaults();
         AsyncDefaults.prepareScalar(session);
-        return new ModelFunctions(session, python, models);
+        ModelFunctions functions = new ModelFunctions(session, python, models);
+        functions.objection().ifPresent(Log::warn);
+        return functions;
+    }
+
+    /** What keeps models from being functions in this session, whatever the model. */
+    Optional<String> objection() {
+        return isBatch() ? Optional.empty() : ForwardedNulls.objection();
+    }
+
+    private boolean isBatch() {
+        return session.get(ExecutionOptions.RUNTIME_MODE) == RuntimeExecutionMode.BATCH;
     }
 
     ServerModels models() {
@@ -58,7 +69,7 @@ final class ModelFunctions {
                         ModelCall.of(name, model),
                         Python.of(session, System.getenv()),
                         session);
-        return session.get(ExecutionOptions.RUNTIME_MODE) == RuntimeExecutionMode.BATCH
+        return isBatch()
                 ? new TritonPandasFunction(function, isAlone)
                 : new PlannedFunction(new TritonAsyncScalarFunction(function));
     }

@@ -82,6 +82,12 @@ public final class TritonAsyncPredictFunction extends AsyncPredictFunction
         return future;
     }
 
+    /** Flink's planner takes ML_PREDICT for not deterministic whatever this says. */
+    @Override
+    public boolean isDeterministic() {
+        return call.isDeterministic();
+    }
+
     @Override
     public void close() {
         if (worker != null) {

@@ -40,12 +40,11 @@ public final class TritonAsyncScalarFunction extends AsyncScalarFunction
 
     @Override
     public TypeInference getTypeInference(DataTypeFactory typeFactory) {
-        if (!ForwardedNulls.areKept()) {
-            throw new StatementException(
-                    "A model cannot be a function in this session: Flink loses NULLs beside async "
-                            + "functions, and one was planned before that could be repaired. "
-                            + "Call the model before other async functions, or use ML_PREDICT.");
-        }
+        ForwardedNulls.objection()
+                .ifPresent(
+                        objection -> {
+                            throw new StatementException(objection);
+                        });
         return function.typeInference();
     }
 
@@ -60,6 +59,12 @@ public final class TritonAsyncScalarFunction extends AsyncScalarFunction
                 function,
                 function.call(types, statement).within(AsyncDefaults.scalarLimit(statement)),
                 Python.of(statement, System.getenv()));
+    }
+
+    /** What it says counts where Flink computes a row again, as for a retraction. */
+    @Override
+    public boolean isDeterministic() {
+        return function.isDeterministic();
     }
 
     /** It is what it is in each row, but planning must never call it. */

@@ -42,9 +42,10 @@ public final class TritonCatalog extends OwnModels {
         return List.copyOf(names);
     }
 
-    /** For Python, which shows what is to be warned of from now on; begins with the server's models. */
+    /** For Python, which shows what there is to warn of, now and from now on. */
     public void warn(Consumer<String> listener) {
         Log.listen(listener);
+        functions.objection().ifPresent(Log::warn);
         server.names();
     }
 

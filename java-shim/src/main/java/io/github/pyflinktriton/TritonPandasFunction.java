@@ -33,6 +33,12 @@ public final class TritonPandasFunction extends ScalarFunction implements Python
         return isAlone ? function.typeInferenceWithRows() : function.typeInference();
     }
 
+    /** What it says counts where Flink computes a row again, as for a retraction. */
+    @Override
+    public boolean isDeterministic() {
+        return function.isDeterministic();
+    }
+
     /** It is what it is in each row, but planning must never call it. */
     @Override
     public boolean supportsConstantFolding() {

@@ -48,6 +48,11 @@ public final class TritonPredictFunction extends PredictFunction implements Spec
     }
 
     @Override
+    public boolean isDeterministic() {
+        return async.isDeterministic();
+    }
+
+    @Override
     public void close() throws Exception {
         async.close();
     }

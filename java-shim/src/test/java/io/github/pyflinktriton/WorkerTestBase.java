@@ -74,9 +74,13 @@ abstract class WorkerTestBase {
     }
 
     final void killWorker() {
+        started().forEach(ProcessHandle::destroyForcibly);
+    }
+
+    final Set<ProcessHandle> started() {
         Set<ProcessHandle> started = processes();
         started.removeAll(processesBefore);
-        started.forEach(ProcessHandle::destroyForcibly);
+        return started;
     }
 
     static Set<ProcessHandle> processes() {
