@@ -169,7 +169,8 @@ final class ServerModels {
             onListed.accept(ready);
             return new Listing(List.copyOf(ready), null, 0);
         } catch (ValidationException | TableException e) {
-            Listing failed = new Listing(List.of(), e.getMessage(), clock.getAsLong() - begin);
+            String reason = e.getMessage().endsWith(".") ? e.getMessage() : e.getMessage() + ".";
+            Listing failed = new Listing(List.of(), reason, clock.getAsLong() - begin);
             Log.warn(
                     "The server's models cannot be listed: "
                             + failed.failure
