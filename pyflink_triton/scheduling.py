@@ -48,7 +48,7 @@ class Scheduling:
         sequences: How it keeps state; None for a stateless model.
         priority_levels: How many priorities its queue has; 0 where it has none.
         has_steps: Whether it is an ensemble, or may be one.
-        is_partial: Whether the configuration of a step is hidden.
+        is_partial: Whether its configuration, or that of a step, is hidden.
     """
 
     sequences: SequenceBatching | None = None
@@ -73,7 +73,7 @@ class Scheduling:
 STATELESS = Scheduling()
 #: A model whose configuration is hidden and for which the user names sequences. An id of 31 bits suits every CORRID
 #: but a text: Triton cuts a longer one to the control's size without a word, and ids would be mixed.
-HIDDEN = Scheduling(SequenceBatching("INT32", None), has_steps=True)
+HIDDEN = Scheduling(SequenceBatching("INT32", None), has_steps=True, is_partial=True)
 
 
 async def read_scheduling(config: Mapping[str, Any], fetch: FetchConfig) -> Scheduling:

@@ -155,7 +155,9 @@ def read_signature(
     try:
         return _read(metadata, config, max_batch_size)
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise ContractError("the server describes the model in a way that is not the protocol's") from None
+        raise ContractError(
+            "the server describes the model in a way that is not the protocol's. Check the option 'endpoint'"
+        ) from None
 
 
 def _read(metadata: Mapping[str, Any], config: Mapping[str, Any] | None, max_batch_size: int | None) -> ModelSignature:
@@ -195,7 +197,7 @@ def with_scheduling(signature: ModelSignature, scheduling: Scheduling | None, na
             or a step's, is hidden.
     """
     if scheduling is None:
-        scheduling = HIDDEN if names_sequences else STATELESS
+        scheduling = HIDDEN if names_sequences else Scheduling(is_partial=True)
     elif scheduling.is_partial and scheduling.sequences is None and names_sequences:
         scheduling = replace(scheduling, sequences=HIDDEN.sequences)
     return replace(signature, stateful=scheduling.sequences is not None, scheduling=scheduling)

@@ -22,12 +22,16 @@ class Gate:
     Attributes:
         target: The server behind it.
         demanded: Headers without which it answers 401.
+        hidden: The status that it answers to all that is no inference; None: all is let through.
         passed: The path and headers of each request that it let through.
+        refused: The path of each call that it did not, for what it hides.
         url: Where it listens.
     """
 
     target: str
     demanded: Mapping[str, str] = field(default_factory=dict)
+    hidden: int | None = None
+    refused: list[str] = field(default_factory=list)
     passed: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     url: str = ""
 
@@ -38,6 +42,9 @@ class Gate:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if any(request.headers.get(name) != value for name, value in self.demanded.items()):
             return web.Response(status=401, text="who are you?")
+        if self.hidden is not None and not request.path.endswith("/infer"):
+            self.refused.append(request.path)
+            return web.Response(status=self.hidden, text="there is nothing here")
         self.passed.append((request.path, request.headers))
         body = await request.read()
         async with (
@@ -54,15 +61,21 @@ def _ends(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def gate(target: str, demanded: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None) -> Iterator[Gate]:
+def gate(
+    target: str,
+    demanded: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    hidden: int | None = None,
+) -> Iterator[Gate]:
     """Open a gate in front of a server.
 
     Args:
         target: The server's URL.
         demanded: Headers that a request must have.
         tls: With it the gate speaks https.
+        hidden: The status that it answers to all that is no inference.
     """
-    opened = Gate(target, demanded or {})
+    opened = Gate(target, demanded or {}, hidden)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="gate", daemon=True)
     thread.start()
