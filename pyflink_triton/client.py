@@ -8,22 +8,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 from yarl import URL
 
-from pyflink_triton.endpoints import model_url
+from pyflink_triton.addresses import model_url, unaddressable
 from pyflink_triton.errors import AccessError, ContractError, JobError, TritonError, UnavailableError
 from pyflink_triton.options import Options
-from pyflink_triton.outcomes import FAULTS, Then, of_status
+from pyflink_triton.outcomes import FAULTS, Fault, Then, of_status
 from pyflink_triton.scheduling import read_scheduling
 from pyflink_triton.signature import ModelSignature, read_signature, with_scheduling
 from pyflink_triton.transport import CallError, Reply, Transport
 from pyflink_triton.wire import excerpt
-from pyflink_triton.wording import no_answer, said, where
+from pyflink_triton.wording import CHECK, hides, no_answer, said, where
 
-#: What a proxy answers that forbids the model's configuration.
-_HIDDEN = frozenset({401, 403, 404, 405, 501})
+#: What to do where no more than inferences is let through.
+_UNASKED = (
+    "where only inferences are let through, declare INPUT and OUTPUT, and set 'plan-check' = 'off' and 'max-batch-size'"
+)
+_TOKEN = "Check the options 'auth-token' and 'custom-headers'"
 
 
 class Client:
@@ -34,11 +36,13 @@ class Client:
 
     Attributes:
         transport: What makes its calls, for the model's requests too.
+        hides_readiness: Whether 404 for readiness says nothing, because something in front of the server hides it.
     """
 
     def __init__(self, options: Options) -> None:
         self._options = options
         self.transport = Transport(options)
+        self.hides_readiness = False
 
     async def __aenter__(self) -> Client:
         """Use as a context manager."""
@@ -63,28 +67,40 @@ class Client:
             JobError: There is no such model, or the server refuses us.
             SchemaError: The model's metadata is of a kind that this version does not know.
         """
-        *others, last = self._options.endpoints if base is None else [base]
-        for other in others:
-            with contextlib.suppress(UnavailableError):
-                return await self._signature(other)
-        return await self._signature(last)
+        bases = self._options.endpoints if base is None else [base]
+        failures: list[TritonError] = []
+        for each in bases:
+            found = await self._tried(each)
+            if isinstance(found, ModelSignature):
+                return found
+            failures.append(found)
+        raise next((failure for failure in failures if failure.hides), failures[-1])
+
+    async def _tried(self, base: str) -> ModelSignature | TritonError:
+        """The signature, or an error after which another endpoint is asked."""
+        try:
+            return await self._signature(base)
+        except TritonError as error:
+            if isinstance(error, UnavailableError) or (error.hides and self._options.trusts_declaration):
+                return error
+            raise
 
     async def _signature(self, base: str) -> ModelSignature:
-        reply = await self.get(base, "/ready")
-        if reply.status != 200:
-            reply = await self._explained(base, reply)
-            kind: type[TritonError] = AccessError if reply.status in (401, 403) else UnavailableError
-            words = said(reply.status, reply.body)
-            raise kind(f"{where(self._options, base)} is not ready: {words}", status=reply.status)
+        ready = await self.get(base, "/ready")
+        if ready.status != 200 and not hides(ready):
+            raise self._not_ready(base, await self._explained(base, ready))
+        # Triton describes only what is ready.
         reply = await self.get(base, "")
+        self.hides_readiness |= ready.status == 404
+        if hides(reply):
+            raise self._hidden(base, reply)
         if reply.status != 200:
-            raise self._refused(base, reply)
-        metadata = self._json(base, reply.body)
+            raise (self._refused if ready.status == 200 else self._not_ready)(base, reply)
+        metadata = self._json(base, reply)
         reply = await self.get(base, "/config")
-        if reply.status != 200 and reply.status not in _HIDDEN:
-            words = said(reply.status, reply.body)
-            raise UnavailableError(f"{where(self._options, base)} answered {words} for its configuration")
-        config = self._json(base, reply.body) if reply.status == 200 else None
+        if reply.status != 200 and not hides(reply):
+            raise UnavailableError(f"{where(self._options, base)} answered {said(reply)} for its configuration")
+        config = self._json(base, reply) if reply.status == 200 else None
         signature = read_signature(metadata, config, self._options.max_batch_size)
         scheduling = None if config is None else await read_scheduling(config, partial(self._step_config, base))
         signature = with_scheduling(signature, scheduling, self._options.sequence_id is not None)
@@ -92,13 +108,14 @@ class Client:
 
     async def _step_config(self, base: str, model: str, version: str | None) -> Mapping[str, Any] | None:
         """Read the configuration of another model, a step of an ensemble; None where the server hides it."""
-        url = f"{base}/v2/models/{quote(model, safe='')}{'' if version is None else f'/versions/{version}'}/config"
-        reply = await self.call("GET", base, url)
-        return self._json(base, reply.body) if reply.status == 200 else None
+        if unaddressable(model) is not None:
+            return None
+        reply = await self.call("GET", base, f"{model_url(base, model, version)}/config")
+        return self._json(base, reply) if reply.status == 200 else None
 
     async def _version(self, base: str) -> str:
         reply = await self.call("GET", base, f"{base}/v2")
-        return str(self._json(base, reply.body).get("version", "")) if reply.status == 200 else ""
+        return str(self._json(base, reply).get("version", "")) if reply.status == 200 else ""
 
     async def models(self) -> list[str]:
         """List the names of the models that are ready, sorted, from the first endpoint that answers.
@@ -117,17 +134,18 @@ class Client:
         reply = await self.call("POST", base, f"{base}/v2/repository/index")
         if reply.status != 200:
             kind: type[TritonError] = AccessError if reply.status in (401, 403) else UnavailableError
-            raise kind(f"Triton at {base} answered {said(reply.status, reply.body)} when asked for its models")
+            remedy = "" if reply.status in (401, 403) else f". {CHECK}"
+            raise kind(f"Triton at {base}, asked for its models, answered {said(reply)}{remedy}", status=reply.status)
         try:
             return sorted({str(entry["name"]) for entry in json.loads(reply.body) if entry.get("state") == "READY"})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             words = excerpt(self.transport.credentials.redact(reply.body))
-            raise ContractError(f"Triton at {base} answered with no list of models: {words}") from None
+            raise ContractError(f"{_not_triton(base, reply)} with no list of models: {words}. {CHECK}") from None
 
     async def _explained(self, base: str, reply: Reply) -> Reply:
-        """A readiness probe answers without words; the metadata's answer has some."""
+        """What readiness does not say in words, the metadata's answer may."""
         explained = await self.get(base, "")
-        return explained if explained.status != 200 else reply
+        return reply if explained.status == 200 or hides(explained) else explained
 
     async def get(self, base: str, path: str) -> Reply:
         """Ask about the model.
@@ -140,7 +158,9 @@ class Client:
             UnavailableError: There was no answer.
             AccessError: One side does not trust the other's certificate.
         """
-        return await self.call("GET", base, model_url(base, self._options) + path)
+        return await self.call(
+            "GET", base, model_url(base, self._options.model_name, self._options.model_version) + path
+        )
 
     async def call(self, method: str, base: str, url: str) -> Reply:
         """Make any call to an endpoint, reading secrets again where it refuses us.
@@ -148,7 +168,7 @@ class Client:
         Args:
             method: The HTTP method.
             base: The endpoint's base URL, for messages.
-            url: Where to, percent-encoded.
+            url: Where to, as it is sent.
 
         Raises:
             UnavailableError: There was no answer.
@@ -162,23 +182,40 @@ class Client:
                 reply = await transport.call(method, URL(url, encoded=True))
             return reply
         except CallError as error:
+            if error.fault in (Fault.RESET, Fault.NONSENSE) and await transport.speaks_tls(URL(base, encoded=True)):
+                raise ContractError(
+                    f"what answers at {base} speaks TLS. Write the option 'endpoint' with https"
+                ) from None
             behaviour = FAULTS[error.fault]
             kind = behaviour.error if behaviour.then is Then.JOB else UnavailableError
             raise kind(no_answer(error, base, self._options.timeout)) from None
 
+    def _not_ready(self, base: str, reply: Reply) -> TritonError:
+        return UnavailableError(f"{where(self._options, base)} is not ready: {said(reply)}", status=reply.status)
+
+    def _hidden(self, base: str, reply: Reply) -> TritonError:
+        kinds: dict[int, type[TritonError]] = {401: AccessError, 403: AccessError, 404: UnavailableError}
+        kind = kinds.get(reply.status, JobError)
+        remedy = {401: _TOKEN, 403: f"{_TOKEN}; {_UNASKED}"}.get(reply.status, f"{CHECK}; {_UNASKED}")
+        return kind(f"{where(self._options, base)} answered {said(reply)}. {remedy}", status=reply.status, hides=True)
+
     def _refused(self, base: str, reply: Reply) -> TritonError:
-        words = said(reply.status, reply.body)
+        words = said(reply)
         behaviour = of_status(reply.status, words)
         kinds: dict[Then, type[TritonError]] = {Then.JOB: behaviour.error, Then.ROW: JobError}
         kind = kinds.get(behaviour.then, UnavailableError)
         return kind(f"{where(self._options, base)} answered {words}", status=reply.status)
 
-    def _json(self, base: str, body: bytes) -> dict[str, Any]:
+    def _json(self, base: str, reply: Reply) -> dict[str, Any]:
         try:
-            answer = json.loads(body)
+            answer = json.loads(reply.body)
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
-            words = excerpt(self.transport.credentials.redact(body))
-            raise ContractError(f"{where(self._options, base)} answered with no JSON object: {words}")
+            words = excerpt(self.transport.credentials.redact(reply.body))
+            raise ContractError(f"{_not_triton(base, reply)} with no JSON object: {words}. {CHECK}")
         return answer
+
+
+def _not_triton(base: str, reply: Reply) -> str:
+    return f"what answers at {base} is not Triton's HTTP port: it answered {reply.path}"

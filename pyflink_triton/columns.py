@@ -10,8 +10,8 @@ from pyflink_triton.errors import SchemaError
 from pyflink_triton.signature import TensorSpec
 from pyflink_triton.sqltypes import FLOATS, INTEGERS, SqlType, parse_type
 
-#: The datatype that the documentation's table gives for a Flink type, for messages.
-_DOCUMENTED = {
+#: The datatype that the specification's table gives for a Flink type.
+DOCUMENTED = {
     "BOOLEAN": "BOOL",
     "TINYINT": "INT32",
     "SMALLINT": "INT32",
@@ -119,7 +119,7 @@ def check_type(side: str, column: Column, tensor: TensorSpec) -> None:
     if datatype.takes(leaf) if side == "input" else datatype.gives(leaf):
         return
     natural = tensor.sql_type
-    expected, got = natural.leaf, _DOCUMENTED.get(leaf.name, leaf.name)
+    expected, got = natural.leaf, DOCUMENTED.get(leaf.name, leaf.name)
     expression, where = conversion(column.type, natural), f"where {column.type} is given"
     if side == "output":
         expected, got = leaf, datatype.name

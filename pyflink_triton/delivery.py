@@ -17,19 +17,16 @@ from pyflink_triton.letter import Letter, write_letter
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options import Options
 from pyflink_triton.outcomes import FAULTS, Behaviour, Then, of_status
+from pyflink_triton.probing import Probe
 from pyflink_triton.request import Answer, Delivers, Request
 from pyflink_triton.retries import Passing, Retries, retry_after
 from pyflink_triton.slots import Slots
 from pyflink_triton.transport import CallError, Reply, Transport
 from pyflink_triton.units import format_duration
-from pyflink_triton.wording import no_answer, said, where
+from pyflink_triton.wording import answered, no_answer, said, where
 
 __all__ = ["Answer", "Delivers", "Delivery", "Request"]
 
-#: A probe that takes longer says no.
-_PROBE_SECONDS = 5.0
-#: What a probe is told where the model, or all behind a gateway, is away; anything else lets the requests find out.
-_NOT_READY = frozenset({400, 404, 502, 503, 504})
 _HELD_BACK = Behaviour(Then.WAIT, nothing_ran=True)
 
 
@@ -40,8 +37,9 @@ class Delivery:
         options: The model's options.
         transport: What makes the calls; stays the caller's to close, after the delivery.
         metrics: Where calls are counted.
-        recheck: Called with the base URL of an endpoint that answered 400 or 404, and the seconds that it may take;
-            raises where the model there is no longer the one that was planned.
+        recheck: Called with the base URL of an endpoint that answered 400 or 404, the seconds that it may take, and
+            what was answered; raises where the model there is not the one that was planned.
+        hides_readiness: Whether 404 says nothing about readiness, because something in front of the server hides it.
     """
 
     def __init__(
@@ -49,7 +47,9 @@ class Delivery:
         options: Options,
         transport: Transport,
         metrics: Metrics,
-        recheck: Callable[[str, float], Awaitable[None]] | None = None,
+        recheck: Callable[[str, float, str], Awaitable[None]] | None = None,
+        *,
+        hides_readiness: bool = False,
     ) -> None:
         self._options = options
         self._transport = transport
@@ -57,7 +57,8 @@ class Delivery:
         self._recheck = recheck
         self._loop = asyncio.get_running_loop()
         self._slots = Slots(options.max_in_flight_requests, options.timeout)
-        self._endpoints = Endpoints(options, self._probe, metrics, self._loop.time)
+        probe = Probe(options, transport, hides_readiness)
+        self._endpoints = Endpoints(options, probe.ask, metrics, self._loop.time)
         self._prefix = os.urandom(4).hex()
         self._numbers = itertools.count(1)
         self._row_timeout = options.row_timeout
@@ -119,13 +120,14 @@ class Delivery:
             message = no_answer(reply, endpoint.base, limit)
         else:
             status, after, free = reply.status, retry_after(reply.headers), None
-            message = f"{where(self._options, endpoint.base)} answered {said(status, reply.body)}"
+            message = answered(self._options, endpoint.base, reply)
             if status >= 500:
                 message += f" (request {letter.name})"
             if status in (401, 403) and self._transport.credentials.renew(generation):
                 free = "renewed"
             if status in (400, 404) and self._recheck is not None:
-                await self._recheck(endpoint.base, min(self._options.timeout, max(self._remaining(request), 0.0)))
+                seconds = min(self._options.timeout, max(self._remaining(request), 0.0))
+                await self._recheck(endpoint.base, seconds, message)
         if behaviour.then is Then.JOB and free is None:
             raise behaviour.error(message, status=status)
         is_harmless = request.resend or not is_sent or free == "renewed"
@@ -164,7 +166,7 @@ class Delivery:
                 self._endpoints.answered(endpoint)
                 self._slots.answered(begun, letter.request.rows, time.perf_counter() - began)
                 return reply, None
-            behaviour = of_status(reply.status, said(reply.status, reply.body))
+            behaviour = of_status(reply.status, said(reply))
             failed = True if behaviour.counts else None if behaviour.slows or behaviour.then is Then.WAIT else False
             self._learn(endpoint, behaviour, begun)
             return reply, behaviour
@@ -248,13 +250,3 @@ class Delivery:
 
     def _remaining(self, request: Request) -> float:
         return self._row_timeout if request.deadline is None else request.deadline - self._loop.time()
-
-    async def _probe(self, endpoint: Endpoint) -> bool:
-        """Ask whether the model is ready at an endpoint."""
-        try:
-            reply = await self._transport.probe(endpoint.ready, min(self._options.timeout, _PROBE_SECONDS))
-        except CallError as error:
-            return FAULTS[error.fault].then is Then.JOB
-        except TritonError:
-            return True
-        return reply.status not in _NOT_READY

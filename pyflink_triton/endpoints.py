@@ -6,10 +6,10 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from yarl import URL
 
+from pyflink_triton.addresses import model_url
 from pyflink_triton.breaker import CircuitBreaker, State
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options import Options
@@ -28,7 +28,6 @@ class Endpoint:
 
     Attributes:
         base: The URL before ``/v2``.
-        model: The URL of the model.
         infer: Where inferences go.
         ready: What says whether the model is ready.
         breaker: Its circuit breaker; None where there is none.
@@ -41,7 +40,6 @@ class Endpoint:
     """
 
     base: str
-    model: str
     infer: URL
     ready: URL
     breaker: CircuitBreaker | None
@@ -61,12 +59,6 @@ class Endpoint:
     def is_free(self) -> bool:
         """Whether a request may go there now."""
         return self.reachable and (self.breaker is None or self.breaker.admits)
-
-
-def model_url(base: str, options: Options) -> str:
-    """The URL of the model at an endpoint, with its version where one is set."""
-    version = "" if options.model_version is None else f"/versions/{options.model_version}"
-    return f"{base}/v2/models/{quote(options.model_name, safe='')}{version}"
 
 
 class Endpoints:
@@ -101,7 +93,8 @@ class Endpoints:
         self._tell_breakers()
 
     def _endpoint(self, base: str) -> Endpoint:
-        options, model = self._options, model_url(base, self._options)
+        options = self._options
+        model = model_url(base, options.model_name, options.model_version)
         breaker = None
         if options.circuit_breaker_enabled:
             breaker = CircuitBreaker(
@@ -111,7 +104,7 @@ class Endpoints:
                 self._clock,
             )
         infer, ready = (URL(f"{model}/{what}", encoded=True) for what in ("infer", "ready"))
-        return Endpoint(base, model, infer, ready, breaker)
+        return Endpoint(base, infer, ready, breaker)
 
     def choose(self, fixed: str | None, avoid: Endpoint | None = None) -> Endpoint | None:
         """Choose where a request goes: the free endpoint with the least under way.

@@ -25,11 +25,13 @@ class TritonError(Exception):
 
     Attributes:
         status: The HTTP status behind it; None where there was no answer.
+        hides: Whether the model could not be asked about, and may be served all the same.
     """
 
-    def __init__(self, message: str = "", *, status: int | None = None) -> None:
+    def __init__(self, message: str = "", *, status: int | None = None, hides: bool = False) -> None:
         super().__init__(message)
         self.status = status
+        self.hides = hides
 
 
 class PlanError(TritonError):

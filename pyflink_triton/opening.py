@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import pyarrow as pa
+
 from pyflink_triton import mapping
+from pyflink_triton.assumed import DeclarationGuard, assume_signature
 from pyflink_triton.client import Client
 from pyflink_triton.concurrency import await_all
 from pyflink_triton.delivery import Delivery
-from pyflink_triton.errors import sentence
+from pyflink_triton.errors import ContractError, TritonError, sentence
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.planning import Question, wait_until_ready
-from pyflink_triton.predictor import Predictor
+from pyflink_triton.predictor import Prediction, Predictor
 from pyflink_triton.sequence_planning import check_parallelism, scheduling_warnings
 from pyflink_triton.signature import check_unchanged, read_planned
 from pyflink_triton.signature_guard import SignatureGuard
@@ -33,6 +36,7 @@ class OpenedModel:
         warnings: What the warm-up found, and what planning could not say.
         client: Asks the server about the model.
         delivery: Carries the requests.
+        guard: Knows what the model was opened as.
     """
 
     predictor: Predictor
@@ -40,6 +44,16 @@ class OpenedModel:
     warnings: tuple[str, ...]
     client: Client
     delivery: Delivery
+    guard: SignatureGuard | DeclarationGuard
+
+    async def predict(self, rows: pa.RecordBatch) -> Prediction:
+        """Predict a batch; see ``Predictor.predict``."""
+        try:
+            return await self.predictor.predict(rows)
+        except ContractError as error:
+            if isinstance(self.guard, SignatureGuard):
+                raise
+            raise ContractError(self.guard.explain(str(error)), status=error.status) from None
 
     async def close(self) -> None:
         """End every call under way and close the connections."""
@@ -63,25 +77,33 @@ async def open_model(asked: Mapping[str, Any], metrics: Metrics) -> OpenedModel:
     client = Client(options)
     delivery = None
     try:
-        signature = await wait_until_ready(client, options)
-        warnings = []
+        warnings: list[str] = []
+        guard: SignatureGuard | DeclarationGuard
+        try:
+            signature = await wait_until_ready(client, options)
+            guard = SignatureGuard(client.signature, signature)
+        except TritonError as error:
+            if not (error.hides and options.trusts_declaration):
+                raise
+            signature = assume_signature(question.inputs, question.outputs, options)
+            guard = DeclarationGuard(signature)
+            warnings.append(guard.explain(f"the model is not checked before the first row: {error}"))
         if asked.get("planned") is None:
             warnings += scheduling_warnings(signature, options)
         else:
             check_unchanged(read_planned(asked["planned"]), signature)
         columns = question.map(signature)
         check_parallelism(signature, options, task.get("parallelism", 1))
-        guard = SignatureGuard(client.signature, signature)
-        if len(options.endpoints) > 1:
+        if len(options.endpoints) > 1 and isinstance(guard, SignatureGuard):
             seconds = min(options.timeout, options.plan_check_timeout)
             await await_all([guard.check(base, seconds) for base in options.endpoints])
-        delivery = Delivery(options, client.transport, metrics, guard.check)
+        delivery = Delivery(options, client.transport, metrics, guard.check, hides_readiness=client.hides_readiness)
         warn = partial(_warn, question.model)
         predictor = Predictor(delivery, signature, columns, options, metrics, task.get("subtask", 0), warn)
         if options.warmup:
             failed = await predictor.warm_up(options.warmup_timeout)
             warnings += [] if failed is None else [failed]
-        return OpenedModel(predictor, columns, tuple(warnings), client, delivery)
+        return OpenedModel(predictor, columns, tuple(warnings), client, delivery, guard)
     except BaseException:
         if delivery is not None:
             await delivery.close()

@@ -80,8 +80,9 @@ def _read(written: Mapping[str, str]) -> dict[str, Any]:
         try:
             values[FIELDS[key]] = option.parse(value)
         except ValueError as error:
+            written_as = value if value.isprintable() else value.encode("unicode_escape").decode()
             # What precedes an @ may be a password.
-            shown = "" if option.secret or "@" in value else f" = '{value}'"
+            shown = "" if option.secret or "@" in value else f" = '{written_as}'"
             raise OptionError(f"option '{key}'{shown} {error}.") from None
     if more_headers:
         values["custom_headers"] = (*values.get("custom_headers", ()), *more_headers)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from pyflink_triton.addresses import unaddressable
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.units import format_duration, format_size, parse_duration, parse_size
 
@@ -72,18 +73,23 @@ def _endpoint(value: str) -> str:
 
 
 def model_name(value: str) -> str:
-    """Read a model's name on the server."""
-    name = text(value)
-    if any(ord(character) < 32 for character in name) or name in (".", ".."):
-        raise ValueError("is not a model's name")
-    return name
+    """Read a model's name on the server, as it is: Triton tells names apart that differ in a space at the end."""
+    if not value.strip():
+        raise ValueError("is empty")
+    trouble = unaddressable(value)
+    if trouble is not None:
+        raise ValueError(
+            f"{trouble}, and no request over HTTP can name such a model. Correct the name, or rename the model's "
+            "directory on the server"
+        )
+    return value
 
 
 def version(value: str) -> str | None:
     """Read a version: digits, or ``latest``, which is None: no version is sent."""
     if value.strip() == "latest":
         return None
-    if not (value.isascii() and value.isdigit()):
+    if not (value.isascii() and value.isdigit() and len(value) < 19):
         raise ValueError(f"is not a version: {Remedy.WRITE_VERSION()}")
     return value
 

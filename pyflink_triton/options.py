@@ -20,7 +20,7 @@ class Options:
     )  # fmt: skip
     model_name: str = option(
         "model-name", "String", read.model_name, REQUIRED,
-        "Name of the model on the server.",
+        "Name of the model on the server, sent as it is; it holds no space, `/`, `?`, `#` or control character.",
     )  # fmt: skip
     model_version: str | None = option(
         "model-version", "String", read.version, None,
@@ -153,7 +153,8 @@ class Options:
     plan_check: str = option(
         "plan-check", "String", read.choice("required", "best-effort", "off"), "required",
         "Whether planning a statement asks the server for the model's signature: `required` (an unreachable "
-        "server is an error), `best-effort` (it is a warning, and the check moves to the job's start), `off`.",
+        "server is an error), `best-effort` (it is a warning, and the check moves to the job's start), `off`. Where "
+        "the job may not ask either, `off` takes INPUT and OUTPUT for the signature, if `max-batch-size` is set.",
     )  # fmt: skip
     plan_check_timeout: float = option(
         "plan-check-timeout", "Duration", read.duration(0.001, 50.0), 5.0,
@@ -194,7 +195,8 @@ class Options:
     )  # fmt: skip
     tls_ca_file: str | None = option(
         "tls-ca-file", "String", read.text, None,
-        "File of the certificates that sign the server's, for `https`; by default the system's.",
+        "File of the certificates that sign the server's, for `https`; by default the system's, or those that "
+        "`SSL_CERT_FILE` and `SSL_CERT_DIR` name.",
     )  # fmt: skip
     tls_cert_file: str | None = option(
         "tls-cert-file", "String", read.text, None,
@@ -222,6 +224,11 @@ class Options:
     def row_timeout(self) -> float:
         """``total_timeout``, or what it is where the user has not set it."""
         return self.total_timeout if self.total_timeout is not None else max(150.0, 1.2 * self.timeout)
+
+    @property
+    def trusts_declaration(self) -> bool:
+        """Whether INPUT and OUTPUT stand for a signature that the server hides."""
+        return self.plan_check == "off" and self.max_batch_size is not None
 
     def within(self, seconds: float) -> Options:
         """The same, but no row takes longer than this."""

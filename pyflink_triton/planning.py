@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from pyflink_triton import mapping
 from pyflink_triton.calls import call_types
@@ -96,7 +96,11 @@ async def check(question: Question) -> dict[str, Any]:
             signature = await _ask(options, Client.signature)
         except UnavailableError as error:
             if options.plan_check == "required":
-                raise _unavailable(error, "To plan without the server, set 'plan-check' = 'best-effort'") from None
+                raise (
+                    error
+                    if error.hides
+                    else _unavailable(error, "To plan without the server, set 'plan-check' = 'best-effort'")
+                ) from None
             warnings.append(f"Model '{question.model}' is not checked before the job starts: {error}")
     answer: dict[str, Any] = {"warnings": warnings}
     if signature is None:
@@ -108,7 +112,7 @@ async def check(question: Question) -> dict[str, Any]:
     if not options.deterministic:
         answer["deterministic"] = False
     low, high = _CAPACITY_BOUNDS
-    batch = 1 if signature is None else signature.max_batch_size
+    batch = signature.max_batch_size if signature is not None else options.max_batch_size or 1
     return {**answer, "capacity": min(max(_BATCHES_IN_OPERATOR * batch, low), high)}
 
 
@@ -161,7 +165,11 @@ async def describe(asked: Mapping[str, Any]) -> dict[str, Any]:
         try:
             signature = await _ask(options, Client.signature)
         except UnavailableError as error:
-            raise _unavailable(error, "To create the model without the server, declare INPUT and OUTPUT") from None
+            raise (
+                error
+                if error.hides
+                else _unavailable(error, "To create the model without the server, declare INPUT and OUTPUT")
+            ) from None
         derived = {"input": derive_inputs(signature, options), "output": derive_outputs(signature, options)}
         answer = {**{side: _written(columns) for side, columns in derived.items()}, **answer}
     inputs = _columns(answer["input"])
@@ -211,9 +219,13 @@ async def wait_until_ready(client: Client, options: Options) -> ModelSignature:
 
     Raises:
         UnavailableError: It was not ready in time.
-        TritonError: It will never be.
+        TritonError: It will never be, or the server does not let us ask.
     """
     limit = options.warmup_timeout
+
+    def is_assumed(error: UnavailableError) -> bool:
+        return error.hides and options.trusts_declaration
+
     last = UnavailableError(f"{' and '.join(options.endpoints)} gave no answer")
 
     async def ask() -> ModelSignature:
@@ -225,12 +237,14 @@ async def wait_until_ready(client: Client, options: Options) -> ModelSignature:
             raise
 
     again = AsyncRetrying(
-        retry=retry_if_exception_type(UnavailableError),
+        retry=retry_if_exception(lambda error: isinstance(error, UnavailableError) and not is_assumed(error)),
         stop=stop_after_delay(limit),
         wait=wait_random_exponential(multiplier=0.1, max=2.0),
     )
     try:
         # Without any time for more it is asked once.
         return await (within(limit, again(ask)) if limit else ask())
-    except (RetryError, UnavailableError, asyncio.TimeoutError):
+    except (RetryError, UnavailableError, asyncio.TimeoutError) as error:
+        if isinstance(error, UnavailableError) and is_assumed(error):
+            raise
         raise UnavailableError(f"{last} (waited for {format_duration(limit)}, the option 'warmup-timeout')") from None

@@ -59,8 +59,12 @@ def check_one_row(signature: ModelSignature) -> None:
 def scheduling_warnings(signature: ModelSignature, options: Options) -> list[str]:
     """What has no effect, or an effect that may surprise: sentences."""
     name, batching, warnings = signature.name, signature.scheduling.sequences, []
+    is_partial = signature.scheduling.is_partial
     if options.priority is not None and signature.scheduling.priority_levels < 2:
-        warnings.append(f"The server's model '{name}' has no priority_levels: the option 'priority' has no effect.")
+        what = (
+            f"The server hides whether the model '{name}' has" if is_partial else f"The server's model '{name}' has no"
+        )
+        warnings.append(f"{what} priority_levels: the option 'priority' has no effect.")
     if options.sequence_id is not None and batching is None:
         warnings.append(f"The server's model '{name}' is not stateful: the option 'sequence-id' has no effect.")
     is_whole = options.sequence_id_auto_increment or (options.sequence_start is True and options.sequence_end is True)

@@ -155,7 +155,9 @@ def read_signature(
     try:
         return _read(metadata, config, max_batch_size)
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise ContractError("the server describes the model in a way that is not the protocol's") from None
+        raise ContractError(
+            "the server describes the model in a way that is not the protocol's. Check the option 'endpoint'"
+        ) from None
 
 
 def _read(metadata: Mapping[str, Any], config: Mapping[str, Any] | None, max_batch_size: int | None) -> ModelSignature:

@@ -39,12 +39,13 @@ class SignatureGuard:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._next_at: dict[str, float] = {}
 
-    async def check(self, base: str, seconds: float) -> None:
+    async def check(self, base: str, seconds: float, words: str = "") -> None:
         """Look whether the signature has changed at an endpoint, once for all that ask within some seconds.
 
         Args:
             base: The endpoint's base URL.
             seconds: How long to look; what was not seen by then counts as unchanged.
+            words: What the refusal says; the model itself says more.
 
         Raises:
             SignatureError: It has.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 
 from pyflink_triton.errors import OptionError
 from pyflink_triton.options import Options
+
+#: Who speaks TLS greets back sooner.
+_GREETING_SECONDS = 1.0
 
 
 def tls_context(options: Options) -> ssl.SSLContext | None:
@@ -40,6 +44,25 @@ def tls_context(options: Options) -> ssl.SSLContext | None:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+async def speaks_tls(host: str, port: int) -> bool:
+    """Whether a server greets as TLS does; it is sent a greeting and no more.
+
+    Args:
+        host: The server's host.
+        port: The server's port.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        opening = asyncio.open_connection(host, port, ssl=context)
+        _, writer = await asyncio.wait_for(opening, _GREETING_SECONDS)
+    except (OSError, asyncio.TimeoutError):  # an SSLError is an OSError
+        return False
+    writer.close()
+    return True
 
 
 class _Named:

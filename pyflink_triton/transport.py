@@ -20,7 +20,7 @@ from pyflink_triton.credentials import Credentials
 from pyflink_triton.errors import ContractError
 from pyflink_triton.options import Options
 from pyflink_triton.outcomes import Fault
-from pyflink_triton.tls import tls_context
+from pyflink_triton.tls import speaks_tls, tls_context
 from pyflink_triton.wire import HEADER_LENGTH
 
 #: Bytes of an answer without tensors at the most: enough for a message and for a model's configuration.
@@ -68,11 +68,19 @@ class CallError(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer, whatever its status."""
+    """An answer, whatever its status.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The HTTP headers.
+        body: The HTTP body.
+        path: The path that was asked for.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    path: str
 
 
 class Transport:
@@ -107,6 +115,13 @@ class Transport:
     async def close(self) -> None:
         """End every call under way and close the connections."""
         await self._session.close()
+
+    async def speaks_tls(self, url: URL) -> bool:
+        """Whether what answers an http URL speaks TLS, as far as can be seen from here."""
+        host, port = url.host, url.port
+        if url.scheme != "http" or url.origin() in self._proxies or host is None or port is None:
+            return False
+        return await speaks_tls(host, port)
 
     async def probe(self, url: URL, timeout: float) -> Reply:
         """Ask for something by a connection made for it; see ``call``.
@@ -157,7 +172,7 @@ class Transport:
                 # An answer of tensors is left as it is; other words may go into a message.
                 if response.status != 200 or (body is not None and HEADER_LENGTH not in response.headers):
                     content = self.credentials.redact(content)
-                return Reply(response.status, response.headers, content)
+                return Reply(response.status, response.headers, content, url.raw_path)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             failed = _call_error(error, body)
             if failed.stale:

@@ -6,7 +6,7 @@ import json
 
 from pyflink_triton.options import Options
 from pyflink_triton.outcomes import Fault
-from pyflink_triton.transport import CallError
+from pyflink_triton.transport import CallError, Reply
 from pyflink_triton.units import format_duration
 from pyflink_triton.wire import excerpt
 
@@ -19,7 +19,7 @@ _SENTENCES: dict[Fault, str] = {
     Fault.CONNECT_TIMEOUT: "Failed to connect to Triton server at {base}: Request timed out after {limit} before there "
     "was a connection. Check that the server runs and that the option 'endpoint' is right",
     Fault.TLS: "Failed to connect to Triton server at {base}: the TLS handshake failed: {words}. "
-    "Check the options 'tls-ca-file', 'tls-cert-file' and 'tls-verify', and that the endpoint is https",
+    "Check the options 'tls-ca-file', 'tls-cert-file' and 'tls-verify'",
     Fault.TIMEOUT: "Request timed out after {limit} at {base}. "
     "Raise the option 'timeout', or see why the model is slow",
     Fault.RESET: "the connection to {base} broke before an answer: {words}",
@@ -27,8 +27,23 @@ _SENTENCES: dict[Fault, str] = {
     Fault.NONSENSE: "what answers at {base} does not speak HTTP. Check the option 'endpoint'",
 }
 
-#: Servers that miss a certificate do not always say so before they hang up.
-_MAYBE_CLIENT_CERTIFICATE = ". The server may want a certificate of this side: the option 'tls-cert-file'"
+#: What OpenSSL says of an answer that is no TLS.
+_NO_TLS = ("wrong version number", "record layer failure", "packet length too long", "http request")
+_NOT_TLS = (
+    "Failed to connect to Triton server at {base}: what answers there does not speak TLS ({words}). Write the option "
+    "'endpoint' with http where the server speaks plain HTTP, else check its port"
+)
+#: Servers that speak plain HTTP, as Triton does, or miss a certificate, do not always say so before they hang up.
+_MAYBE_PLAIN_OR_CERTIFICATE = (
+    ". Where the server speaks plain HTTP, write the endpoint with http; where it wants a certificate of this side, "
+    "set the option 'tls-cert-file'"
+)
+#: What to do where something else than Triton answers.
+CHECK = "Check the option 'endpoint'"
+#: What servers and gateways answer for what they do not let through; which that was is in the message.
+_REFUSALS = frozenset({401, 403, 404, 405, 501})
+#: What Triton itself says with 404.
+_NO_SUCH_MODEL = "unknown model"
 
 
 def where(options: Options, base: str) -> str:
@@ -43,18 +58,39 @@ def where(options: Options, base: str) -> str:
     return f"Triton's model {named} at {base}"
 
 
-def said(status: int, body: bytes) -> str:
+def said(reply: Reply) -> str:
     """What an answer that is no success says: Triton's words, or an excerpt of something else's.
 
     Args:
-        status: The HTTP status.
-        body: The HTTP body.
+        reply: The answer.
     """
     try:
-        words = str(json.loads(body)["error"])[:_MAX_WORDS]
+        words = str(json.loads(reply.body)["error"])[:_MAX_WORDS]
     except (ValueError, TypeError, KeyError, RecursionError):
-        words = excerpt(body)
-    return f"HTTP {status}: {words}"
+        words = excerpt(reply.body)
+    asked = f" for {reply.path}" if reply.status in _REFUSALS else ""
+    return f"HTTP {reply.status}{asked}: {words}"
+
+
+def answered(options: Options, base: str, reply: Reply) -> str:
+    """Say what the model's server answered that is no success.
+
+    Args:
+        options: The model's options.
+        base: The endpoint's base URL.
+        reply: The answer.
+    """
+    sentence = f"{where(options, base)} answered {said(reply)}"
+    return f"{sentence}. {CHECK}" if reply.status in (404, 405) and hides(reply) else sentence
+
+
+def hides(reply: Reply) -> bool:
+    """Whether an answer says that what was asked for is not to be had, and nothing about the model.
+
+    Args:
+        reply: The answer.
+    """
+    return reply.status in _REFUSALS and _NO_SUCH_MODEL not in said(reply).lower()
 
 
 def no_answer(error: CallError, base: str, limit: float) -> str:
@@ -65,6 +101,9 @@ def no_answer(error: CallError, base: str, limit: float) -> str:
         base: The endpoint's base URL.
         limit: Seconds that the call had.
     """
-    sentence = _SENTENCES[error.fault].format(base=base, words=error.words, limit=format_duration(limit))
+    is_plain = error.fault is Fault.TLS and error.words in _NO_TLS
+    sentence = _NOT_TLS if is_plain else _SENTENCES[error.fault]
     is_cut_short = error.fault in (Fault.REFUSED, Fault.RESET) and "reset" in error.words
-    return sentence + _MAYBE_CLIENT_CERTIFICATE if is_cut_short and base.startswith("https:") else sentence
+    if is_cut_short and base.startswith("https:"):
+        sentence += _MAYBE_PLAIN_OR_CERTIFICATE
+    return sentence.format(base=base, words=error.words, limit=format_duration(limit))

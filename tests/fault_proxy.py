@@ -8,7 +8,7 @@ import re
 import socket
 import ssl
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +49,7 @@ class FaultProxy:
         always: What becomes of all after those.
         poison: What becomes of a call that holds a poisoned row, in place of those.
         tls: Its TLS; None for plain HTTP.
+        hidden: The status that calls are answered whose path these expressions find, the first that does.
         apart: Whether a connection ends with each call that is no inference, so that the first inference has a new
             one, whatever was asked before it.
         calls: Every call that it got.
@@ -60,6 +61,7 @@ class FaultProxy:
     always: Step = PASS
     poison: Step | None = None
     tls: ssl.SSLContext | None = None
+    hidden: Mapping[str, int] = field(default_factory=dict)
     apart: bool = False
     calls: list[Call] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
@@ -127,7 +129,9 @@ class FaultProxy:
 
     def _step(self, call: Call) -> Step:
         if not call.is_inference:
-            return PASS
+            path = call.head.split(b" ")[1].decode()
+            status = next((status for words, status in self.hidden.items() if re.search(words, path)), None)
+            return PASS if status is None else Step("status", status, b"there is nothing here")
         if self.poison is not None:
             return self.poison if call.holds_poison else PASS
         return self._pending.pop(0) if self._pending else self.always

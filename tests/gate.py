@@ -22,14 +22,18 @@ class Gate:
     Attributes:
         target: The server behind it.
         demanded: Headers without which it answers 401.
-        hidden: Ends of paths that it answers with 403.
+        hidden: The status that it answers to all that is no inference; None: all is let through.
+        ends: How the paths end that are hidden.
         passed: The path and headers of each request that it let through.
+        refused: The path of each call that it did not, for what it hides.
         url: Where it listens.
     """
 
     target: str
     demanded: Mapping[str, str] = field(default_factory=dict)
-    hidden: tuple[str, ...] = ()
+    hidden: int | None = None
+    ends: tuple[str, ...] = ("",)
+    refused: list[str] = field(default_factory=list)
     passed: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     url: str = ""
 
@@ -40,8 +44,9 @@ class Gate:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if any(request.headers.get(name) != value for name, value in self.demanded.items()):
             return web.Response(status=401, text="who are you?")
-        if request.path.endswith(self.hidden):
-            return web.Response(status=403, text="not for you")
+        if self.hidden is not None and not request.path.endswith("/infer") and request.path.endswith(self.ends):
+            self.refused.append(request.path)
+            return web.Response(status=self.hidden, text="there is nothing here")
         self.passed.append((request.path, request.headers))
         body = await request.read()
         async with (
@@ -62,7 +67,8 @@ def gate(
     target: str,
     demanded: Mapping[str, str] | None = None,
     tls: ssl.SSLContext | None = None,
-    hidden: tuple[str, ...] = (),
+    hidden: int | None = None,
+    ends: tuple[str, ...] = ("",),
 ) -> Iterator[Gate]:
     """Open a gate in front of a server.
 
@@ -70,9 +76,10 @@ def gate(
         target: The server's URL.
         demanded: Headers that a request must have.
         tls: With it the gate speaks https.
-        hidden: Ends of paths that it answers with 403.
+        hidden: The status that it answers to all that is no inference.
+        ends: How the paths end that are hidden.
     """
-    opened = Gate(target, demanded or {}, hidden)
+    opened = Gate(target, demanded or {}, hidden, ends)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="gate", daemon=True)
     thread.start()

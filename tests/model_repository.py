@@ -4,6 +4,7 @@
 The code of the models is in tests/models.
 """
 
+import json
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -68,7 +69,7 @@ class Model:
 
     def config(self) -> str:
         lines = [
-            f'name: "{self.name}"',
+            f"name: {json.dumps(self.name, ensure_ascii=False)}",
             f"max_batch_size: {self.max_batch_size}",
             *(f"input {tensor.config()}" for tensor in self.inputs),
             *(f"output {tensor.config()}" for tensor in self.outputs),
@@ -150,7 +151,7 @@ def _sequence(
     return Model(name, [Tensor("x", "INT64")], outputs, "sequence", max_batch_size=max_batch_size, extra=batching)
 
 
-def _ensemble(name: str, inside: str, x: str, y: str, datatype: str, max_batch_size: int = 64) -> Model:
+def ensemble(name: str, inside: str, x: str, y: str, datatype: str, max_batch_size: int = 64) -> Model:
     step = f"""ensemble_scheduling {{ step [ {{ model_name: "{inside}", model_version: -1,
   input_map {{ key: "{x}", value: "{x}" }}, output_map {{ key: "{y}", value: "{y}" }} }} ] }}
 platform: "ensemble" """
@@ -167,8 +168,8 @@ def _sequences() -> Iterable[Model]:
     yield _sequence("sequence_no_corrid", None)
     yield _sequence("sequence_direct", "UINT64", strategy=_DIRECT, max_batch_size=32)
     yield _sequence("sequence_few", "INT64", strategy=_FEW)
-    yield _ensemble("sequence_ensemble", "sequence", "x", "sum", "INT64")
-    yield _ensemble("sequence_ensemble_of_ensemble", "sequence_ensemble", "x", "sum", "INT64")
+    yield ensemble("sequence_ensemble", "sequence", "x", "sum", "INT64")
+    yield ensemble("sequence_ensemble_of_ensemble", "sequence_ensemble", "x", "sum", "INT64")
 
 
 def _parallel() -> Model:
@@ -233,7 +234,7 @@ MODELS: tuple[Model, ...] = (
         max_batch_size=1,
         extra="dynamic_batching { priority_levels: 3, default_priority_level: 2 }",
     ),
-    _ensemble("priority_ensemble", "priority_3", "x", "y", "INT32", max_batch_size=1),
+    ensemble("priority_ensemble", "priority_3", "x", "y", "INT32", max_batch_size=1),
     _x_to_y("version", "version", "INT64", versions=(1, 3), extra="version_policy { all {} }"),
 )
 

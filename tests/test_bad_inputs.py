@@ -77,6 +77,8 @@ def test_the_deepest_sentence_of_ours_is_found() -> None:
         "Caused by: java.io.IOException: broken\n\tat java.base/java.io.X.y(X.java:1)\n"
     )
     assert sentence_of(trace) == "Model 'm': write this."
+    quoting = "java.lang.RuntimeException: Python:\nTraceback\npyflink_triton.errors.JobError: Model 'm': end.\n\n"
+    assert sentence_of(f"{quoting}\tat org.apache.flink.X.y(X.java:1)\n") == "Model 'm': end."
     assert sentence_of("java.lang.RuntimeException: Failed\n\tat org.apache.flink.X.y(X.java:1)\n") is None
 
 
@@ -103,6 +105,16 @@ def test_a_statement_is_refused_and_a_job_fails(env: TableEnvironment, sql: str,
     with pytest.raises(kind) as error:
         collect(env, sql)
     assert str(error.value).startswith("Model 'triton.default.")
+
+
+def test_the_last_words_of_a_worker_belong_to_its_sentence() -> None:
+    message = "The Python worker exited. Its last lines on standard error:\nImportError: no numpy\nlast"
+    trace = (
+        f"An error occurred while calling o1.x.\n: java.lang.RuntimeException: Failed\n\tat org.apache.X.y(X.java:1)\n"
+        f"Caused by: io.github.pyflinktriton.WorkerException: {message}\n\tat io.github.pyflinktriton.X.y(X.java:1)\n"
+        "\t... 15 more\n"
+    )
+    assert sentence_of(trace) == message
 
 
 def test_there_are_at_least_sixty() -> None:

@@ -327,7 +327,7 @@ def test_a_changed_signature_is_found_by_one_look_for_many_refusals() -> None:
 def test_the_signature_is_looked_at_where_the_refusal_came_from(triton: Triton) -> None:
     asked: list[str] = []
 
-    async def recheck(base: str, _: float) -> None:
+    async def recheck(base: str, _: float, words: str) -> None:
         asked.append(base)
         raise SignatureError("it has changed")
 

@@ -125,14 +125,14 @@ def endpoints(
 ) -> Endpoints:
     bases = ",".join(f"http://triton-{number}:8000" for number in range(count))
     more = {key.replace("_", "-"): value for key, value in written.items()}
-    options = parse_options({"endpoint": bases, "model-name": "a model/v", "model-version": "3", **more})
+    options = parse_options({"endpoint": bases, "model-name": "v1:b@2%é", "model-version": "3", **more})
     return Endpoints(options, probe, Metrics(), clock)
 
 
-def test_the_urls_of_a_model_are_quoted_and_named_once() -> None:
+def test_the_urls_of_a_model_have_its_name_as_it_is() -> None:
     one = endpoints(Clock(), count=1).all[0]
-    assert str(one.infer) == "http://triton-0:8000/v2/models/a%20model%2Fv/versions/3/infer"
-    assert str(one.ready) == "http://triton-0:8000/v2/models/a%20model%2Fv/versions/3/ready"
+    assert one.infer.raw_path == "/v2/models/v1:b@2%é/versions/3/infer"
+    assert one.ready.raw_path == "/v2/models/v1:b@2%é/versions/3/ready"
 
 
 def test_the_endpoint_with_the_least_under_way_is_chosen() -> None:

@@ -93,7 +93,7 @@ def test_latest_is_no_version() -> None:
         ({"warmup": "yes"}, ["'warmup' = 'yes'", "'true'"]),
         ({"endpoint": "http://triton:8000?x=1"}, ["'endpoint'", "more than a server"]),
         ({"model-name": " "}, ["'model-name'", "is empty"]),
-        ({"model-name": "a\nb"}, ["'model-name'", "not a model's name"]),
+        ({"model-name": "a\nb"}, ["'model-name' = 'a\\nb'", "holds a control character", "Correct the name"]),
         ({"model-version": "newest"}, ["'model-version' = 'newest'", "digits"]),
         ({"model-version": "٣"}, ["'model-version'", "digits"]),
         ({"plan-check": "no"}, ["'plan-check'", "'best-effort'"]),

@@ -247,7 +247,7 @@ def test_a_model_that_changed(triton: Triton, tmp_path: Path) -> None:
 
 @does(Remedy.SET_BATCH_SIZE)
 def test_a_hidden_configuration(triton: Triton) -> None:
-    with gate(triton.http_url, hidden=("/config",)) as hiding:
+    with gate(triton.http_url, hidden=403, ends=("/config",)) as hiding:
         assert Remedy.SET_BATCH_SIZE() in refused(hiding.url)
         ask(fields(hiding.url, {"max-batch-size": "64"}))
         nobatch = {"served": "identity_fp32_nobatch"}

@@ -12,7 +12,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: From the bottom up; a module imports only what stands before it.
 LAYERS = (
-    ("errors", "version", "units", "concurrency"),
+    ("errors", "version", "units", "concurrency", "addresses"),
     ("arrays", "option", "option_values", "sqltypes"),
     ("options",),
     ("option_parsing",),
@@ -27,8 +27,8 @@ LAYERS = (
     ("decode", "batching", "sequence_ids", "sequence_loss", "bodies", "connections", "credentials", "tls"),
     ("transport", "splitting", "asking", "promise", "warmup", "letter", "assembly", "sequence_state"),
     ("wording", "endpoints", "sequences"),
-    ("client", "retries"),
-    ("delivery", "signature_guard"),
+    ("client", "retries", "probing"),
+    ("delivery", "signature_guard", "assumed"),
     ("predictor",),
     ("planning",),
     ("opening",),

@@ -103,14 +103,14 @@ def own_triton(tmp_path: Path) -> Iterator[Callable[..., Triton]]:
 
 @contextmanager
 def serving(directory: Path, models: Iterable[Model], *arguments: str) -> Iterator[Triton]:
-    """Serve these models from a server of their own, with these arguments besides."""
+    """Serve these models from a server of their own, with more arguments of tritonserver's."""
     with _embedded(write_repository(directory / "models", models), *arguments) as server:
         yield server
 
 
 @contextmanager
 def _embedded(repository: Path, *arguments: str) -> Iterator[Triton]:
-    with TritonServer(repository, arguments=[*ARGUMENTS, *arguments]) as server:
+    with TritonServer(repository, arguments=(*ARGUMENTS, *arguments)) as server:
         yield Triton(server.http_url, server.grpc_url, server.metrics_url, server)
 
 

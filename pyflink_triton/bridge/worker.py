@@ -132,7 +132,7 @@ class Worker:
             raise FrameError(f"a frame's rows cannot be read: {error}") from None
         if batch.num_rows != frame.header["rows"]:
             raise FrameError(f"a frame of {frame.header['rows']} rows holds {batch.num_rows}")
-        prediction = await self._opened.predictor.predict(batch)
+        prediction = await self._opened.predict(batch)
         header: dict[str, Any] = {"kind": "result", "id": frame.header["id"], "rows": batch.num_rows}
         if prediction.errors:
             header["errors"] = {str(row): self._named(text, frame) for row, text in prediction.errors.items()}

@@ -62,7 +62,7 @@ class ModelThread:
     async def _predict(self, batch: pa.RecordBatch) -> Prediction:
         assert self._opened is not None
         try:
-            return await self._opened.predictor.predict(batch)
+            return await self._opened.predict(batch)
         except TritonError as error:
             raise type(error)(self.named(error)) from None
 

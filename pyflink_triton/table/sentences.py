@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import py4j.java_gateway
 from py4j.protocol import Py4JJavaError
@@ -79,17 +79,39 @@ def sentence_of(trace: str) -> str | None:
     """
     matches = ((words.search(trace), sentence) for words, sentence in _FLINKS.items())
     found = next((sentence.format_map(match.groupdict()) for match, sentence in matches if match), None)
-    lines = trace.splitlines()
-    for number, line in enumerate(lines):
-        cause = _CAUSE.match(line)
-        if cause is None:
-            continue
-        frame = next((after for after in lines[number + 1 :] if _AFTER_MESSAGE.match(after)), "")
-        is_ours = any(name.startswith(_OURS) for name in (cause["class"], frame.removeprefix("\tat ")))
-        message = _CLASSES.sub("", cause["message"])
+    for cause in _causes(trace.splitlines()):
+        is_ours = any(name.startswith(_OURS) for name in (cause.kind, cause.frame))
+        message = _CLASSES.sub("", cause.message)
         if is_ours or message.startswith(_ARGUMENTS):
             found = message
     return found
+
+
+class _Cause(NamedTuple):
+    """An exception of a trace: its class, its message and the first frame of its stack."""
+
+    kind: str
+    message: str
+    frame: str
+
+
+def _causes(lines: list[str]) -> Iterator[_Cause]:
+    """Each exception of a trace, whose message may quote a Python's words; before it those of ours that it quotes."""
+    number = 0
+    while number < len(lines):
+        first = _CAUSE.match(lines[number])
+        number += 1
+        if first is None:
+            continue
+        message = [first["message"]]
+        while number < len(lines) and not _AFTER_MESSAGE.match(lines[number]):
+            quoted = _CAUSE.match(lines[number])
+            if quoted is not None and quoted["class"].startswith(_OURS):
+                yield _Cause(quoted["class"], quoted["message"], "")
+            message.append(lines[number])
+            number += 1
+        frame = lines[number].removeprefix("\tat ") if number < len(lines) else ""
+        yield _Cause(first["class"], "\n".join(message).rstrip(), frame)
 
 
 def tell_sentences_first() -> None:

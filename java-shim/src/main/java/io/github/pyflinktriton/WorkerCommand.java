@@ -5,12 +5,24 @@ import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 
 /** Says how a worker is started: which program, which environment, which option chose it. */
 final class WorkerCommand implements Serializable, AutoCloseable {
 
     private static final long serialVersionUID = 1L;
+
+    /** What every worker gets: where programs and libraries are, the locale, and who is trusted. */
+    private static final Set<String> PASSED =
+            Set.of(
+                    "PATH",
+                    "LD_LIBRARY_PATH",
+                    "LANG",
+                    "LANGUAGE",
+                    "TZ",
+                    "SSL_CERT_FILE",
+                    "SSL_CERT_DIR");
 
     final ArrayList<String> arguments;
     final String option;
@@ -79,7 +91,7 @@ final class WorkerCommand implements Serializable, AutoCloseable {
                 .removeIf(
                         name ->
                                 !variables.contains(name)
-                                        && !List.of("PATH", "LANG", "LANGUAGE", "TZ").contains(name)
+                                        && !PASSED.contains(name)
                                         && !name.startsWith("LC_")
                                         && !name.startsWith("PYTHON")
                                         && !name.startsWith("PYFLINK_TRITON_"));

@@ -78,7 +78,7 @@ final class WorkerProcess {
     String killedWords() {
         kill();
         waitFor(Duration.ofSeconds(1));
-        join(stderrThread, Duration.ofMillis(500));
+        join(stderrThread, Duration.ofSeconds(2));
         String tail = stderr.tail();
         return tail.isEmpty() ? "" : " Its last lines on standard error:\n" + tail;
     }

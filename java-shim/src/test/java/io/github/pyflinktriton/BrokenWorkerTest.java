@@ -14,6 +14,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 import java.time.Duration;
 import java.util.Collection;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
 /** What a worker that dies, hangs or talks nonsense does to its task. */
@@ -88,6 +89,19 @@ class BrokenWorkerTest extends WorkerTestBase {
         Exception e = assertThrows(WorkerException.class, () -> open("does=" + does));
         assertTrue(e.getMessage().contains(what), e.getMessage());
         assertTrue(e.getMessage().contains(andAlso), e.getMessage());
+    }
+
+    @Test
+    void aProgramThatEndsAtOnceIsQuotedToItsLastLine() {
+        String script = "for n in 1 2 3; do echo line $n >&2; done; exit 127";
+        WorkerCommand command =
+                new WorkerCommand(List.of("/bin/sh", "-c", script), "python.executable");
+        Exception e =
+                assertThrows(
+                        WorkerException.class,
+                        () -> open(command, new UnregisteredMetricsGroup()));
+        assertTrue(e.getMessage().contains("exited with code 127"), e.getMessage());
+        assertTrue(e.getMessage().endsWith(":\nline 1\nline 2\nline 3"), e.getMessage());
     }
 
     @Test
