@@ -77,7 +77,7 @@ def from_flags(values: Bools) -> pa.Array:
 def from_offsets(type_: pa.DataType, starts: npt.NDArray[Any], data: Any) -> pa.Array:
     """Make byte strings of ``data``, or lists of a child array, from where each begins, with the end appended."""
     if starts[-1] > _MAX_OFFSET:
-        raise JobError("a batch holds more than 2 GiB in one column: lower 'max-batch-size'")
+        raise JobError("a batch holds more than 2 GiB in one column, which no Arrow array can")
     buffers = [None, pa.py_buffer(starts.astype("<i4"))]
     if isinstance(data, pa.Array):
         return pa.Array.from_buffers(type_, len(starts) - 1, buffers, children=[data])

@@ -10,6 +10,7 @@ from pyflink_triton.datatypes import DATATYPES
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.mapping import check_declared
 from pyflink_triton.options import Options
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.signature import ModelSignature, TensorSpec, with_scheduling
 
 #: How Triton says that a request does not fit the model, whatever is in its rows.
@@ -52,8 +53,8 @@ def _tensor(column: Column, flatten: bool) -> TensorSpec:
     leaf, depth = column.type.leaf, column.type.depth
     if leaf.name not in DOCUMENTED:
         raise SchemaError(
-            f"column '{column.name}' is {column.type}, and the server does not let us ask what its tensor is. Declare "
-            f"it as one of {', '.join(DOCUMENTED)}"
+            f"column '{column.name}' is {column.type}, and the server does not let us ask what its tensor is. "
+            + Remedy.DECLARE_ONE_OF(types=", ".join(DOCUMENTED))
         )
     rank = depth - 1 if flatten and depth > 1 else depth
     return TensorSpec(column.name, DATATYPES[DOCUMENTED[leaf.name]], (-1,) * rank if rank else (1,))
@@ -97,6 +98,5 @@ def assumption(assumed: ModelSignature) -> str:
     """What is assumed, and what to do where it is wrong, in two sentences."""
     return (
         f"The server does not let us ask what the model takes and gives, so the declaration stands for it: {assumed}. "
-        "Where that is wrong, declare each column by its tensor's name, in the type of its datatype, and set "
-        "'max-batch-size' to the model's max_batch_size"
+        f"Where that is wrong, {Remedy.DECLARE_TENSORS()}"
     )

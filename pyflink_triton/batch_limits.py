@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pyflink_triton.metrics import Metrics
+from pyflink_triton.remedies import Remedy
 
 #: So many refusals in succession of batches whose rows are all answered in smaller ones halve the limit.
 _REFUSALS = 3
@@ -99,8 +100,8 @@ class BatchLimits:
         if self._warn is not None:
             self._warn(
                 f"{base} refused {_REFUSALS} requests of up to {most} rows in succession and answered their rows in "
-                f"smaller ones, so it gets at most {seen.rows} rows in a request for now. Set the option "
-                "'max-batch-size' to what the model takes. The metric 'batch_limit' shows what is sent"
+                f"smaller ones, so it gets at most {seen.rows} rows in a request for now. "
+                f"{Remedy.SET_BATCH_LIMIT()}. The metric 'batch_limit' shows what is sent"
             )
             self._warn = None
 

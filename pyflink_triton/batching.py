@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyflink_triton.arrays import Bools, Ints, present
 from pyflink_triton.encode import TensorColumn, encode
 from pyflink_triton.mapping import Mapping
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.signature import ModelSignature
 
 #: Takes rows and what is wrong with them.
@@ -67,7 +68,7 @@ def _refuse_rows_of_nothing(
         names = ", ".join(f"'{binding.column.name}'" for binding in mapping.inputs)
         fail(
             np.flatnonzero(bad),
-            f"all inputs are NULL ({names}), and Triton takes no request without an input. Give one of them a value",
+            f"all inputs are NULL ({names}), and Triton takes no request without an input. {Remedy.GIVE_A_VALUE()}",
         )
         good[bad] = False
 

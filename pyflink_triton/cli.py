@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.server import TritonServer, TritonServerError
 from pyflink_triton.version import __version__
 
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 def _port(text: str) -> int:
     port = int(text)
     if not 0 <= port <= 65_535:
-        raise argparse.ArgumentTypeError(f"{port} is no port: give one from 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{port} is no port: {Remedy.CHOOSE_PORT()}")
     return port
 
 

@@ -15,6 +15,7 @@ from pyflink_triton.addresses import model_url, unaddressable
 from pyflink_triton.errors import AccessError, ContractError, JobError, TritonError, UnavailableError
 from pyflink_triton.options import Options
 from pyflink_triton.outcomes import FAULTS, Fault, Then, of_status
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.scheduling import read_scheduling
 from pyflink_triton.signature import ModelSignature, read_signature, with_scheduling
 from pyflink_triton.transport import CallError, Reply, Transport
@@ -22,10 +23,8 @@ from pyflink_triton.wire import excerpt
 from pyflink_triton.wording import CHECK, hides, no_answer, said, where
 
 #: What to do where no more than inferences is let through.
-_UNASKED = (
-    "where only inferences are let through, declare INPUT and OUTPUT, and set 'plan-check' = 'off' and 'max-batch-size'"
-)
-_TOKEN = "Check the options 'auth-token' and 'custom-headers'"
+_UNASKED = Remedy.DECLARE_ALL()
+_TOKEN = Remedy.CHECK_CREDENTIALS()
 
 
 class Client:
@@ -183,9 +182,7 @@ class Client:
             return reply
         except CallError as error:
             if error.fault in (Fault.RESET, Fault.NONSENSE) and await transport.speaks_tls(URL(base, encoded=True)):
-                raise ContractError(
-                    f"what answers at {base} speaks TLS. Write the option 'endpoint' with https"
-                ) from None
+                raise ContractError(f"what answers at {base} speaks TLS. {Remedy.WRITE_HTTPS()}") from None
             behaviour = FAULTS[error.fault]
             kind = behaviour.error if behaviour.then is Then.JOB else UnavailableError
             raise kind(no_answer(error, base, self._options.timeout)) from None

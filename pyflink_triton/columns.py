@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pyflink_triton.conversions import advice, conversion
 from pyflink_triton.errors import SchemaError
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.signature import TensorSpec
 from pyflink_triton.sqltypes import FLOATS, INTEGERS, SqlType, parse_type
 
@@ -109,7 +110,7 @@ def refuse_not_null(column: Column, when: str) -> None:
     if not column.type.nullable:
         raise SchemaError(
             f"output column '{column.name}' is declared {column.type} NOT NULL, and rows {when} are NULL there. "
-            f"Declare it {column.type}"
+            + Remedy.DECLARE_AS(type=column.type)
         )
 
 
@@ -120,11 +121,13 @@ def check_type(side: str, column: Column, tensor: TensorSpec) -> None:
         return
     natural = tensor.sql_type
     expected, got = natural.leaf, DOCUMENTED.get(leaf.name, leaf.name)
-    expression, where = conversion(column.type, natural), f"where {column.type} is given"
+    expression, done = conversion(column.type, natural), "given"
     if side == "output":
         expected, got = leaf, datatype.name
-        expression, where = conversion(natural, column.type), f"where {column.type} is needed"
-    remedy = f"Declare it {natural}" + (f", and write {expression} {where}" if expression else "")
+        expression, done = conversion(natural, column.type), "needed"
+    remedy = Remedy.DECLARE_AS(type=natural)
+    if expression:
+        remedy = Remedy.DECLARE_AND_CONVERT(type=natural, expression=expression, other=column.type, done=done)
     raise SchemaError(f"{_where(side, column, tensor)} Type mismatch: expected {expected} but got {got}. {remedy}")
 
 
@@ -157,10 +160,9 @@ def check_shape(side: str, column: Column, tensor: TensorSpec, *, flatten: bool 
             return True
         if side == "input" and not tensor.is_scalar:
             raise SchemaError(
-                f"{_where(side, column, tensor)} The shapes differ: declare it {tensor.sql_type}, "
-                "or set 'flatten-batch-dim' = 'true' where its outer array always has one element"
+                f"{_where(side, column, tensor)} The shapes differ: {Remedy.DECLARE_OR_FLATTEN(type=tensor.sql_type)}"
             )
-    raise SchemaError(f"{_where(side, column, tensor)} The shapes differ: declare it {tensor.sql_type}")
+    raise SchemaError(f"{_where(side, column, tensor)} The shapes differ: {Remedy.DECLARE(type=tensor.sql_type)}")
 
 
 def _where(side: str, column: Column, tensor: TensorSpec) -> str:

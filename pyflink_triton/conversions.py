@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.sqltypes import FLOATS, SqlType, array_of, simple
 
 _TEXT = simple("STRING")
@@ -49,9 +50,9 @@ def advice(given: SqlType, declared: SqlType) -> str:
     if _is_text(given.leaf, declared.leaf) and given.depth == declared.depth:
         # CAST(x'ff' AS STRING) is no error: it is another text.
         wanted = array_of(simple("BYTES"), declared.depth)
-        return f"Declare it {wanted} in INPUT, because a CAST changes bytes that are no UTF-8"
+        return Remedy.DECLARE_IN_INPUT(type=wanted)
     expression = conversion(given, declared)
     if expression is None:
-        return f"Flink has no CAST for that. Give {declared}"
+        return Remedy.NO_CAST(type=declared)
     is_read = given.leaf.name == "BYTES" and "CAST" in expression
-    return f"Write {expression}" + (" where the bytes are text" if is_read else "")
+    return (Remedy.CONVERT_TEXT if is_read else Remedy.CONVERT)(expression=expression)

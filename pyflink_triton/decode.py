@@ -15,13 +15,14 @@ from pyflink_triton.arrays import Bools, from_flags, from_numbers, from_offsets,
 from pyflink_triton.casting import from_bfloat16
 from pyflink_triton.errors import ContractError, RowError
 from pyflink_triton.mapping import Binding
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.sqltypes import SqlType
 from pyflink_triton.wire import Tensor
 
 _MAX_ELEMENTS = (1 << 31) - 1
 _OF_ANOTHER = (
     ". It may be the answer to another request of the same bytes: a model's response_cache does not look at shapes. "
-    "Switch response_cache off in the model's configuration"
+    + Remedy.SWITCH_CACHE_OFF()
 )
 #: An output of an answer: the shape of one row and the bytes of all; None where the answer lacks it and may.
 Output = tuple[tuple[int, ...], memoryview] | None
@@ -53,7 +54,7 @@ def check(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool, may
     ):
         message = f"output '{tensor.name}' has the shape {list(shape)}, and the model promised {list(promised)}"
         message += f" for {rows} row{'s' * (rows != 1)}"
-        if may_cache:
+        if may_cache and len(shape) == len(promised):  # a model's answers have one rank, those to others too
             raise RowError(message + _OF_ANOTHER, splits=True)
         raise ContractError(message)
     if data is None:
@@ -63,7 +64,7 @@ def check(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool, may
     if declared.depth == 0 and per_row != 1:
         raise ContractError(
             f"output '{tensor.name}' has {per_row} elements a row, and column '{binding.column.name}' is "
-            f"{declared}: declare it ARRAY<{declared}>"
+            f"{declared}: {Remedy.DECLARE(type=f'ARRAY<{declared}>')}"
         )
     if rows * math.prod(max(size, 1) for size in inner) > _MAX_ELEMENTS:
         raise ContractError(f"output '{tensor.name}' has the shape {list(shape)}, more than a batch can hold")
@@ -96,7 +97,7 @@ def decode(binding: Binding, inner: tuple[int, ...], data: memoryview | bytes, r
         if declared.leaf.name == "STRING":
             elements, bad = _to_text(elements)
             if bad.any():
-                message = f"output '{tensor.name}' holds bytes that are not UTF-8: declare it BYTES"
+                message = f"output '{tensor.name}' holds bytes that are not UTF-8: {Remedy.DECLARE_BYTES()}"
                 fault(bad.reshape(rows, per_row).any(axis=1), message)
     else:
         elements = _widen(np.frombuffer(data, tensor.datatype.numpy), tensor.datatype.name, declared.leaf)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from pyflink_triton.arrays import Bools, Ints, from_offsets, offsets, present
 from pyflink_triton.casting import cast_column, to_elements
 from pyflink_triton.mapping import Binding
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.signature import TensorSpec
 from pyflink_triton.sqltypes import SqlType, array_of
 
@@ -145,7 +146,7 @@ def _cast_elements(binding: Binding, elements: pa.Array, fault: Fault, of_rows: 
 def _rounded(binding: Binding, declared: SqlType) -> str:
     """The CAST that takes the nearest number; of a DECIMAL too long Flink's makes NULL."""
     nearest = array_of(declared, binding.given.depth)
-    return "" if declared.name == "DECIMAL" else f" exactly; write CAST(... AS {nearest}) for the nearest one"
+    return "" if declared.name == "DECIMAL" else f" exactly; {Remedy.CAST_NEAREST(type=nearest)}"
 
 
 def _descend(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.version import __version__
 
 
@@ -16,7 +17,5 @@ def jar_path() -> str:
     """
     path = Path(__file__).resolve().parent / "lib" / f"pyflink-triton-shim-{__version__}.jar"
     if not path.is_file():
-        raise FileNotFoundError(
-            f"The shim jar is not there: {path}. Install the package with pip (from a checkout: `make jar`)."
-        )
+        raise FileNotFoundError(f"The shim jar is not there: {path}. {Remedy.INSTALL_PACKAGE()}.")
     return str(path)

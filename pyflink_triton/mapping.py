@@ -20,6 +20,7 @@ from pyflink_triton.option_columns import (
     find_references,
 )
 from pyflink_triton.options import Options
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.sequence_planning import check_one_row, check_scheduling
 from pyflink_triton.signature import ModelSignature, TensorSpec
 from pyflink_triton.sqltypes import SqlType, array_of
@@ -144,7 +145,7 @@ def map_columns(
     if signature.decoupled:
         raise SchemaError(
             f"the server's model '{signature.name}' is decoupled, and the server's HTTP endpoint "
-            "does not serve decoupled models. Use a model that gives one response for each request"
+            "does not serve decoupled models. " + Remedy.USE_ANOTHER_MODEL()
         )
     check_scheduling(signature, options)
     declared = check_declared(inputs, outputs, arguments, options)
@@ -159,7 +160,7 @@ def map_columns(
     if missing:
         raise SchemaError(
             f"no input column stands for the tensor '{missing[0].name}'. "
-            f"Add a column {missing[0].name} {missing[0].sql_type} to INPUT; the model's inputs are "
+            f"{Remedy.ADD_COLUMN(name=missing[0].name, type=missing[0].sql_type)}; the model's inputs are "
             f"{', '.join(map(str, signature.inputs))}."
         )
     if arguments is not None:
@@ -200,7 +201,7 @@ def map_columns(
 def _refuse_two_meanings(column: Column, tensors: Sequence[TensorSpec]) -> None:
     if any(tensor.name.lower() == column.name.lower() for tensor in tensors):
         raise SchemaError(
-            f"option 'error-column' = '{column.name}' is a tensor of the model. Give the error column another name"
+            f"option 'error-column' = '{column.name}' is a tensor of the model. {Remedy.RENAME_ERROR_COLUMN()}"
         )
 
 
@@ -214,14 +215,16 @@ def _check_array_batch(
         if not tensor.is_scalar:
             raise SchemaError(
                 f"input column '{first.name}' is {first.type}, an array as a batch, which needs every tensor to be of "
-                f"dims [1], and '{column.name}' stands for {tensor}. Declare '{first.name}' {first.type.leaf}"
+                f"dims [1], and '{column.name}' stands for {tensor}. "
+                + Remedy.DECLARE_ELEMENT(column=first.name, type=first.type.leaf)
             )
     for column, _ in outputs:
         if column.type.depth != 1:
             raise SchemaError(
-                f"input column '{first.name}' is {first.type}, and its tensor is {spec}. The shapes differ: declare it "
-                f"{first.type.leaf}, or, for an array as a batch, declare the output column '{column.name}' "
-                f"{array_of(column.type.leaf)}"
+                f"input column '{first.name}' is {first.type}, and its tensor is {spec}. The shapes differ: "
+                + Remedy.DECLARE_ELEMENT_OR_ARRAY(
+                    type=first.type.leaf, output=column.name, array=array_of(column.type.leaf)
+                )
             )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pyflink_triton.columns import Column
 from pyflink_triton.errors import SchemaError
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.signature import TensorSpec
 
 
@@ -28,14 +29,14 @@ def match(side: str, columns: Sequence[Column], tensors: Sequence[TensorSpec]) -
             alike = [tensor for tensor in tensors if tensor.name.lower() == column.name.lower()]
             if len(alike) > 1:
                 names = ", ".join(map(str, alike))
-                raise SchemaError(f"{side} column '{column.name}' may be any of {names}. Write the name exactly")
+                raise SchemaError(f"{side} column '{column.name}' may be any of {names}. {Remedy.NAME_EXACTLY()}")
             tensor = alike[0] if alike else tensors[0] if len(columns) == len(tensors) == 1 else None
         if tensor is None:
             raise SchemaError(
                 f"{side} column '{column.name}' is no tensor of the model. "
-                f"Name it after one: {', '.join(map(str, tensors))}."
+                + Remedy.NAME_TENSOR(tensors=", ".join(map(str, tensors)))
             )
         if tensor in found:
-            raise SchemaError(f"two {side} columns stand for the tensor '{tensor.name}'. Leave one out")
+            raise SchemaError(f"two {side} columns stand for the tensor '{tensor.name}'. {Remedy.LEAVE_ONE_OUT()}")
         found.append(tensor)
     return found

@@ -63,7 +63,7 @@ def find_references(options: Options, inputs: Sequence[Column]) -> dict[str, int
             expected = "an integer or character type" if type_ == "STRING" else type_
             raise SchemaError(
                 f"option '{key}' refers to the column '{inputs[index].name}', which is {inputs[index].type} and has to "
-                f"be {expected}. {Remedy.DECLARE_REFERENCE(type=type_)}"
+                f"be {expected}. {Remedy.DECLARE_AS(type=type_)}"
             )
         found[name] = index
     return found
@@ -84,7 +84,7 @@ def check_reference_argument(column: Column, given: SqlType) -> None:
             # Each byte becomes a letter of its own, so that no two ids become one.
             raise SchemaError(
                 f"input column '{column.name}' is declared {column.type}, and what is given is {given}. "
-                "Write DECODE(..., 'ISO-8859-1')"
+                + Remedy.DECODE()
             )
         raise cast_needed(column, given)
 
@@ -104,7 +104,7 @@ def find_error_column(options: Options, outputs: Sequence[Column]) -> int | None
     if outputs[index].type.name != "STRING" or outputs[index].type.length is not None:
         raise SchemaError(
             f"option 'error-column' = '{name}' is an OUTPUT column of type {outputs[index].type}. "
-            + Remedy.DECLARE_REFERENCE(type="STRING")
+            + Remedy.DECLARE_AS(type="STRING")
         )
     return index
 
@@ -121,7 +121,7 @@ def find_optional_outputs(options: Options, outputs: Sequence[Column], error_col
             known = ", ".join(column.name for n, column in enumerate(outputs) if n != error_column)
             raise SchemaError(
                 f"option 'optional-outputs' names '{name}', which is no OUTPUT column that stands for an output of the "
-                f"model. Name some of: {known}"
+                f"model. {Remedy.NAME_OUTPUTS(names=known)}"
             )
     return frozenset(place for place in found.values() if place is not None)
 

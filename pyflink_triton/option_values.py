@@ -36,7 +36,7 @@ def names(value: str) -> tuple[str, ...]:
     """Read names, comma-separated."""
     found = tuple(dict.fromkeys(each.strip() for each in value.split(",") if each.strip()))
     if not found:
-        raise ValueError("is empty: write it as 'name' or 'name,name'")
+        raise ValueError(f"is empty: {Remedy.WRITE_NAMES()}")
     return found
 
 

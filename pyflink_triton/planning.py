@@ -19,6 +19,7 @@ from pyflink_triton.errors import UnavailableError
 from pyflink_triton.mapping import check_declared, map_columns
 from pyflink_triton.option_parsing import check_defaults, parse_options
 from pyflink_triton.options import Options
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema import derive_inputs, derive_outputs
 from pyflink_triton.sequence_planning import scheduling_warnings
 from pyflink_triton.signature import ModelSignature, write_planned
@@ -96,11 +97,7 @@ async def check(question: Question) -> dict[str, Any]:
             signature = await _ask(options, Client.signature)
         except UnavailableError as error:
             if options.plan_check == "required":
-                raise (
-                    error
-                    if error.hides
-                    else _unavailable(error, "To plan without the server, set 'plan-check' = 'best-effort'")
-                ) from None
+                raise (error if error.hides else _unavailable(error, Remedy.PLAN_WITHOUT_SERVER())) from None
             warnings.append(f"Model '{question.model}' is not checked before the job starts: {error}")
     answer: dict[str, Any] = {"warnings": warnings}
     if signature is None:
@@ -136,13 +133,12 @@ async def call(asked: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(options.sequence_start, str) or isinstance(options.sequence_end, str):
         answer["no_nulls"] = (
             f"Model '{declared.model}': in streaming Flink answers a row with a NULL before the model is asked, and so "
-            "the beginning or the end of a sequence would be lost. Give arguments that are NOT NULL, as COALESCE makes "
-            "them, or use ML_PREDICT"
+            f"the beginning or the end of a sequence would be lost. {Remedy.GIVE_NOT_NULL()}"
         )
     if declared.options.sequence_id is not None:
         answer["no_retry"] = (
             f"Model '{declared.model}': a row that Flink repeats would be in its sequence twice. "
-            "Set 'table.exec.async-scalar.retry-strategy' = 'NO_RETRY'."
+            f"{Remedy.SET_NO_RETRY()}."
         )
     return answer
 
@@ -165,11 +161,7 @@ async def describe(asked: Mapping[str, Any]) -> dict[str, Any]:
         try:
             signature = await _ask(options, Client.signature)
         except UnavailableError as error:
-            raise (
-                error
-                if error.hides
-                else _unavailable(error, "To create the model without the server, declare INPUT and OUTPUT")
-            ) from None
+            raise (error if error.hides else _unavailable(error, Remedy.CREATE_WITHOUT_SERVER())) from None
         derived = {"input": derive_inputs(signature, options), "output": derive_outputs(signature, options)}
         answer = {**{side: _written(columns) for side, columns in derived.items()}, **answer}
     inputs = _columns(answer["input"])

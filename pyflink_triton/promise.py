@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pyflink_triton.decode import Output, check
 from pyflink_triton.errors import ContractError, RowError
 from pyflink_triton.mapping import Binding
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.request import Answer
 from pyflink_triton.signature import ModelSignature
 from pyflink_triton.wire import read_response
@@ -78,7 +79,7 @@ class Promise:
 def _lacks(binding: Binding, may_cache: bool) -> RowError:
     """Of a batch, one of its rows may be why, and of an optional output some rows may have it."""
     message = (
-        f"the server's answer lacks the output '{binding.tensor.name}' that the model promised. Where a row may be "
-        f"without it, set 'optional-outputs' = '{binding.column.name}', and it is NULL"
+        f"the server's answer lacks the output '{binding.tensor.name}' that the model promised. "
+        f"{Remedy.SET_OPTIONAL_OUTPUT(column=binding.column.name)}, and it is NULL"
     )
     return RowError(message + _OF_ANOTHER if may_cache else message, splits=True)

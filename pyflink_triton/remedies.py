@@ -23,6 +23,7 @@ class Remedy(Enum):
     WRITE_SIZE = "write a whole number and a unit, as in '32 mb' or '64 kb'"
     STAY_BETWEEN = "write a value from '{minimum}' to '{maximum}'"
     WRITE_ONE_OF = "write one of {choices}"
+    WRITE_NAMES = "write it as 'name' or 'name,name'"
     WRITE_HEADERS = (
         """write them as 'X-Key:value,X-Other:value', as '{{"X-Key": "value"}}', or as 'custom-headers.X-Key'"""
     )
@@ -34,20 +35,24 @@ class Remedy(Enum):
     WRITE_IN_CREATE_MODEL = "Write it in CREATE MODEL"
     SET_OPTION_TOO = "Set '{key}' as well"
     LOWER_OR_RAISE = "Lower '{above}' or raise '{below}'"
-    WRITE_HTTPS = "Write the endpoint with https"
+    WRITE_HTTPS = "Write the option 'endpoint' with https"
     WRITE_DEFAULT = "write it as '{example}', or 'null' for NULL"
     REFER_TO_SECRET = "Write '${{SECRET:name}}' instead"
     NAME_SECRET = "write '${{SECRET:my-token}}'"
     PROVIDE_SECRET = "Provide it on each machine that sends requests"
 
     # Columns
-    CAST = "Write CAST(... AS {type})"
-    CAST_EXACTLY = "write CAST(... AS {type})"
+    CONVERT = "Write {expression}"
+    CONVERT_TEXT = "Write {expression} where the bytes are text"
+    NO_CAST = "Flink has no CAST for that. Give {type}"
+    DECODE = "Write DECODE(..., 'ISO-8859-1')"
+    CAST_NEAREST = "write CAST(... AS {type}) for the nearest one"
     CAST_NULL = "Write CAST(NULL AS {type})"
-    CAST_TO_TENSOR = "CAST it to a BOOLEAN, integer, FLOAT, DOUBLE, STRING or BYTES, or an ARRAY of one"
+    USE_TYPE = "Use BOOLEAN, an integer, FLOAT, DOUBLE, STRING, BYTES, or an ARRAY of one"
+    DECLARE_ONE_OF = "Declare it as one of {types}"
     DECLARE = "declare it {type}"
-    DECLARE_AND_CAST = "Declare it {type}, and write CAST(... AS {type}) where a column of another type is given"
-    DECLARE_AND_CAST_RESULT = "Declare it {type}, and CAST the result where another type is needed"
+    DECLARE_AND_CONVERT = "Declare it {type}, and write {expression} where {other} is {done}"
+    DECLARE_IN_INPUT = "Declare it {type} in INPUT, because a CAST changes bytes that are no UTF-8"
     DECLARE_OR_FLATTEN = (
         "declare it {type}, or set 'flatten-batch-dim' = 'true' where its outer array always has one element"
     )
@@ -55,12 +60,16 @@ class Remedy(Enum):
     DECLARE_ELEMENT_OR_ARRAY = (
         "declare it {type}, or, for an array as a batch, declare the output column '{output}' {array}"
     )
-    DECLARE_REFERENCE = "Declare it {type}"
-    ADD_COLUMN = "Add a column {name} {type} to INPUT"
-    ADD_REFERENCE = "Add {name} {type} to INPUT"
-    ADD_ERROR_COLUMN = "Add {name} STRING to OUTPUT"
+    DECLARE_AS = "Declare it {type}"
+    ADD_COLUMN = "Add a column `{name}` {type} to INPUT"
+    ADD_REFERENCE = "Add `{name}` {type} to INPUT"
+    ADD_ERROR_COLUMN = "Add `{name}` STRING to OUTPUT"
     RENAME_ERROR_COLUMN = "Give the error column another name"
     NAME_TENSOR = "Name it after one: {tensors}."
+    NAME_OUTPUTS = "Name some of: {names}"
+    SET_OPTIONAL_OUTPUT = "Where a row may be without it, set 'optional-outputs' = '{column}'"
+    GIVE_A_VALUE = "Give one of them a value"
+    USE_ANOTHER_MODEL = "Use a model that gives one response for each request"
     NAME_EXACTLY = "Write the name exactly"
     GIVE_ONE_ELEMENT = "Give it one element a row, as with CROSS JOIN UNNEST"
 
@@ -88,15 +97,45 @@ class Remedy(Enum):
     # The server and its model
     CHECK_ENDPOINT = "Check the option 'endpoint'"
     CHECK_SERVER = "Check that the server runs and that the option 'endpoint' is right"
-    CHECK_TLS = "Check the options 'tls-ca-file', 'tls-cert-file' and 'tls-verify', and that the endpoint is https"
-    SHOW_CERTIFICATE = "The server may want a certificate of this side: the option 'tls-cert-file'"
+    CHECK_TLS = "Check the options 'tls-ca-file', 'tls-cert-file' and 'tls-verify'"
+    CHECK_CREDENTIALS = "Check the options 'auth-token' and 'custom-headers'"
+    WRITE_HTTP = "Write the option 'endpoint' with http where the server speaks plain HTTP, else check its port"
+    WRITE_HTTP_OR_SHOW_CERTIFICATE = (
+        "Where the server speaks plain HTTP, write the endpoint with http; where it wants a certificate of this side, "
+        "set the option 'tls-cert-file'"
+    )
     RAISE_TIMEOUT = "Raise the option 'timeout', or see why the model is slow"
     PLAN_WITHOUT_SERVER = "To plan without the server, set 'plan-check' = 'best-effort'"
     CREATE_WITHOUT_SERVER = "To create the model without the server, declare INPUT and OUTPUT"
+    DECLARE_ALL = (
+        "where only inferences are let through, declare INPUT and OUTPUT, and set 'plan-check' = 'off' and "
+        "'max-batch-size'"
+    )
+    DECLARE_TENSORS = (
+        "declare each column by its tensor's name, in the type of its datatype, and set 'max-batch-size' to the "
+        "model's max_batch_size"
+    )
+    SET_BATCH_LIMIT = "Set the option 'max-batch-size' to what the model takes"
+    SWITCH_CACHE_OFF = "Switch response_cache off in the model's configuration"
     SET_BATCH_SIZE = "set the option 'max-batch-size' (0 where the model has no batch axis)"
     PLAN_AGAIN = "Plan the statement again"
     RESTART_JOB = "Restart the job, or set 'max-batch-size' where the servers differ"
     DECLARE_BYTES = "declare it BYTES"
+
+    # Flink and this package
+    USE_ML_PREDICT = "Call the model by ML_PREDICT, or compile the statement in streaming mode"
+    GIVE_EXPRESSION = (
+        "Give one of its arguments as an expression over a column, as CASE WHEN x IS NULL THEN x ELSE 'a' END for a "
+        "column without NULLs"
+    )
+    KEEP_KEY = (
+        "Call it before rows are aggregated or joined, or keep the key that the rows have and write to a table with "
+        "that PRIMARY KEY"
+    )
+    SET_REQUIREMENTS_BEFORE = "set the requirements before them"
+    USE_JAR = "use the jar that pyflink_triton.jar_path() names"
+    INSTALL_PACKAGE = "Install the package with pip (from a checkout: `make jar`)"
+    CHOOSE_PORT = "give one from 0 to 65535"
 
     def __call__(self, **values: object) -> str:
         """Fill the template in.

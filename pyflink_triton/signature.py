@@ -8,6 +8,7 @@ from typing import Any
 
 from pyflink_triton.datatypes import DATATYPES, Datatype
 from pyflink_triton.errors import ContractError, SchemaError, SignatureError
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.scheduling import HIDDEN, STATELESS, UNKNOWN, Scheduling
 from pyflink_triton.sqltypes import SqlType, array_of, simple
 
@@ -127,8 +128,7 @@ def check_unchanged(planned: ModelSignature, served: ModelSignature, base: str |
     if _essence(planned) != _essence(served):
         raise SignatureError(
             f"the signature of the server's model '{served.name}' has changed{at}: it was {planned} when the statement "
-            f"was planned, and is {served} now. Plan the statement again, or pin the version with the option "
-            "'model-version'"
+            f"was planned, and is {served} now. {Remedy.PLAN_AGAIN()}"
         )
 
 
@@ -156,7 +156,7 @@ def read_signature(
         return _read(metadata, config, max_batch_size)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ContractError(
-            "the server describes the model in a way that is not the protocol's. Check the option 'endpoint'"
+            f"the server describes the model in a way that is not the protocol's. {Remedy.CHECK_ENDPOINT()}"
         ) from None
 
 

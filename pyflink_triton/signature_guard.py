@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from pyflink_triton.concurrency import within
 from pyflink_triton.errors import SignatureError, TritonError
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.signature import ModelSignature, check_unchanged
 
 #: Refusals within so many seconds are answered by one look, for a stream of bad rows must not double the calls;
@@ -67,7 +68,6 @@ class SignatureGuard:
             if found.max_batch_size < self._began_with.max_batch_size:
                 raise SignatureError(
                     f"the model '{found.name}' has changed at {base}: it takes {found.max_batch_size} rows in a "
-                    f"request, and took {self._began_with.max_batch_size} when the job began. Restart the job, or "
-                    "set 'max-batch-size' where the servers differ"
+                    f"request, and took {self._began_with.max_batch_size} when the job began. " + Remedy.RESTART_JOB()
                 )
             self._next_at[base] = self._clock() + _SECONDS

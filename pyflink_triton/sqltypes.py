@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from pyflink_triton.errors import SchemaError
+from pyflink_triton.remedies import Remedy
 
 _ARROW: dict[str, pa.DataType] = {
     "BOOLEAN": pa.bool_(),
@@ -117,8 +118,7 @@ def _leaf(plain: str, column: str, depth: int) -> SqlType:
         return SqlType(name, f"DECIMAL({precision}, {scale})", pa.decimal128(precision, scale))
     whole = array_of(SqlType(name, plain, pa.null()), depth)
     raise SchemaError(
-        f"column '{column}' is {whole}, and no tensor holds that. "
-        f"Use BOOLEAN, an integer, FLOAT, DOUBLE, STRING, BYTES, or an ARRAY of one{_as_text(plain, depth)}"
+        f"column '{column}' is {whole}, and no tensor holds that. {Remedy.USE_TYPE()}{_as_text(plain, depth)}"
     )
 
 

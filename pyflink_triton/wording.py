@@ -6,6 +6,7 @@ import json
 
 from pyflink_triton.options import Options
 from pyflink_triton.outcomes import Fault
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.transport import CallError, Reply
 from pyflink_triton.units import format_duration
 from pyflink_triton.wire import excerpt
@@ -13,33 +14,28 @@ from pyflink_triton.wire import excerpt
 _MAX_WORDS = 2000
 
 _SENTENCES: dict[Fault, str] = {
-    Fault.REFUSED: "Failed to connect to Triton server at {base}: {words}. "
-    "Check that the server runs and that the option 'endpoint' is right",
-    Fault.DNS: "Failed to connect to Triton server: the host of {base} has no address. Check the option 'endpoint'",
+    Fault.REFUSED: f"Failed to connect to Triton server at {{base}}: {{words}}. {Remedy.CHECK_SERVER()}",
+    Fault.DNS: f"Failed to connect to Triton server: the host of {{base}} has no address. {Remedy.CHECK_ENDPOINT()}",
     Fault.CONNECT_TIMEOUT: "Failed to connect to Triton server at {base}: Request timed out after {limit} before there "
-    "was a connection. Check that the server runs and that the option 'endpoint' is right",
+    f"was a connection. {Remedy.CHECK_SERVER()}",
     Fault.TLS: "Failed to connect to Triton server at {base}: the TLS handshake failed: {words}. "
-    "Check the options 'tls-ca-file', 'tls-cert-file' and 'tls-verify'",
-    Fault.TIMEOUT: "Request timed out after {limit} at {base}. "
-    "Raise the option 'timeout', or see why the model is slow",
+    f"{Remedy.CHECK_TLS()}",
+    Fault.TIMEOUT: f"Request timed out after {{limit}} at {{base}}. {Remedy.RAISE_TIMEOUT()}",
     Fault.RESET: "the connection to {base} broke before an answer: {words}",
     Fault.CUT: "the connection to {base} broke inside an answer",
-    Fault.NONSENSE: "what answers at {base} does not speak HTTP. Check the option 'endpoint'",
+    Fault.NONSENSE: f"what answers at {{base}} does not speak HTTP. {Remedy.CHECK_ENDPOINT()}",
 }
 
 #: What OpenSSL says of an answer that is no TLS.
 _NO_TLS = ("wrong version number", "record layer failure", "packet length too long", "http request")
 _NOT_TLS = (
-    "Failed to connect to Triton server at {base}: what answers there does not speak TLS ({words}). Write the option "
-    "'endpoint' with http where the server speaks plain HTTP, else check its port"
+    "Failed to connect to Triton server at {base}: what answers there does not speak TLS ({words}). "
+    f"{Remedy.WRITE_HTTP()}"
 )
 #: Servers that speak plain HTTP, as Triton does, or miss a certificate, do not always say so before they hang up.
-_MAYBE_PLAIN_OR_CERTIFICATE = (
-    ". Where the server speaks plain HTTP, write the endpoint with http; where it wants a certificate of this side, "
-    "set the option 'tls-cert-file'"
-)
+_MAYBE_PLAIN_OR_CERTIFICATE = f". {Remedy.WRITE_HTTP_OR_SHOW_CERTIFICATE()}"
 #: What to do where something else than Triton answers.
-CHECK = "Check the option 'endpoint'"
+CHECK = Remedy.CHECK_ENDPOINT()
 #: What servers and gateways answer for what they do not let through; which that was is in the message.
 _REFUSALS = frozenset({401, 403, 404, 405, 501})
 #: What Triton itself says with 404.

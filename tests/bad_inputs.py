@@ -82,7 +82,7 @@ OPTIONS = (
     option("duration in words", ("'timeout' = 'soon'", "'30s'"), timeout="soon"),
     option("negative duration", ("'timeout' = '-3s'", "'30s'"), timeout="-3s"),
     option("no time at all", ("'timeout'", "1ms"), timeout="0s"),
-    option("total below one call", ("'total-timeout'", "'timeout'", "Raise"), timeout="1 min", total_timeout="3s"),
+    option("total below one call", ("'total-timeout'", "'timeout'", "Lower"), timeout="1 min", total_timeout="3s"),
     option("version in words", ("'model-version' = 'newest'", "digits", "'latest'"), model_version="newest"),
     option("a version that is not there", ("version 9", "identity_fp32"), model_version="9"),
     option("a model that is not there", ("no_such_model", "unknown model"), model_name="no_such_model"),
@@ -112,7 +112,7 @@ OPTIONS = (
         sequence_id_auto_increment="true",
         sequence_end="true",
     ),
-    option("template of no column", ("'sequence-id'", "'user'", "Add user STRING"), sequence_id="u-${user}"),
+    option("template of no column", ("'sequence-id'", "'user'", "Add `user` STRING"), sequence_id="u-${user}"),
     option("too many retries", ("'max-retries' = '101'", "0 to 100"), max_retries="101"),
     option(
         "backoff above its limit", ("'retry-initial-backoff'", "'retry-max-backoff'"), retry_initial_backoff="1 min"
@@ -131,7 +131,7 @@ OPTIONS = (
     option("size in words", ("'max-request-bytes' = 'big'", "'32 mb'"), max_request_bytes="big"),
     option("too little memory", ("'max-in-flight-bytes'", "1 mb"), max_in_flight_bytes="1 kb"),
     option("TLS for http", ("'tls-ca-file'", "https"), tls_ca_file="/etc/ca.pem"),
-    option("error column that is not there", ("'error-column' = 'why'", "Add why STRING"), error_column="why"),
+    option("error column that is not there", ("'error-column' = 'why'", "Add `why` STRING"), error_column="why"),
     option("optional output that is not there", ("'optional-outputs' names 'z'", "y"), optional_outputs="y,z"),
     option("no optional output", ("'optional-outputs' = ','", "'name'"), optional_outputs=","),
     option("default of another type", ("'default-value' = 'none'", "FLOAT", "'y'", "-1.0"), default_value="none"),
@@ -158,7 +158,7 @@ COLUMNS = (
     ),
     typed("array output for a scalar", "identity_fp32", "x FLOAT", "y ARRAY<FLOAT>", "'y'", "declare it FLOAT"),
     typed("misspelt input", "add", "a FLOAT; c FLOAT", "sum FLOAT", "'c'", "Name it after one: a FP32[1], b FP32[1]"),
-    typed("input that is missing", "add", "a FLOAT", "sum FLOAT", "'b'", "Add a column b FLOAT"),
+    typed("input that is missing", "add", "a FLOAT", "sum FLOAT", "'b'", "Add a column `b` FLOAT"),
     typed("one input too many", "add", "a FLOAT; b FLOAT; c FLOAT", "sum FLOAT", "'c'", "is no tensor"),
     typed("input twice", "add", "a FLOAT; A FLOAT; b FLOAT", "sum FLOAT", "'a'", "Leave one out"),
     typed(

@@ -221,10 +221,13 @@ CURES = (
     # Columns.
     *(
         cure(
-            Remedy.DECLARE_AND_CAST,
+            Remedy.DECLARE_AND_CONVERT,
             {**_INT, "served": served, "input": f"x {wrong}", "output": f"y {right}"},
             {"input": f"x {right}"},
             type=right,
+            other=wrong,
+            expression=f"CAST(... AS {right})",
+            done="given",
         )
         for served, wrong, right in (
             ("identity_int32", "BIGINT", "INT"),
@@ -233,8 +236,16 @@ CURES = (
             ("identity_fp32_array", "ARRAY<INT>", "ARRAY<FLOAT>"),
         )
     ),
-    cure(Remedy.DECLARE_AND_CAST_RESULT, {**_INT, "output": "y INT"}, {"output": "y BIGINT"}, type="BIGINT"),
-    cure(Remedy.CAST_TO_TENSOR, {**_INT, "input": "x TIMESTAMP(3)"}, {"input": "x BIGINT"}),
+    cure(
+        Remedy.DECLARE_AND_CONVERT,
+        {**_INT, "output": "y INT"},
+        {"output": "y BIGINT"},
+        type="BIGINT",
+        other="INT",
+        expression="CAST(... AS INT)",
+        done="needed",
+    ),
+    cure(Remedy.USE_TYPE, {**_INT, "input": "x TIMESTAMP(3)"}, {"input": "x BIGINT"}),
     cure(
         Remedy.DECLARE,
         {"served": "identity_fp32_matrix", "output": "y ARRAY<ARRAY<FLOAT>>"},
@@ -267,14 +278,14 @@ CURES = (
         type="STRING",
     ),
     cure(
-        Remedy.DECLARE_REFERENCE,
+        Remedy.DECLARE_AS,
         {**_KEYED, "input": "x BIGINT; user_id DOUBLE", "sequence-start": "true"},
         {"input": "x BIGINT; user_id STRING"},
         type="STRING",
     ),
     cure(Remedy.ADD_ERROR_COLUMN, {"error-column": "why"}, {"output": "y FLOAT; why STRING"}, name="why"),
     cure(
-        Remedy.DECLARE_REFERENCE,
+        Remedy.DECLARE_AS,
         {"error-column": "why", "output": "y FLOAT; why INT"},
         {"output": "y FLOAT; why STRING"},
         type="STRING",
@@ -284,6 +295,9 @@ CURES = (
         {"error-column": "y", "output": "y STRING"},
         {"error-column": "why", "output": "y FLOAT; why STRING"},
     ),
+    cure(Remedy.USE_ANOTHER_MODEL, {"served": "decoupled", "input": "x INT", "output": "y INT"}, {"served": "slow"}),
+    cure(Remedy.WRITE_NAMES, {"optional-outputs": ","}, {"optional-outputs": "y"}),
+    cure(Remedy.NAME_OUTPUTS, {"optional-outputs": "z"}, {"optional-outputs": "y"}, names="y"),
     cure(
         Remedy.NAME_TENSOR,
         {**_ADD, "input": "a FLOAT; c FLOAT"},

@@ -114,7 +114,7 @@ def test_an_output_only_widens(tensor: TensorSpec, column: str, words: list[str]
 @pytest.mark.parametrize(
     ("inputs", "outputs", "words"),
     [
-        (["A FLOAT"], ["y FLOAT"], ["no input column stands for the tensor 'b'", "b BIGINT"]),
+        (["A FLOAT"], ["y FLOAT"], ["no input column stands for the tensor 'b'", "`b` BIGINT"]),
         (["A FLOAT", "b BIGINT", "c INT"], ["y FLOAT"], ["'c' is no tensor", "A FP32[1], b INT64[1]"]),
         (["A FLOAT", "a FLOAT", "b BIGINT"], ["y FLOAT"], ["two input columns", "'A'"]),
         (["A FLOAT", "b BIGINT"], ["y FLOAT", "Y FLOAT"], ["two output columns"]),

@@ -64,8 +64,8 @@ def test_references_are_not_sent_and_their_nulls_make_the_row_null() -> None:
 @pytest.mark.parametrize(
     ("inputs", "written", "words"),
     [
-        (["x BIGINT"], {"sequence-id": "${user}"}, "the column 'user', which is not in INPUT. Add user STRING"),
-        (["x BIGINT", "user STRING"], {"sequence-id": "${user}", "sequence-start": "${f}"}, "Add f BOOLEAN to INPUT"),
+        (["x BIGINT"], {"sequence-id": "${user}"}, "the column 'user', which is not in INPUT. Add `user` STRING"),
+        (["x BIGINT", "user STRING"], {"sequence-id": "${user}", "sequence-start": "${f}"}, "Add `f` BOOLEAN to INPUT"),
         (["x BIGINT", "user DOUBLE"], {"sequence-id": "${user}"}, "is DOUBLE and has to be an integer or character"),
         (["x BIGINT", "user ARRAY<INT>"], {"sequence-id": "${user}"}, "is ARRAY<INT> and has to be"),
         (["x BIGINT", "f INT"], {"sequence-id": "s", "sequence-end": "${f}"}, "is INT and has to be BOOLEAN"),

@@ -19,6 +19,7 @@ from pyflink_triton.mapping import Mapping
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.opening import OpenedModel, open_model
 from pyflink_triton.planning import Question
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.version import __version__
 
 #: A frame closes at so many rows or bytes.
@@ -87,7 +88,7 @@ class Worker:
         if theirs != (PROTOCOL, __version__):
             raise TritonError(
                 f"the shim jar is of version {theirs[1]} (protocol {theirs[0]}), and the Python package is of version "
-                f"{__version__} (protocol {PROTOCOL}): use the jar that pyflink_triton.jar_path() names"
+                f"{__version__} (protocol {PROTOCOL}): {Remedy.USE_JAR()}"
             )
         self._send(
             kind="hello",

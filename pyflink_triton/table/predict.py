@@ -13,6 +13,7 @@ from pyflink.util.java_utils import to_jarray
 
 from pyflink_triton.columns import Column, check_argument, is_castable, loses_decimals
 from pyflink_triton.errors import SchemaError
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.sqltypes import SqlType, parse_type
 from pyflink_triton.table.session import option_text
 
@@ -73,7 +74,7 @@ def _cast(model: str, declared: tuple[str, str], given: str) -> DataType | None:
         if value.nullable and not column.type.nullable:
             raise SchemaError(
                 f"input column '{column.name}' is declared {column.type} NOT NULL, and what is given may be NULL. "
-                f"Declare it {column.type}"
+                + Remedy.DECLARE_AS(type=column.type)
             )
         source, target = value.leaf, column.type.leaf
         is_array = value.depth == column.type.depth > 0
