@@ -36,6 +36,7 @@ final class ModelFunctions {
                         defaults, PlanningWorker.of(python.planning), System::nanoTime);
         models.checkDefaults();
         AsyncDefaults.prepareScalar(session);
+        StatementConfig.of(session).ifPresent(ModelPlans::install);
         return new ModelFunctions(session, python, models);
     }
 
