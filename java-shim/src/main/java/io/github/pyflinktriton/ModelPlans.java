@@ -6,6 +6,7 @@ import org.apache.flink.table.functions.FunctionDefinition;
 
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
@@ -43,11 +44,13 @@ final class ModelPlans implements PlannerConfig {
         }
         try {
             Function<FunctionDefinition, Object> models = KnownModels::strictPlaces;
+            Consumer<Throwable> problems = ModelPlans::warn;
             Object programs =
                     PlannerLoader.of(type.getClassLoader())
                             .loadClass(PlannerLoader.PACKAGE + "ModelPrograms")
-                            .getConstructor(type, TableConfig.class, Function.class)
-                            .newInstance(given.orElse(null), session, models);
+                            .getConstructor(
+                                    type, TableConfig.class, Function.class, Consumer.class)
+                            .newInstance(given.orElse(null), session, models, problems);
             return Optional.of(type.cast(programs));
         } catch (ReflectiveOperationException | LinkageError | RuntimeException e) {
             warn(e);

@@ -1,11 +1,9 @@
 package io.github.pyflinktriton.planner;
 
-import org.apache.calcite.plan.RelOptUtil;
 import org.apache.calcite.rel.RelNode;
 import org.apache.calcite.rel.core.AggregateCall;
 import org.apache.calcite.rex.RexCall;
 import org.apache.calcite.rex.RexNode;
-import org.apache.calcite.rex.RexProgram;
 import org.apache.calcite.rex.RexShuttle;
 import org.apache.flink.table.planner.plan.nodes.logical.FlinkLogicalAggregate;
 import org.apache.flink.table.planner.plan.nodes.logical.FlinkLogicalCalc;
@@ -79,16 +77,12 @@ final class Guards {
 
     private RelNode guarded(FlinkLogicalCalc calc, Map<Integer, Integer> filters) {
         RelNode input = apply(calc.getInput());
-        RexProgram program = calc.getProgram();
-        List<RexNode> projects = expanded(program);
-        List<RexNode> conditions =
-                program.getCondition() == null
-                        ? List.of()
-                        : RelOptUtil.conjunctions(program.expandLocalRef(program.getCondition()));
+        List<RexNode> projects = Calcs.projects(calc);
+        List<RexNode> conditions = Calcs.conditions(calc);
         if (Stream.concat(projects.stream(), conditions.stream()).noneMatch(models::areIn)) {
             return input == calc.getInput()
                     ? calc
-                    : calc.copy(calc.getTraitSet(), input, program);
+                    : calc.copy(calc.getTraitSet(), List.of(input));
         }
         Map<Boolean, List<RexNode>> parts =
                 conditions.stream()
@@ -97,38 +91,52 @@ final class Guards {
                                         each -> Models.contains(each, models::isRemote)));
         List<RexNode> mixed = parts.get(true);
         List<RexNode> pure = parts.get(false);
-        boolean isKept = (mixed.isEmpty() || pure.isEmpty());
-        Demands demands = new Demands(models, calc.getCluster().getRexBuilder());
-        Set<RexNode> passed = demands.ofFilter(mixed);
-        List<RexCall> asked = demands.calls();
-        visit(demands, projects, passed, filters);
-        isKept &=
-                demands.calls().stream()
-                        .filter(models::isModel)
-                        .allMatch(
-                                call ->
-                                        demands.of(call).stream()
-                                                        .anyMatch(
-                                                                set ->
-                                                                        set.isEmpty()
-                                                                                || !asked.contains(call)
-                                                                                        && passed.containsAll(set))
-                                                && count(call, mixed, projects) < 2);
-        if (isKept) {
+        if ((mixed.isEmpty() || pure.isEmpty()) && isGuarded(calc, mixed, projects, filters)) {
             return input == calc.getInput()
                     ? calc
-                    : calc.copy(calc.getTraitSet(), input, program);
+                    : calc.copy(calc.getTraitSet(), List.of(input));
         }
         Layers layers = new Layers(models, calc, input, mixed, projects);
         layers.filter(pure);
         if (!mixed.isEmpty()) {
-            layers.add(asked, demands);
+            Demands asked = demands(calc);
+            Set<RexNode> passed = asked.ofFilter(layers.conditions());
+            List<RexCall> calls = asked.calls();
+            visit(asked, layers.projects(), passed, filters);
+            layers.add(calls, asked);
             layers.filter(layers.conditions());
         }
-        Demands rest = new Demands(models, calc.getCluster().getRexBuilder());
+        Demands rest = demands(calc);
         visit(rest, layers.projects(), Set.of(), filters);
         layers.add(rest.calls(), rest);
         return layers.result();
+    }
+
+    /** Whether Flink itself calls each model for the right rows, and once. */
+    private boolean isGuarded(
+            FlinkLogicalCalc calc,
+            List<RexNode> conditions,
+            List<RexNode> projects,
+            Map<Integer, Integer> filters) {
+        Demands demands = demands(calc);
+        Set<RexNode> passed = demands.ofFilter(conditions);
+        List<RexCall> asked = demands.calls();
+        visit(demands, projects, passed, filters);
+        for (RexCall call : demands.calls()) {
+            boolean isForAll = demands.of(call).stream().anyMatch(Set::isEmpty);
+            boolean isForPassed =
+                    !asked.contains(call)
+                            && demands.of(call).stream().anyMatch(passed::containsAll);
+            boolean isOnce = count(call, conditions, projects) < 2;
+            if (models.isModel(call) && !(isOnce && (isForAll || isForPassed))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private Demands demands(FlinkLogicalCalc calc) {
+        return new Demands(models, calc.getCluster().getRexBuilder());
     }
 
     private static void visit(
@@ -139,12 +147,6 @@ final class Guards {
                     projects.get(i),
                     filter == null ? path : demands.plus(path, projects.get(filter)));
         }
-    }
-
-    private static List<RexNode> expanded(RexProgram program) {
-        return program.getProjectList().stream()
-                .map(program::expandLocalRef)
-                .collect(Collectors.toList());
     }
 
     private static int count(RexCall wanted, List<RexNode> conditions, List<RexNode> projects) {

@@ -7,11 +7,9 @@ import org.apache.calcite.rex.RexBuilder;
 import org.apache.calcite.rex.RexCall;
 import org.apache.calcite.rex.RexInputRef;
 import org.apache.calcite.rex.RexNode;
-import org.apache.calcite.rex.RexProgram;
 import org.apache.calcite.rex.RexShuttle;
 import org.apache.calcite.rex.RexUtil;
 import org.apache.calcite.sql.fun.SqlStdOperatorTable;
-import org.apache.calcite.sql.validate.SqlValidatorUtil;
 import org.apache.flink.table.planner.plan.nodes.logical.FlinkLogicalCalc;
 
 import java.util.ArrayList;
@@ -103,17 +101,10 @@ final class Layers {
     RelNode result() {
         List<String> names = calc.getRowType().getFieldNames();
         if (!RexUtil.isIdentity(projects, top.getRowType())) {
-            return calc(projects, null, names);
+            return Calcs.of(top, projects, List.of(), names);
         }
-        // Flink takes no Calc that does nothing.
-        RexProgram last = ((FlinkLogicalCalc) top).getProgram();
-        top = ((FlinkLogicalCalc) top).getInput();
-        return calc(
-                last.getProjectList().stream()
-                        .map(last::expandLocalRef)
-                        .collect(Collectors.toList()),
-                last.getCondition() == null ? null : last.expandLocalRef(last.getCondition()),
-                names);
+        FlinkLogicalCalc last = (FlinkLogicalCalc) top;
+        return Calcs.of(last.getInput(), Calcs.projects(last), Calcs.conditions(last), names);
     }
 
     /** A NULL in the right place makes the answer NULL, and nothing is sent. */
@@ -199,22 +190,9 @@ final class Layers {
                         return new RexInputRef(moved.get(column.getIndex()), column.getType());
                     }
                 };
-        top = calc(outputs, RexUtil.composeConjunction(builder, passing, true), names);
+        top = Calcs.of(top, outputs, passing, names);
         conditions = shuttle.apply(conditions);
         projects = shuttle.apply(projects);
         return shuttle;
-    }
-
-    private RelNode calc(List<RexNode> outputs, RexNode condition, List<String> names) {
-        return new FlinkLogicalCalc(
-                calc.getCluster(),
-                calc.getTraitSet(),
-                top,
-                RexProgram.create(
-                        top.getRowType(),
-                        outputs,
-                        condition,
-                        SqlValidatorUtil.uniquify(names, true),
-                        builder));
     }
 }

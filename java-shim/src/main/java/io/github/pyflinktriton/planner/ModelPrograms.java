@@ -8,6 +8,8 @@ import org.apache.calcite.sql.parser.SqlParser;
 import org.apache.calcite.sql2rel.SqlToRelConverter;
 import org.apache.calcite.tools.RuleSets;
 import org.apache.flink.table.api.TableConfig;
+import org.apache.flink.table.api.TableException;
+import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.functions.FunctionDefinition;
 import org.apache.flink.table.planner.calcite.CalciteConfig;
 import org.apache.flink.table.planner.plan.optimize.program.BatchOptimizeContext;
@@ -31,6 +33,7 @@ import scala.Tuple2;
 import java.lang.reflect.Field;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
@@ -45,21 +48,24 @@ public final class ModelPrograms implements CalciteConfig {
     private final CalciteConfig users;
     private final TableConfig session;
     private final Models models;
+    private final Consumer<Throwable> problems;
 
     /**
      * What the user's configuration sets is left alone.
      *
      * @param models For a model's function: the places whose NULL makes its answer NULL, as an
      *     {@code int[]}; null for any other function.
+     * @param problems Takes what hinders the step; the plan is Flink's own then.
      */
     public ModelPrograms(
             CalciteConfig users,
             TableConfig session,
-            Function<FunctionDefinition, Object> models)
-            throws ReflectiveOperationException {
+            Function<FunctionDefinition, Object> models,
+            Consumer<Throwable> problems) {
         this.users = users == null ? CalciteConfig.DEFAULT() : users;
         this.session = session;
         this.models = new Models(models);
+        this.problems = problems;
     }
 
     @Override
@@ -69,8 +75,7 @@ public final class ModelPrograms implements CalciteConfig {
         }
         FlinkChainedProgram<StreamOptimizeContext> program =
                 FlinkStreamProgram.buildProgram(session);
-        addStep(program, FlinkStreamProgram.LOGICAL_REWRITE());
-        return new Some<>(program);
+        return withStep(program, FlinkStreamProgram.LOGICAL_REWRITE());
     }
 
     @Override
@@ -79,8 +84,19 @@ public final class ModelPrograms implements CalciteConfig {
             return users.getBatchProgram();
         }
         FlinkChainedProgram<BatchOptimizeContext> program = FlinkBatchProgram.buildProgram(session);
-        addStep(program, FlinkBatchProgram.LOGICAL_REWRITE());
-        return new Some<>(program);
+        return withStep(program, FlinkBatchProgram.LOGICAL_REWRITE());
+    }
+
+    /** Empty, which leaves it to Flink, where Flink's program is not as it was. */
+    private <C extends FlinkOptimizeContext> Option<FlinkChainedProgram<C>> withStep(
+            FlinkChainedProgram<C> program, String rewrite) {
+        try {
+            addStep(program, rewrite);
+            return new Some<>(program);
+        } catch (RuntimeException | LinkageError e) {
+            problems.accept(e);
+            return Option.empty();
+        }
     }
 
     /** Cuts Flink's sequence of rules in two, because one before the step would undo its work. */
@@ -107,13 +123,19 @@ public final class ModelPrograms implements CalciteConfig {
                 rewrite,
                 STEP,
                 (root, context) -> {
-                    if (!models.areIn(root)) {
-                        return first.optimize(root, context);
+                    try {
+                        if (models.areIn(root)) {
+                            RelNode free = new RightSides(models).apply(root);
+                            RelNode merged =
+                                    conditions.optimize(first.optimize(free, context), context);
+                            return new Guards(models).apply(merged);
+                        }
+                    } catch (TableException | ValidationException e) {
+                        throw e;
+                    } catch (RuntimeException | LinkageError e) {
+                        problems.accept(e);
                     }
-                    RelNode free = new RightSides(models).apply(root);
-                    RelNode merged =
-                            conditions.optimize(first.optimize(free, context), context);
-                    return new Guards(models).apply(merged);
+                    return first.optimize(root, context);
                 });
     }
 

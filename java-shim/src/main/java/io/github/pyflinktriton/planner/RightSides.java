@@ -2,18 +2,16 @@ package io.github.pyflinktriton.planner;
 
 import org.apache.calcite.rel.RelNode;
 import org.apache.calcite.rel.core.JoinRelType;
-import org.apache.calcite.rel.type.RelDataType;
 import org.apache.calcite.rex.RexCall;
 import org.apache.calcite.rex.RexCorrelVariable;
 import org.apache.calcite.rex.RexFieldAccess;
 import org.apache.calcite.rex.RexInputRef;
 import org.apache.calcite.rex.RexNode;
-import org.apache.calcite.rex.RexProgram;
 import org.apache.calcite.rex.RexShuttle;
-import org.apache.calcite.sql.validate.SqlValidatorUtil;
 import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.planner.plan.nodes.logical.FlinkLogicalCalc;
 import org.apache.flink.table.planner.plan.nodes.logical.FlinkLogicalCorrelate;
+import org.apache.flink.table.planner.plan.nodes.logical.FlinkLogicalJoin;
 import org.apache.flink.table.planner.plan.nodes.logical.FlinkLogicalTableFunctionScan;
 
 import java.util.ArrayList;
@@ -28,10 +26,12 @@ import java.util.Map;
 final class RightSides {
 
     private final Models models;
+    private final Joins joins;
     private final Map<RelNode, RelNode> done = new IdentityHashMap<>();
 
     RightSides(Models models) {
         this.models = models;
+        this.joins = new Joins(models);
     }
 
     RelNode apply(RelNode plan) {
@@ -42,6 +42,8 @@ final class RightSides {
             known = inputs.equals(plan.getInputs()) ? plan : plan.copy(plan.getTraitSet(), inputs);
             if (known instanceof FlinkLogicalCorrelate) {
                 known = freed((FlinkLogicalCorrelate) known);
+            } else if (known instanceof FlinkLogicalJoin) {
+                known = joins.freed((FlinkLogicalJoin) known);
             }
             done.put(plan, known);
         }
@@ -66,8 +68,8 @@ final class RightSides {
     private RelNode withArguments(
             FlinkLogicalCorrelate correlate, FlinkLogicalTableFunctionScan scan) {
         RelNode left = correlate.getLeft();
-        int columns = left.getRowType().getFieldCount();
-        List<RexNode> outputs = references(left.getRowType(), 0, columns);
+        int columns = Calcs.width(left);
+        List<RexNode> outputs = Calcs.columns(left, 0, columns);
         List<String> names = new ArrayList<>(left.getRowType().getFieldNames());
         List<RexNode> arguments = new ArrayList<>();
         for (RexNode argument : ((RexCall) scan.getCall()).getOperands()) {
@@ -95,15 +97,11 @@ final class RightSides {
                 freed(
                         with(
                                 correlate,
-                                calc(correlate, left, outputs, null, names),
+                                Calcs.of(left, outputs, List.of(), names),
                                 right));
-        List<RexNode> kept = references(above.getRowType(), 0, columns);
-        kept.addAll(
-                references(
-                        above.getRowType(),
-                        outputs.size(),
-                        above.getRowType().getFieldCount()));
-        return calc(correlate, above, kept, null, correlate.getRowType().getFieldNames());
+        List<RexNode> kept = Calcs.columns(above, 0, columns);
+        kept.addAll(Calcs.columns(above, outputs.size(), Calcs.width(above)));
+        return Calcs.of(above, kept, List.of(), correlate.getRowType().getFieldNames());
     }
 
     private static RelNode replaced(RelNode right, RelNode scan) {
@@ -124,18 +122,15 @@ final class RightSides {
         }
         FlinkLogicalCalc calc = (FlinkLogicalCalc) correlate.getRight();
         RelNode below = freed(with(correlate, correlate.getLeft(), calc.getInput()));
-        int left = correlate.getLeft().getRowType().getFieldCount();
+        int left = Calcs.width(correlate.getLeft());
         RexShuttle joined = joined(correlate, left);
-        RexProgram program = calc.getProgram();
-        List<RexNode> outputs = references(below.getRowType(), 0, left);
-        program.getProjectList()
-                .forEach(each -> outputs.add(program.expandLocalRef(each).accept(joined)));
-        RexNode condition =
-                program.getCondition() == null
-                        ? null
-                        : program.expandLocalRef(program.getCondition()).accept(joined);
-        return calc(
-                correlate, below, outputs, condition, correlate.getRowType().getFieldNames());
+        List<RexNode> outputs = Calcs.columns(below, 0, left);
+        outputs.addAll(joined.apply(Calcs.projects(calc)));
+        return Calcs.of(
+                below,
+                outputs,
+                joined.apply(Calcs.conditions(calc)),
+                correlate.getRowType().getFieldNames());
     }
 
     /** Reads the right side's columns from the place that they have beside the left side's. */
@@ -164,31 +159,5 @@ final class RightSides {
             FlinkLogicalCorrelate correlate, RelNode left, RelNode right) {
         return (FlinkLogicalCorrelate)
                 correlate.copy(correlate.getTraitSet(), List.of(left, right));
-    }
-
-    private static List<RexNode> references(RelDataType row, int from, int to) {
-        List<RexNode> columns = new ArrayList<>();
-        for (int i = from; i < to; i++) {
-            columns.add(RexInputRef.of(i, row));
-        }
-        return columns;
-    }
-
-    private static RelNode calc(
-            FlinkLogicalCorrelate correlate,
-            RelNode input,
-            List<RexNode> outputs,
-            RexNode condition,
-            List<String> names) {
-        return new FlinkLogicalCalc(
-                correlate.getCluster(),
-                correlate.getTraitSet(),
-                input,
-                RexProgram.create(
-                        input.getRowType(),
-                        outputs,
-                        condition,
-                        SqlValidatorUtil.uniquify(names, true),
-                        correlate.getCluster().getRexBuilder()));
     }
 }
