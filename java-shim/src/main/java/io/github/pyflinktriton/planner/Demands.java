@@ -63,6 +63,53 @@ final class Demands {
     }
 
     /**
+     * The sets of calls that are to be made now. Where calls wait for each other, on different
+     * rows, the first of them waits for none of the others.
+     */
+    Map<RexCall, List<Set<RexNode>>> settled(List<RexCall> calls) {
+        Map<RexCall, List<Set<RexNode>>> settled = new LinkedHashMap<>();
+        List<RexCall> open = new ArrayList<>(calls);
+        while (!open.isEmpty()) {
+            RexCall next =
+                    open.stream()
+                            .filter(
+                                    call ->
+                                            of(call).stream()
+                                                    .flatMap(Set::stream)
+                                                    .noneMatch(each -> waits(each, open)))
+                            .filter(call -> !waits(call.getOperands(), open))
+                            .findFirst()
+                            .orElse(null);
+            List<Set<RexNode>> sets = new ArrayList<>();
+            if (next == null) {
+                next =
+                        open.stream()
+                                .filter(call -> !waits(call.getOperands(), open))
+                                .findFirst()
+                                .orElseThrow();
+                for (Set<RexNode> set : of(next)) {
+                    Set<RexNode> known = new LinkedHashSet<>(set);
+                    known.removeIf(each -> waits(each, open));
+                    add(sets, known);
+                }
+            } else {
+                sets = of(next);
+            }
+            settled.put(next, sets);
+            open.remove(next);
+        }
+        return settled;
+    }
+
+    private static boolean waits(List<RexNode> nodes, List<RexCall> open) {
+        return nodes.stream().anyMatch(each -> waits(each, open));
+    }
+
+    private static boolean waits(RexNode node, List<RexCall> open) {
+        return Models.contains(node, open::contains);
+    }
+
+    /**
      * Looks for calls in conditions that a filter's rows pass.
      *
      * @return What holds for the rows that pass.

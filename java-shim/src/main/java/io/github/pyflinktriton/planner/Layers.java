@@ -69,9 +69,8 @@ final class Layers {
     /** Computes calls, each where it is demanded. */
     void add(List<RexCall> calls, Demands demands) {
         Map<RexCall, RexCall> open = new LinkedHashMap<>();
-        for (RexCall call : calls) {
-            open.put(call, guarded(call, demands));
-        }
+        Map<RexCall, List<Set<RexNode>>> settled = demands.settled(calls);
+        settled.keySet().forEach(call -> open.put(call, guarded(call, settled)));
         while (!open.isEmpty()) {
             Map<RexCall, RexCall> ready = new LinkedHashMap<>();
             for (Map.Entry<RexCall, RexCall> each : open.entrySet()) {
@@ -81,9 +80,6 @@ final class Layers {
                 if (!waits) {
                     ready.put(each.getKey(), each.getValue());
                 }
-            }
-            if (ready.isEmpty()) {
-                throw new IllegalStateException("Calls that guard each other: " + open.keySet());
             }
             open.keySet().removeAll(ready.keySet());
             RexShuttle shuttle = put(ready, open, List.of());
@@ -108,15 +104,17 @@ final class Layers {
     }
 
     /** A NULL in the right place makes the answer NULL, and nothing is sent. */
-    private RexCall guarded(RexCall call, Demands demands) {
+    private RexCall guarded(RexCall call, Map<RexCall, List<Set<RexNode>>> settled) {
         int[] places = models.strictPlaces(call);
-        List<Set<RexNode>> sets = demands.of(call);
+        List<Set<RexNode>> sets = settled.get(call);
         if (places == null || places.length == 0 || sets.stream().anyMatch(Set::isEmpty)) {
             return call;
         }
         for (int place : places) {
             RexNode argument = call.getOperands().get(place);
-            if (models.isModel(argument) && demands.of((RexCall) argument).equals(sets)) {
+            if (models.isModel(argument)
+                    && models.strictPlaces((RexCall) argument).length > 0
+                    && sets.equals(settled.get(argument))) {
                 return call;
             }
         }
