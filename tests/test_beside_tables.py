@@ -1,4 +1,4 @@
-"""m(x) beside UNNEST, LATERAL, tables that are looked up and temporal joins: it works, or the remedy in the sentence does."""
+"""m(x) beside UNNEST, LATERAL, look-up and temporal joins: it works, or the sentence's remedy does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEFT_LOOKED_UP = "FROM o LEFT JOIN dim FOR SYSTEM_TIME AS OF o.p AS d ON o.x = d
 AS_OF = "FROM orders AS s JOIN rates FOR SYSTEM_TIME AS OF s.ts AS r ON s.k = r.k"
 
 
-@udtf(result_types=[DataTypes.BIGINT()])  # type: ignore[misc] # pyflink has no types
+@udtf(result_types=[DataTypes.BIGINT()])  # type: ignore[untyped-decorator] # pyflink has no types
 def twice(x: int) -> Any:
     yield x
     yield x

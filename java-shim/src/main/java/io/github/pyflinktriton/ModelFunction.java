@@ -80,7 +80,11 @@ final class ModelFunction {
 
     /** The places of the arguments whose NULL makes the answer NULL; by Python, or all. */
     synchronized int[] strictPlaces(boolean areAll) {
-        JsonNode answer = answers.get(call(declared.input.getChildren()));
+        if (answers.isEmpty()) {
+            call(declared.input.getChildren());
+        }
+        // It is the same for all types.
+        JsonNode answer = answers.values().iterator().next();
         if (answer.has("no_nulls")) {
             return new int[0];
         }

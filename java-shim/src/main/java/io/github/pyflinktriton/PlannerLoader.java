@@ -2,8 +2,8 @@ package io.github.pyflinktriton;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.HashMap;
 import java.util.Map;
-import java.util.WeakHashMap;
 
 /**
  * Loads the classes of the package {@code planner} where they see Flink's planner: it has a class
@@ -12,7 +12,7 @@ import java.util.WeakHashMap;
 final class PlannerLoader extends ClassLoader {
 
     static final String PACKAGE = PlannerLoader.class.getPackageName() + ".planner.";
-    private static final Map<ClassLoader, PlannerLoader> LOADERS = new WeakHashMap<>();
+    private static final Map<ClassLoader, PlannerLoader> LOADERS = new HashMap<>();
 
     private PlannerLoader(ClassLoader planner) {
         super(planner);

@@ -11,13 +11,18 @@ import org.apache.flink.table.planner.plan.utils.AsyncUtil;
 import org.apache.flink.table.planner.plan.utils.PythonUtil;
 import org.apache.flink.table.planner.utils.ShortcutUtils;
 
+import java.util.IdentityHashMap;
+import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Predicate;
 
 /** Which calls are a model's. */
 final class Models {
 
+    private static final int[] NO_MODEL = {};
+
     private final Function<FunctionDefinition, Object> strictPlaces;
+    private final Map<FunctionDefinition, int[]> known = new IdentityHashMap<>();
 
     Models(Function<FunctionDefinition, Object> strictPlaces) {
         this.strictPlaces = strictPlaces;
@@ -36,7 +41,17 @@ final class Models {
     /** The places of the arguments whose NULL makes the answer NULL; null where it is no model. */
     int[] strictPlaces(RexCall call) {
         FunctionDefinition definition = ShortcutUtils.unwrapFunctionDefinition(call);
-        return definition == null ? null : (int[]) strictPlaces.apply(definition);
+        if (definition == null) {
+            return null;
+        }
+        int[] places =
+                known.computeIfAbsent(
+                        definition,
+                        asked -> {
+                            int[] found = (int[]) strictPlaces.apply(asked);
+                            return found == null ? NO_MODEL : found;
+                        });
+        return places == NO_MODEL ? null : places;
     }
 
     boolean areIn(RexNode node) {
