@@ -103,7 +103,8 @@ async def check(question: Question) -> dict[str, Any]:
     if signature is None:
         check_declared(question.inputs, question.outputs, question.arguments, options)
     else:
-        question.map(signature)
+        nullable = question.map(signature).nullable
+        answer["strict"] = [place for place in range(len(question.inputs)) if place not in nullable]
         warnings += scheduling_warnings(signature, options)
         answer["signature"] = write_planned(signature)
     if not options.deterministic:

@@ -237,6 +237,8 @@ def test_the_sql_gateway(
         if mode == "batch":
             sql.execute(f"ADD JAR '{flink.python_jar}'")
         assert sorted(sql.execute(FUNCTION).rows) == PAIRS
+        ((plan,),) = sql.execute("EXPLAIN SELECT CASE WHEN x > 5 THEN pairing(x) END FROM numbers").rows
+        assert "CASE((x > 5), x, null:BIGINT)" in plan, "the model is called where the guard holds"
 
 
 def test_a_venv_archive_named_in_sql(

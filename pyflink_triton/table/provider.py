@@ -199,7 +199,10 @@ class TritonModelProvider:
         answer = _plan(self.name, call(asked))
         for warning in answer["warnings"]:
             _LOG.warning(warning)
-        planned = {**model, "input": answer["input"], "output": answer["output"]}
+        strict = ",".join(map(str, answer.get("strict", ())))
+        # Where the jar is in the session, it finds this text in the pickled function: see KnownModels there.
+        mark = f"pyflink_triton.strict={strict};"
+        planned = {**model, "input": answer["input"], "output": answer["output"], "mark": mark}
         return {**planned, "planned": answer["signature"]} if "signature" in answer else planned
 
 

@@ -31,6 +31,7 @@ final class CallTypes implements InputTypeStrategy, TypeStrategy {
 
     @Override
     public Optional<List<DataType>> inferInputTypes(CallContext context, boolean throwOnFailure) {
+        StatementConfig.of(context).ifPresent(ModelPlans::install);
         try {
             List<LogicalType> types =
                     new ArrayList<>(call(context).arguments.getChildren());

@@ -23,7 +23,8 @@ final class GivenTypes {
                 .collect(Collectors.toList());
     }
 
-    private static CallContext original(CallContext context) {
+    /** The context behind, which knows what is given. */
+    static CallContext original(CallContext context) {
         try {
             Field original = context.getClass().getDeclaredField("originalContext");
             original.setAccessible(true);

@@ -18,6 +18,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.StreamSupport;
 
 /** A model as {@code m(x)} while a statement is planned; each look-up makes one of its own. */
 final class ModelFunction {
@@ -81,6 +83,23 @@ final class ModelFunction {
         }
         AsyncDefaults.raiseScalar(statement, answer);
         return call;
+    }
+
+    /** The places of the arguments whose NULL makes the answer NULL; by Python, or all. */
+    synchronized int[] strictPlaces(boolean areAll) {
+        if (answers.isEmpty()) {
+            call(declared.input.getChildren());
+        }
+        // It is the same for all types.
+        JsonNode answer = answers.values().iterator().next();
+        if (answer.has("no_nulls")) {
+            return new int[0];
+        }
+        return areAll
+                ? IntStream.range(0, declared.input.getFieldCount()).toArray()
+                : StreamSupport.stream(answer.path("strict").spliterator(), false)
+                        .mapToInt(JsonNode::asInt)
+                        .toArray();
     }
 
     /** An untyped NULL takes the declared type. */

@@ -34,6 +34,7 @@ final class ModelFunctions {
                         defaults, PlanningWorker.of(python.planning), System::nanoTime, names);
         models.checkDefaults();
         AsyncDefaults.prepareScalar(session);
+        StatementConfig.of(session).ifPresent(ModelPlans::install);
         ModelFunctions functions = new ModelFunctions(session, python, models);
         functions.objection().ifPresent(Log::warn);
         return functions;

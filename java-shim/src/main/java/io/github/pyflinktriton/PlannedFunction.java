@@ -37,6 +37,11 @@ public final class PlannedFunction extends AsyncScalarFunction implements Specia
         return function().specialize(context);
     }
 
+    /** The places of the arguments whose NULL makes the answer NULL. */
+    int[] strictPlaces() {
+        return function().strictPlaces();
+    }
+
     @Override
     public boolean isDeterministic() {
         return function == null || function.isDeterministic();

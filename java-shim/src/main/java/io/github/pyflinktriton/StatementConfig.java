@@ -2,12 +2,16 @@ package io.github.pyflinktriton;
 
 import org.apache.flink.configuration.ReadableConfig;
 import org.apache.flink.table.api.TableConfig;
+import org.apache.flink.table.types.inference.CallContext;
 
 import java.lang.reflect.Field;
 import java.util.Optional;
 
 /** Finds the configuration of the statement that is being planned: what is set there holds for it. */
 final class StatementConfig {
+
+    private static final String SHORTCUTS =
+            "org.apache.flink.table.planner.utils.ShortcutUtils";
 
     private StatementConfig() {}
 
@@ -26,6 +30,29 @@ final class StatementConfig {
             }
         }
         return Optional.empty();
+    }
+
+    /** That of a call that is being validated; empty while Flink plans on. */
+    static Optional<TableConfig> of(CallContext call) {
+        try {
+            Object types = GivenTypes.original(call).getArgumentDataTypes();
+            Field field = types.getClass().getDeclaredField("val$binding");
+            field.setAccessible(true);
+            Object binding = field.get(types);
+            Object validator = binding.getClass().getMethod("getValidator").invoke(binding);
+            Field clusters = validator.getClass().getDeclaredField("relOptCluster");
+            clusters.setAccessible(true);
+            Object cluster = clusters.get(validator);
+            ClassLoader planner = validator.getClass().getClassLoader();
+            Object config =
+                    Class.forName(SHORTCUTS, true, planner)
+                            .getMethod("unwrapTableConfig", clusters.getType())
+                            .invoke(null, cluster);
+            return Optional.of((TableConfig) config);
+        } catch (ReflectiveOperationException | RuntimeException e) {
+            Log.LOG.debug("No statement's configuration is found behind {}.", call, e);
+            return Optional.empty();
+        }
     }
 
     private static Object read(Field field, Object object) {

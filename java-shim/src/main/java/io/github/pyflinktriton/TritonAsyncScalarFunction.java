@@ -67,6 +67,11 @@ public final class TritonAsyncScalarFunction extends AsyncScalarFunction
         return function.isDeterministic();
     }
 
+    /** The places of the arguments whose NULL makes the answer NULL: Flink sees to it for all. */
+    int[] strictPlaces() {
+        return function.strictPlaces(true);
+    }
+
     /** It is what it is in each row, but planning must never call it. */
     @Override
     public boolean supportsConstantFolding() {

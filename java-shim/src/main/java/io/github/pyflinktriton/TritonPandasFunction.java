@@ -39,6 +39,11 @@ public final class TritonPandasFunction extends ScalarFunction implements Python
         return function.isDeterministic();
     }
 
+    /** The places of the arguments whose NULL makes the answer NULL. */
+    int[] strictPlaces() {
+        return function.strictPlaces(false);
+    }
+
     /** It is what it is in each row, but planning must never call it. */
     @Override
     public boolean supportsConstantFolding() {

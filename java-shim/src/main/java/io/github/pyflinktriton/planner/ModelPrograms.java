@@ -1,0 +1,186 @@
+package io.github.pyflinktriton.planner;
+
+import org.apache.calcite.plan.RelOptRule;
+import org.apache.calcite.plan.hep.HepMatchOrder;
+import org.apache.calcite.rel.RelNode;
+import org.apache.calcite.sql.SqlOperatorTable;
+import org.apache.calcite.sql.parser.SqlParser;
+import org.apache.calcite.sql2rel.SqlToRelConverter;
+import org.apache.calcite.tools.RuleSets;
+import org.apache.flink.table.api.TableConfig;
+import org.apache.flink.table.api.TableException;
+import org.apache.flink.table.api.ValidationException;
+import org.apache.flink.table.functions.FunctionDefinition;
+import org.apache.flink.table.planner.calcite.CalciteConfig;
+import org.apache.flink.table.planner.plan.optimize.program.BatchOptimizeContext;
+import org.apache.flink.table.planner.plan.optimize.program.FlinkBatchProgram;
+import org.apache.flink.table.planner.plan.optimize.program.FlinkChainedProgram;
+import org.apache.flink.table.planner.plan.optimize.program.FlinkGroupProgram;
+import org.apache.flink.table.planner.plan.optimize.program.FlinkHepRuleSetProgram;
+import org.apache.flink.table.planner.plan.optimize.program.FlinkHepRuleSetProgramBuilder;
+import org.apache.flink.table.planner.plan.optimize.program.FlinkOptimizeContext;
+import org.apache.flink.table.planner.plan.optimize.program.FlinkOptimizeProgram;
+import org.apache.flink.table.planner.plan.optimize.program.FlinkRuleSetProgram;
+import org.apache.flink.table.planner.plan.optimize.program.FlinkStreamProgram;
+import org.apache.flink.table.planner.plan.optimize.program.StreamOptimizeContext;
+import org.apache.flink.table.planner.plan.rules.logical.RemoteCalcSplitRuleBase;
+import org.apache.flink.table.planner.plan.rules.logical.SplitRemoteConditionFromJoinRule;
+
+import scala.Option;
+import scala.Some;
+import scala.Tuple2;
+
+import java.lang.reflect.Field;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/**
+ * Flink's own optimizer programs with a step for models. Flink gives Python and async functions
+ * operators of their own near the end of its logical rewriting; until then they are calls like any
+ * other, in conditions and under CASE. Just before that the step keeps models behind their guards.
+ */
+public final class ModelPrograms implements CalciteConfig {
+
+    private static final String STEP = "models";
+
+    private final CalciteConfig users;
+    private final TableConfig session;
+    private final Models models;
+    private final Consumer<Throwable> problems;
+
+    /**
+     * What the user's configuration sets is left alone.
+     *
+     * @param models For a model's function: the places whose NULL makes its answer NULL, as an
+     *     {@code int[]}; null for any other function.
+     * @param problems Takes what hinders the step; the plan is Flink's own then.
+     */
+    public ModelPrograms(
+            CalciteConfig users,
+            TableConfig session,
+            Function<FunctionDefinition, Object> models,
+            Consumer<Throwable> problems) {
+        this.users = users == null ? CalciteConfig.DEFAULT() : users;
+        this.session = session;
+        this.models = new Models(models);
+        this.problems = problems;
+    }
+
+    @Override
+    public Option<FlinkChainedProgram<StreamOptimizeContext>> getStreamProgram() {
+        if (users.getStreamProgram().isDefined()) {
+            return users.getStreamProgram();
+        }
+        FlinkChainedProgram<StreamOptimizeContext> program =
+                FlinkStreamProgram.buildProgram(session);
+        return withStep(program, FlinkStreamProgram.LOGICAL_REWRITE());
+    }
+
+    @Override
+    public Option<FlinkChainedProgram<BatchOptimizeContext>> getBatchProgram() {
+        if (users.getBatchProgram().isDefined()) {
+            return users.getBatchProgram();
+        }
+        FlinkChainedProgram<BatchOptimizeContext> program = FlinkBatchProgram.buildProgram(session);
+        return withStep(program, FlinkBatchProgram.LOGICAL_REWRITE());
+    }
+
+    /** Empty, which leaves it to Flink, where Flink's program is not as it was. */
+    private <C extends FlinkOptimizeContext> Option<FlinkChainedProgram<C>> withStep(
+            FlinkChainedProgram<C> program, String rewrite) {
+        try {
+            addStep(program, rewrite);
+            return new Some<>(program);
+        } catch (RuntimeException | LinkageError e) {
+            problems.accept(e);
+            return Option.empty();
+        }
+    }
+
+    /** Cuts Flink's sequence of rules in two, because one before the step would undo its work. */
+    private <C extends FlinkOptimizeContext> void addStep(
+            FlinkChainedProgram<C> program, String rewrite) {
+        FlinkRuleSetProgram<C> rules = rules(program.get(rewrite).get());
+        List<RelOptRule> before = new ArrayList<>();
+        for (RelOptRule rule : rules.rules()) {
+            if (rule instanceof RemoteCalcSplitRuleBase) {
+                break;
+            }
+            before.add(rule);
+        }
+        List<RelOptRule> joins = new ArrayList<>();
+        for (RelOptRule rule : rules.rules().subList(before.size(), rules.rules().size())) {
+            if (rule instanceof SplitRemoteConditionFromJoinRule) {
+                joins.add(rule);
+            }
+        }
+        rules.remove(RuleSets.ofList(before));
+        FlinkOptimizeProgram<C> first = sequence(before);
+        FlinkOptimizeProgram<C> conditions = sequence(joins);
+        program.addBefore(
+                rewrite,
+                STEP,
+                (root, context) -> {
+                    try {
+                        if (models.areIn(root)) {
+                            RelNode free = new RightSides(models).apply(root);
+                            RelNode merged =
+                                    conditions.optimize(first.optimize(free, context), context);
+                            return new Guards(models).apply(merged);
+                        }
+                    } catch (TableException | ValidationException e) {
+                        throw e;
+                    } catch (RuntimeException | LinkageError e) {
+                        problems.accept(e);
+                    }
+                    return first.optimize(root, context);
+                });
+    }
+
+    private static <C extends FlinkOptimizeContext> FlinkRuleSetProgram<C> rules(
+            FlinkOptimizeProgram<C> rewrite) {
+        if (rewrite instanceof FlinkRuleSetProgram) {
+            return (FlinkRuleSetProgram<C>) rewrite;
+        }
+        try {
+            Field programs = FlinkGroupProgram.class.getDeclaredField("programs");
+            programs.setAccessible(true);
+            Tuple2<?, ?> first = (Tuple2<?, ?>) ((List<?>) programs.get(rewrite)).get(0);
+            @SuppressWarnings("unchecked") // the type of the group's own
+            FlinkRuleSetProgram<C> rules = (FlinkRuleSetProgram<C>) first._1();
+            return rules;
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static <C extends FlinkOptimizeContext> FlinkHepRuleSetProgram<C> sequence(
+            List<RelOptRule> rules) {
+        FlinkHepRuleSetProgram<C> program =
+                FlinkHepRuleSetProgramBuilder.<C>newBuilder().add(RuleSets.ofList(rules)).build();
+        program.setHepMatchOrder(HepMatchOrder.BOTTOM_UP);
+        return program;
+    }
+
+    @Override
+    public boolean replacesSqlOperatorTable() {
+        return users.replacesSqlOperatorTable();
+    }
+
+    @Override
+    public Option<SqlOperatorTable> getSqlOperatorTable() {
+        return users.getSqlOperatorTable();
+    }
+
+    @Override
+    public Option<SqlParser.Config> getSqlParserConfig() {
+        return users.getSqlParserConfig();
+    }
+
+    @Override
+    public Option<SqlToRelConverter.Config> getSqlToRelConverterConfig() {
+        return users.getSqlToRelConverterConfig();
+    }
+}

@@ -1,0 +1,92 @@
+package io.github.pyflinktriton.planner;
+
+import org.apache.calcite.rel.RelNode;
+import org.apache.calcite.rex.RexCall;
+import org.apache.calcite.rex.RexNode;
+import org.apache.calcite.rex.RexShuttle;
+import org.apache.calcite.rex.RexVisitorImpl;
+import org.apache.calcite.util.Util;
+import org.apache.flink.table.functions.FunctionDefinition;
+import org.apache.flink.table.planner.plan.utils.AsyncUtil;
+import org.apache.flink.table.planner.plan.utils.PythonUtil;
+import org.apache.flink.table.planner.utils.ShortcutUtils;
+
+import java.util.IdentityHashMap;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.function.Predicate;
+
+/** Which calls are a model's. */
+final class Models {
+
+    private static final int[] NO_MODEL = {};
+
+    private final Function<FunctionDefinition, Object> strictPlaces;
+    private final Map<FunctionDefinition, int[]> known = new IdentityHashMap<>();
+
+    Models(Function<FunctionDefinition, Object> strictPlaces) {
+        this.strictPlaces = strictPlaces;
+    }
+
+    boolean isModel(RexNode node) {
+        return node instanceof RexCall && strictPlaces((RexCall) node) != null;
+    }
+
+    /** A model, or another function that Flink gives an operator of its own. */
+    boolean isRemote(RexNode node) {
+        return node instanceof RexCall
+                && (PythonUtil.isPythonCall(node) || AsyncUtil.isAsyncCall(node));
+    }
+
+    /** The places of the arguments whose NULL makes the answer NULL; null where it is no model. */
+    int[] strictPlaces(RexCall call) {
+        FunctionDefinition definition = ShortcutUtils.unwrapFunctionDefinition(call);
+        if (definition == null) {
+            return null;
+        }
+        int[] places =
+                known.computeIfAbsent(
+                        definition,
+                        asked -> {
+                            int[] found = (int[]) strictPlaces.apply(asked);
+                            return found == null ? NO_MODEL : found;
+                        });
+        return places == NO_MODEL ? null : places;
+    }
+
+    boolean areIn(RexNode node) {
+        return contains(node, this::isModel);
+    }
+
+    /** Whether a plan has a model anywhere. */
+    boolean areIn(RelNode plan) {
+        boolean[] found = {false};
+        plan.accept(
+                new RexShuttle() {
+                    @Override
+                    public RexNode visitCall(RexCall call) {
+                        found[0] |= isModel(call);
+                        return super.visitCall(call);
+                    }
+                });
+        return found[0] || plan.getInputs().stream().anyMatch(this::areIn);
+    }
+
+    static boolean contains(RexNode node, Predicate<RexNode> wanted) {
+        try {
+            node.accept(
+                    new RexVisitorImpl<Void>(true) {
+                        @Override
+                        public Void visitCall(RexCall call) {
+                            if (wanted.test(call)) {
+                                throw Util.FoundOne.NULL;
+                            }
+                            return super.visitCall(call);
+                        }
+                    });
+            return false;
+        } catch (Util.FoundOne e) {
+            return true;
+        }
+    }
+}
