@@ -491,3 +491,53 @@ MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "remed
 def test_no_message_has_a_remedy_that_is_not_in_the_table(path: Path) -> None:
     assert [words for words in words_of(path) if ORDERS.search(words) and " " in words.strip()] == []
     assert not [words for words in words_of(path) if "{Remedy" in words]
+
+
+#: The remedies of the jar, by the class that prints them, and the tests that do them: here, or JUnit's.
+OF_THE_JAR = {
+    "ForwardedNulls": ("test_async_first.py::test_the_order_that_connect_advises",),
+    "Handshake": ("test_bridge.py::test_a_shim_of_another_version_is_told_both",),
+    "JobFiles": ("test_cluster.py",),
+    "Joins": ("test_beside_tables.py::test_what_is_refused_has_a_remedy_that_runs",),
+    "ModelFunction": ("test_remedies.py::test_a_null_without_a_type_in_batch",),
+    "ModelNames": (
+        "test_model_names.py::test_flinks_functions_win_and_a_model_is_called_by_the_name_that_the_warning_says",
+    ),
+    "ModelPlans": ("test_guards.py::test_the_remedy_without_the_jar", "test_guards.py::test_the_remedy_as_a_function"),
+    "PlannedFunction": ("test_function_jobs.py::test_a_compiled_plan_runs_in_a_session_of_its_own",),
+    "RightSides": ("test_beside_tables.py::test_what_is_refused_has_a_remedy_that_runs",),
+    "TritonCatalog": ("test_remedies.py::test_a_model_of_the_servers",),
+    "UnpackedArchives": (
+        "ArchivesTest.java::nothingIsUnpackedElsewhere",
+        "ArchivesTest.java::anArchiveIsUnpackedOnceAndGoneWithItsLastUser",
+    ),
+    "WorkerProcess": ("BrokenWorkerTest.java::aProgramThatIsNotThereIsNamedWithItsOption",),
+}
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_STRINGS = re.compile(rf"{_STRING}(?:\s*\+\s*{_STRING})*")
+_COMMENTS = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+SHIM = PACKAGE.parent / "java-shim" / "src"
+
+
+def test_the_remedies_of_the_jar_are_done() -> None:
+    found = {"TritonCatalog"}  # that one begins with what it makes
+    for path in (SHIM / "main").rglob("*.java"):
+        for literal in _STRINGS.findall(_COMMENTS.sub("", path.read_text())):
+            words = "".join(each[1:-1] for each in re.findall(_STRING, literal))
+            if ORDERS.search(words) and " " in words.strip():
+                found.add(path.stem)
+    assert found == set(OF_THE_JAR)
+    for test in (test for tests in OF_THE_JAR.values() for test in tests):
+        file, _, name = test.partition("::")
+        (path,) = [*Path(__file__).parent.glob(file), *(SHIM / "test").rglob(file)]
+        assert f"{name}(" in path.read_text() or not name
+
+
+def test_a_model_of_the_servers(env: TableEnvironment) -> None:
+    said = refused_by_flink(env, "ALTER MODEL identity_fp64 SET ('timeout' = '1s')")
+    assert "A CREATE MODEL of that name makes one to use instead." in said
+    env.execute_sql(
+        "CREATE MODEL identity_fp64 WITH ('provider' = 'triton', 'model-name' = 'identity_fp64', 'timeout' = '1s')"
+    )
+    env.execute_sql("ALTER MODEL identity_fp64 SET ('timeout' = '2s')")
+    assert collect(env, "SELECT identity_fp64(CAST(x AS DOUBLE)) FROM rows_in") == [(1.0,)]
