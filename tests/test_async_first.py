@@ -38,7 +38,7 @@ def run(triton: Triton, jar: Path, *steps: str, **variables: str) -> tuple[list[
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
