@@ -68,7 +68,7 @@ def _refuse_rows_of_nothing(
         names = ", ".join(f"'{binding.column.name}'" for binding in mapping.inputs)
         fail(
             np.flatnonzero(bad),
-            f"all inputs are NULL ({names}), and Triton takes no request without an input. {Remedy.GIVE_A_VALUE()}",
+            f"all inputs are NULL ({names}), and Triton counts a request's rows by its inputs. {Remedy.GIVE_A_VALUE()}",
         )
         good[bad] = False
 

@@ -11,7 +11,6 @@ from pyflink_triton.errors import ContractError
 _WINDOW = {"gzip": 31, "deflate": 15}
 #: The fastest level: tensors compress little more at the others, and rows wait for it.
 _LEVEL = 1
-ENCODINGS = tuple(_WINDOW)
 
 
 def compress(buffers: Iterable[bytes | memoryview], encoding: str) -> bytes:

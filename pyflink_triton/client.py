@@ -133,8 +133,8 @@ class Client:
         reply = await self.call("POST", base, f"{base}/v2/repository/index")
         if reply.status != 200:
             kind: type[TritonError] = AccessError if reply.status in (401, 403) else UnavailableError
-            remedy = "" if reply.status in (401, 403) else f". {CHECK}"
-            raise kind(f"Triton at {base}, asked for its models, answered {said(reply)}{remedy}", status=reply.status)
+            remedy = _TOKEN if reply.status in (401, 403) else CHECK
+            raise kind(f"Triton at {base}, asked for its models, answered {said(reply)}. {remedy}", status=reply.status)
         try:
             return sorted({str(entry["name"]) for entry in json.loads(reply.body) if entry.get("state") == "READY"})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

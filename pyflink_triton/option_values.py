@@ -22,7 +22,6 @@ _OWN_HEADERS = frozenset(
     {"content-length", "content-type", "content-encoding", "accept-encoding", "transfer-encoding", "host", "connection"}
     | {"inference-header-content-length", "te", "upgrade", "trailer"}
 )
-SECRET_PREFIX = "SECRET:"
 
 
 def text(value: str) -> str:

@@ -56,8 +56,7 @@ class Options:
     )  # fmt: skip
     deterministic: bool = option(
         "deterministic", "Boolean", read.boolean, True,
-        "Whether the model always answers the same for the same row, as Flink's planner is told of the model as a "
-        "function.",
+        "Whether the model always answers the same for the same row; Flink's planner is told so of `m(x)`.",
     )  # fmt: skip
     priority: int | None = option(
         "priority", "Integer", read.integer(0, 255), None,

@@ -15,9 +15,9 @@ from pyflink_triton.wire import read_response
 
 #: So many lone rows with a fault in one output, and none ever without it, are the model's fault.
 _NEVER = 8
-_OF_ANOTHER = (
+_OF_FEWER = (
     ". Or another client asked for some of the outputs only, and the model's response_cache has no others for these "
-    "values. Switch response_cache off in the model's configuration"
+    f"values. {Remedy.SWITCH_CACHE_OFF()}"
 )
 
 
@@ -82,4 +82,4 @@ def _lacks(binding: Binding, may_cache: bool) -> RowError:
         f"the server's answer lacks the output '{binding.tensor.name}' that the model promised. "
         f"{Remedy.SET_OPTIONAL_OUTPUT(column=binding.column.name)}, and it is NULL"
     )
-    return RowError(message + _OF_ANOTHER if may_cache else message, splits=True)
+    return RowError(message + _OF_FEWER if may_cache else message, splits=True)

@@ -79,7 +79,7 @@ def scheduling_warnings(signature: ModelSignature, options: Options) -> list[str
     if is_cached and free is not None:
         warnings.append(
             f"The response_cache of the server's model '{name}' does not look at shapes: two rows of other shapes and "
-            f"the same bytes in the input '{free.name}' get one answer. Switch response_cache off in its configuration."
+            f"the same bytes in the input '{free.name}' get one answer. {Remedy.SWITCH_CACHE_OFF()}."
         )
     return warnings
 

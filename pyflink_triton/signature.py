@@ -167,10 +167,7 @@ def _read(metadata: Mapping[str, Any], config: Mapping[str, Any] | None, max_bat
     elif max_batch_size is not None:
         batch = max_batch_size
     else:
-        raise SchemaError(
-            f"model '{name}': the server hides its configuration, so set the option 'max-batch-size' "
-            "(0 where the model has no batch axis)"
-        )
+        raise SchemaError(f"model '{name}': the server hides its configuration, so {Remedy.SET_BATCH_SIZE()}")
     config = config or {}
     optional = {entry["name"] for entry in config.get("input", ()) if entry.get("optional")}
     inputs, outputs = (

@@ -262,6 +262,6 @@ def test_a_request_of_nothing_is_its_rows_failure_with_the_reason(triton: Triton
     assert (rows[0], rows[2]) == ({"y": 1.0}, {"y": 2.0})
     message: Any = rows[1]
     assert message == (
-        "all inputs are NULL ('a', 'b'), and Triton takes no request without an input. Give one of them a value"
+        "all inputs are NULL ('a', 'b'), and Triton counts a request's rows by its inputs. Give one of them a value"
     )
     assert (counters["http_requests"], counters["failure"]) == (3, 1)

@@ -12,6 +12,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: From the bottom up; a module imports only what stands before it.
 LAYERS = (
+    ("remedies",),
     ("errors", "version", "units", "concurrency", "addresses"),
     ("arrays", "option", "option_values", "sqltypes"),
     ("options",),
@@ -33,7 +34,7 @@ LAYERS = (
     ("planning",),
     ("opening",),
     ("table.model_thread", "table.arrow_exchange", "table.metric_group", "table.loading", "table.data_types"),
-    ("table.columns", "table.session", "table.sentences"),
+    ("table.columns", "table.session", "table.sentences", "table.warned"),
     ("table.row_batches", "table.async_operation"),
     ("table.scalar_function", "table.async_function"),
     ("payload", "table.predict"),

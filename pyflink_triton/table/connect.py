@@ -34,8 +34,7 @@ def connect(
 
     From then on an error of Flink's that is about a model begins with the sentence that says what to do, and what the
     jar warns of is a Python warning too, once: a server whose models cannot be listed, a model that is named like a
-    function of Flink's, models that differ by case only, a JVM in which
-    models cannot be functions.
+    function of Flink's, models that differ by case only, a JVM in which models cannot be functions.
 
     What ``ML_PREDICT`` needs of Flink's settings is set when a statement is planned, for each model.
 

@@ -1,14 +1,17 @@
 package io.github.pyflinktriton;
 
 import org.apache.flink.table.module.CoreModule;
-import org.apache.flink.table.planner.loader.PlannerModule;
 
 import java.util.Collection;
 import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** The names of Flink's own functions: of its core module, and of its planner's operators. */
+/**
+ * The names of Flink's own functions: of its core module, and of its planner's operators. Where the
+ * planner's cannot be read, nobody is warned of a model that is named like one of them, and the
+ * server is asked for more names than could be models.
+ */
 final class FlinkFunctions {
 
     private static final String OPERATORS =
@@ -53,16 +56,9 @@ final class FlinkFunctions {
 
         static {
             try {
-                read(FlinkFunctions.class.getClassLoader());
-            } catch (ClassNotFoundException e) {
-                // As Flink comes, its planner has a class loader of its own.
-                try {
-                    read(PlannerModule.getInstance().getSubmoduleClassLoader());
-                } catch (ReflectiveOperationException | RuntimeException | LinkageError inner) {
-                    unreadable(inner);
-                }
+                read(PlannerLoader.ofSessions());
             } catch (ReflectiveOperationException | RuntimeException | LinkageError e) {
-                unreadable(e);
+                Log.LOG.debug("The names of the functions of Flink's planner cannot be read.", e);
             }
         }
 
@@ -84,10 +80,6 @@ final class FlinkFunctions {
         private static Object read(Object operator, String property)
                 throws ReflectiveOperationException {
             return operator.getClass().getMethod(property).invoke(operator);
-        }
-
-        private static void unreadable(Throwable e) {
-            Log.LOG.debug("The names of the functions of Flink's planner cannot be read.", e);
         }
     }
 }

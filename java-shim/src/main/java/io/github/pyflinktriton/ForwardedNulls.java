@@ -6,7 +6,6 @@ import org.apache.flink.shaded.asm9.org.objectweb.asm.ClassVisitor;
 import org.apache.flink.shaded.asm9.org.objectweb.asm.ClassWriter;
 import org.apache.flink.shaded.asm9.org.objectweb.asm.MethodVisitor;
 import org.apache.flink.shaded.asm9.org.objectweb.asm.Opcodes;
-import org.apache.flink.table.api.TableEnvironment;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -26,7 +25,6 @@ final class ForwardedNulls {
     private static final String PLANNER = "org.apache.flink.table.planner.";
     private static final String GENERATOR = PLANNER + "codegen.AsyncCodeGenerator";
     private static final String NEIGHBOUR = PLANNER + "codegen.CodeGenException";
-    private static final String MODULE = PLANNER + "loader.PlannerModule";
 
     /** An annotation of the class that says it, because a loaded class takes no other member. */
     private static final String MARK = "forwarded NULLs are kept";
@@ -60,18 +58,7 @@ final class ForwardedNulls {
                                         .filter(c -> c.getName().startsWith(PLANNER))
                                         .findFirst())
                 .map(Class::getClassLoader)
-                .orElseGet(ForwardedNulls::sessionsPlanner);
-    }
-
-    private static ClassLoader sessionsPlanner() {
-        ClassLoader flink = TableEnvironment.class.getClassLoader();
-        try {
-            Class<?> module = Class.forName(MODULE, true, flink);
-            Object planner = module.getMethod("getInstance").invoke(null);
-            return (ClassLoader) module.getMethod("getSubmoduleClassLoader").invoke(planner);
-        } catch (ReflectiveOperationException e) {
-            return flink;
-        }
+                .orElseGet(PlannerLoader::ofSessions);
     }
 
     private static synchronized boolean areKept(ClassLoader planner) {

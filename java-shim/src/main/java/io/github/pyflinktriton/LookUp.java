@@ -5,7 +5,8 @@ import java.util.stream.Collectors;
 
 /**
  * Why Flink looks a function up in a catalog. It hands over a name only, also for each column and
- * each operator of a statement, where it could do nothing with a function; so its stack is read.
+ * each operator of a statement, where it could do nothing with a function; so its stack is read. A
+ * caller that is not known counts as a call: the server is then asked for a name too many.
  */
 final class LookUp {
 

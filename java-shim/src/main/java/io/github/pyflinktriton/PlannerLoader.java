@@ -1,5 +1,7 @@
 package io.github.pyflinktriton;
 
+import org.apache.flink.table.api.TableEnvironment;
+
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.HashMap;
@@ -12,6 +14,7 @@ import java.util.Map;
 final class PlannerLoader extends ClassLoader {
 
     static final String PACKAGE = PlannerLoader.class.getPackageName() + ".planner.";
+    private static final String MODULE = "org.apache.flink.table.planner.loader.PlannerModule";
     private static final Map<ClassLoader, PlannerLoader> LOADERS = new HashMap<>();
 
     private PlannerLoader(ClassLoader planner) {
@@ -22,6 +25,18 @@ final class PlannerLoader extends ClassLoader {
     static PlannerLoader of(ClassLoader planner) {
         synchronized (LOADERS) {
             return LOADERS.computeIfAbsent(planner, PlannerLoader::new);
+        }
+    }
+
+    /** The class loader of the planner that Flink's sessions have: as Flink comes, one of its own. */
+    static ClassLoader ofSessions() {
+        ClassLoader flink = TableEnvironment.class.getClassLoader();
+        try {
+            Class<?> module = Class.forName(MODULE, true, flink);
+            Object planner = module.getMethod("getInstance").invoke(null);
+            return (ClassLoader) module.getMethod("getSubmoduleClassLoader").invoke(planner);
+        } catch (ReflectiveOperationException e) {
+            return flink;
         }
     }
 

@@ -32,7 +32,12 @@ final class Redefinition {
                 return redefine(loaded, code);
             }
             return true;
-        } catch (IOException | ReflectiveOperationException | JMException | LinkageError e) {
+        } catch (IOException
+                | ReflectiveOperationException
+                | JMException
+                | RuntimeException
+                | LinkageError e) {
+            Log.LOG.debug("{} cannot be given other code.", loaded, e);
             return false;
         }
     }
