@@ -77,10 +77,7 @@ def model_name(value: str) -> str:
         raise ValueError("is empty")
     trouble = unaddressable(value)
     if trouble is not None:
-        raise ValueError(
-            f"{trouble}, and no request over HTTP can name such a model. Correct the name, or rename the model's "
-            "directory on the server"
-        )
+        raise ValueError(f"{trouble}, and no request over HTTP can name such a model. {Remedy.RENAME_MODEL()}")
     return value
 
 

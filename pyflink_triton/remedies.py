@@ -13,6 +13,7 @@ class Remedy(Enum):
 
     # Options: one value
     WRITE_URL = "write it as 'http://host:8000' or 'http://host:8000/v2/models'"
+    RENAME_MODEL = "Correct the name, or rename the model's directory on the server"
     WRITE_VERSION = "write digits, as in '3', or 'latest'"
     WRITE_BOOLEAN = "write 'true' or 'false'"
     WRITE_BOOLEAN_OR_COLUMN = "write 'true', 'false', or a BOOLEAN column, as in '${{is_first}}'"

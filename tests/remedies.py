@@ -68,6 +68,7 @@ _INT = {"served": "identity_int64", "input": "x BIGINT", "output": "y BIGINT"}
 
 CURES = (
     # Each example that is named is taken.
+    cure(Remedy.RENAME_MODEL, {"served": "identity fp32"}, {"served": "identity_fp32"}),
     cure(Remedy.WRITE_VERSION, {"model-version": "newest"}, {"model-version": "1"}, {"model-version": "latest"}),
     cure(
         Remedy.WRITE_BOOLEAN,

@@ -460,7 +460,7 @@ def test_ports() -> None:
 #: How a remedy begins.
 ORDERS = re.compile(
     r"(?:^|[.:;,] |\bor |\band )(?:write|declare|set|raise|lower|add|name|check|use|give|call|plan|restart|refer|mark|"
-    r"provide|leave|cast|install|pin|make|close|choose|see)\b(?! JAR)",
+    r"provide|leave|cast|install|pin|make|close|choose|see|correct|rename|switch)\b(?! JAR)",
     re.I,
 )
 

@@ -10,9 +10,8 @@ import org.apache.flink.shaded.asm9.org.objectweb.asm.Opcodes;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.invoke.MethodHandles;
-import java.util.Collections;
+import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.WeakHashMap;
 
 /**
@@ -29,7 +28,8 @@ final class ForwardedNulls {
     /** An annotation of the class that says it, because a loaded class takes no other member. */
     private static final String MARK = "forwarded NULLs are kept";
 
-    private static final Set<ClassLoader> KEPT = Collections.newSetFromMap(new WeakHashMap<>());
+    /** Each planner that was looked at, and whether it keeps NULLs now: no agent is loaded twice. */
+    private static final Map<ClassLoader, Boolean> KEPT = new WeakHashMap<>();
 
     private ForwardedNulls() {}
 
@@ -40,8 +40,8 @@ final class ForwardedNulls {
                 ? Optional.empty()
                 : Optional.of(
                         "In streaming a model cannot be a function in this JVM, because Flink "
-                                + "loses NULLs beside async functions, and another one was "
-                                + "planned before that was repaired. Use ML_PREDICT, or start "
+                                + "loses NULLs beside async functions, and that could not be "
+                                + "repaired, as when another one was planned before. Use ML_PREDICT, or start "
                                 + "the JVM anew and create the catalog (in Python: connect()) "
                                 + "before another async function is planned. The order does not "
                                 + "matter to a JVM that loads agents "
@@ -62,9 +62,10 @@ final class ForwardedNulls {
     }
 
     private static synchronized boolean areKept(ClassLoader planner) {
-        if (KEPT.contains(planner)) {
-            return true;
-        }
+        return KEPT.computeIfAbsent(planner, ForwardedNulls::keep);
+    }
+
+    private static boolean keep(ClassLoader planner) {
         try (InputStream code =
                 planner.getResourceAsStream(GENERATOR.replace('.', '/') + ".class")) {
             if (code == null) {
@@ -72,8 +73,7 @@ final class ForwardedNulls {
             }
             Repair repair = new Repair();
             new ClassReader(code).accept(repair, 0);
-            return (!repair.wasNeeded() || repaired(repair.toByteArray(), planner))
-                    && KEPT.add(planner);
+            return !repair.wasNeeded() || repaired(repair.toByteArray(), planner);
         } catch (IOException | ReflectiveOperationException e) {
             return false;
         }

@@ -5,7 +5,6 @@ import org.apache.flink.table.api.TableConfig;
 import org.apache.flink.table.functions.FunctionDefinition;
 
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
@@ -16,7 +15,6 @@ import java.util.function.Function;
 final class ModelPlans implements PlannerConfig {
 
     private static final String WANTED = "org.apache.flink.table.planner.calcite.CalciteConfig";
-    private static final AtomicBoolean IS_WARNED = new AtomicBoolean();
 
     private final TableConfig session;
     private final PlannerConfig users;
@@ -58,13 +56,13 @@ final class ModelPlans implements PlannerConfig {
         }
     }
 
-    private static void warn(Throwable reason) {
-        if (!IS_WARNED.getAndSet(true)) {
-            Log.LOG.warn(
-                    "This planner of Flink's is not known: a model is called for every row, also "
-                            + "where CASE, IF, COALESCE, AND or OR stand before it. Write "
-                            + "m(CASE WHEN condition THEN x END).",
-                    reason);
-        }
+    /** Says once for all statements what hinders the step. */
+    static void warn(Throwable reason) {
+        Log.warn(
+                "A model is called for every row, also where CASE, IF, COALESCE, AND or OR stand "
+                        + "before it, because Flink's planner is not as it is in 2.3 ("
+                        + reason.getClass().getSimpleName()
+                        + "). Write m(CASE WHEN condition THEN x END).");
+        Log.LOG.debug("Models are not kept behind their guards.", reason);
     }
 }

@@ -13,6 +13,8 @@ final class StatementConfig {
     private static final String SHORTCUTS =
             "org.apache.flink.table.planner.utils.ShortcutUtils";
 
+    private static final String VALIDATED = "CallBindingCallContext";
+
     private StatementConfig() {}
 
     /** Empty for a session's of the SQL gateway, which each statement copies when it begins. */
@@ -34,8 +36,12 @@ final class StatementConfig {
 
     /** That of a call that is being validated; empty while Flink plans on. */
     static Optional<TableConfig> of(CallContext call) {
+        CallContext original = GivenTypes.original(call);
+        if (!original.getClass().getSimpleName().equals(VALIDATED)) {
+            return Optional.empty();
+        }
         try {
-            Object types = GivenTypes.original(call).getArgumentDataTypes();
+            Object types = original.getArgumentDataTypes();
             Field field = types.getClass().getDeclaredField("val$binding");
             field.setAccessible(true);
             Object binding = field.get(types);
@@ -49,8 +55,8 @@ final class StatementConfig {
                             .getMethod("unwrapTableConfig", clusters.getType())
                             .invoke(null, cluster);
             return Optional.of((TableConfig) config);
-        } catch (ReflectiveOperationException | RuntimeException e) {
-            Log.LOG.debug("No statement's configuration is found behind {}.", call, e);
+        } catch (ReflectiveOperationException | LinkageError | RuntimeException e) {
+            ModelPlans.warn(e);
             return Optional.empty();
         }
     }
