@@ -72,12 +72,16 @@ class Splitter:
 
         async def settle(part: Ints) -> bool:
             """Send some rows until each is answered or has failed; returns whether all are answered."""
+            nonlocal deadline
             error = await attempt(part)
             if error is None:
                 return True
             if isinstance(error, TooManyRowsError):
-                pieces = np.split(part, range(error.rows, len(part), error.rows))
-                return all([await settle(piece) for piece in pieces])
+                given, is_whole = deadline, True  # nothing was sent, so no piece's time counts for the next one
+                for piece in np.split(part, range(error.rows, len(part), error.rows)):
+                    deadline = given
+                    is_whole &= await settle(piece)
+                return is_whole
             if not error.splits or len(part) == 1:
                 failed(part, error)
                 return False
