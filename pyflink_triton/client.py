@@ -125,7 +125,7 @@ class Client:
         """
         *others, last = self._options.endpoints
         for base in others:
-            with contextlib.suppress(UnavailableError):
+            with contextlib.suppress(UnavailableError, AccessError):
                 return await self._models(base)
         return await self._models(last)
 

@@ -190,8 +190,9 @@ async def list_models(asked: Mapping[str, Any]) -> dict[str, Any]:
 async def _ask(options: Options, ask: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
     """Ask the server one thing within ``plan-check-timeout``; raises UnavailableError when that is over."""
     limit = options.plan_check_timeout
+    each = limit / len(options.endpoints)  # one that hangs leaves the next its time
     try:
-        async with Client(replace(options, timeout=min(options.timeout, limit))) as client:
+        async with Client(replace(options, timeout=min(options.timeout, each))) as client:
             return await within(limit, ask(client))
     except asyncio.TimeoutError:
         raise UnavailableError(
