@@ -53,21 +53,18 @@ class Splitter:
             nonlocal deadline
             request = write(part)
             request.deadline = deadline
-            endpoint = None
             try:
                 answer = await self._delivery.send(request)
-                endpoint = answer.endpoint
                 answered(part, answer)
             except RowError as error:
                 deadline = request.deadline
-                error.endpoint = error.endpoint or endpoint
                 if len(part) == 1 and not isinstance(error, (ExhaustedError, LostError)):
                     self._lone_failures += 1
                 return error
             finally:
                 self._limits.over(request)
             self._lone_failures = 0
-            self._limits.answered(endpoint, len(part))
+            self._limits.answered(answer.endpoint, len(part))
             return None
 
         async def settle(part: Ints) -> bool:
