@@ -48,6 +48,7 @@ class Splitter:
             JobError: A fault that no row's policy covers.
         """
         deadline: float | None = None
+        answered_by: list[str] = []
 
         async def attempt(part: Ints) -> RowError | None:
             nonlocal deadline
@@ -65,11 +66,13 @@ class Splitter:
                 self._limits.over(request)
             self._lone_failures = 0
             self._limits.answered(answer.endpoint, len(part))
+            answered_by.append(answer.endpoint)
             return None
 
         async def settle(part: Ints) -> bool:
             """Send some rows until each is answered or has failed; returns whether all are answered."""
             nonlocal deadline
+            before = len(answered_by)
             error = await attempt(part)
             if error is None:
                 return True
@@ -95,7 +98,8 @@ class Splitter:
             else:
                 half = len(part) // 2
                 is_whole = all([await settle(piece) for piece in (part[:half], part[half:])])
-            if is_whole and error.endpoint is not None:
+            # Where others answered all of its rows, the endpoint is broken, and smaller requests mend nothing.
+            if is_whole and error.endpoint in answered_by[before:]:
                 self._limits.refused(error.endpoint, len(part))
             return is_whole
 

@@ -157,6 +157,25 @@ def test_each_endpoint_has_a_limit_of_its_own() -> None:
     assert [B in warning for warning in job.warnings] == [True]
 
 
+def test_a_broken_endpoint_is_no_small_one() -> None:
+    job = Job({A: lambda _: False, B: at_most(64)})
+    send = job.server.send
+
+    async def resend(request: Request) -> Answer:
+        """As a delivery does with a lone row: where it failed is avoided."""
+        try:
+            return await send(request)
+        except RowError:
+            if request.rows > 1:
+                raise
+            job.server._turn += job.server._turn % 2  # B's are odd
+            return await send(request)
+
+    job.server.send = resend  # type: ignore[method-assign]
+    job.send(5_000)
+    assert (job.limits.rows, job.gauge, job.warnings) == (64, 64, [])
+
+
 def test_a_limit_doubles_again_also_beside_an_endpoint_that_takes_more() -> None:
     is_small = [True]
     job = Job({A: lambda sent: len(sent) <= (1 if is_small[0] else 64), B: at_most(64)})
