@@ -221,11 +221,13 @@ async def wait_until_ready(client: Client, options: Options) -> ModelSignature:
         return error.hides and options.trusts_declaration
 
     last = UnavailableError(f"{' and '.join(options.endpoints)} gave no answer")
+    # One that hangs leaves the others their time.
+    each = limit / len(options.endpoints) if limit and len(options.endpoints) > 1 else None
 
     async def ask() -> ModelSignature:
         nonlocal last
         try:
-            return await client.signature()
+            return await client.signature(seconds=each)
         except UnavailableError as error:
             last = error
             raise

@@ -229,6 +229,14 @@ def test_planning_leaves_the_second_endpoint_time_where_the_first_hangs(triton: 
     asyncio.run(asyncio.wait_for(main(), 60))
 
 
+def test_a_job_starts_where_the_first_endpoint_hangs_for_longer_than_the_start_may_take(triton: Triton) -> None:
+    proxy = FaultProxy(("127.0.0.1", 9))
+    proxy._serve = lambda *_: asyncio.sleep(60)  # type: ignore[method-assign]
+    options = {"timeout": "60s", "warmup-timeout": "2s", "plan-check-timeout": "1s"}
+    question = asked(f"{{proxy}},{triton.http_url}", "fails", *X, **options)
+    assert through(proxy, question) == ([], ())
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_another_endpoint_lists_the_models_that_one_hides(triton: Triton, status: int) -> None:
     async def main() -> list[str]:
