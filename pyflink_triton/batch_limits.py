@@ -67,8 +67,8 @@ class BatchLimits:
         seen = self._seen[base]
         if rows <= seen.rows or seen.trial is request:
             return None
-        if rows > self._next(seen):
-            return seen.rows
+        if rows > (most := self._next(seen)):
+            return most
         seen.trial = request
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Any
 from yarl import URL
 
 from pyflink_triton.addresses import model_url, unaddressable
+from pyflink_triton.concurrency import within
 from pyflink_triton.errors import AccessError, ContractError, JobError, TritonError, UnavailableError
 from pyflink_triton.options import Options
 from pyflink_triton.outcomes import FAULTS, Fault, Then, of_status
@@ -55,11 +57,12 @@ class Client:
         """End every call under way and close the connections."""
         await self.transport.close()
 
-    async def signature(self, base: str | None = None) -> ModelSignature:
+    async def signature(self, base: str | None = None, seconds: float | None = None) -> ModelSignature:
         """Read what the model takes and gives.
 
         Args:
             base: The base URL of an endpoint; None for the first one that has the model ready.
+            seconds: How long each endpoint may take.
 
         Raises:
             UnavailableError: No server could be reached, or the model is not ready.
@@ -69,16 +72,18 @@ class Client:
         bases = self._options.endpoints if base is None else [base]
         failures: list[TritonError] = []
         for each in bases:
-            found = await self._tried(each)
+            found = await self._tried(each, seconds)
             if isinstance(found, ModelSignature):
                 return found
             failures.append(found)
         raise next((failure for failure in failures if failure.hides), failures[-1])
 
-    async def _tried(self, base: str) -> ModelSignature | TritonError:
+    async def _tried(self, base: str, seconds: float | None) -> ModelSignature | TritonError:
         """The signature, or an error after which another endpoint is asked."""
         try:
-            return await self._signature(base)
+            return await (self._signature(base) if seconds is None else within(seconds, self._signature(base)))
+        except asyncio.TimeoutError:
+            return UnavailableError(f"{where(self._options, base)} gave no answer")
         except TritonError as error:
             if isinstance(error, UnavailableError) or (error.hides and self._options.trusts_declaration):
                 return error
@@ -125,7 +130,7 @@ class Client:
         """
         *others, last = self._options.endpoints
         for base in others:
-            with contextlib.suppress(UnavailableError):
+            with contextlib.suppress(UnavailableError, AccessError):
                 return await self._models(base)
         return await self._models(last)
 

@@ -190,8 +190,9 @@ async def list_models(asked: Mapping[str, Any]) -> dict[str, Any]:
 async def _ask(options: Options, ask: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
     """Ask the server one thing within ``plan-check-timeout``; raises UnavailableError when that is over."""
     limit = options.plan_check_timeout
+    each = limit / len(options.endpoints)  # one that hangs leaves the next its time
     try:
-        async with Client(replace(options, timeout=min(options.timeout, limit))) as client:
+        async with Client(replace(options, timeout=min(options.timeout, each))) as client:
             return await within(limit, ask(client))
     except asyncio.TimeoutError:
         raise UnavailableError(
@@ -220,11 +221,13 @@ async def wait_until_ready(client: Client, options: Options) -> ModelSignature:
         return error.hides and options.trusts_declaration
 
     last = UnavailableError(f"{' and '.join(options.endpoints)} gave no answer")
+    # One that hangs leaves the others their time.
+    each = limit / len(options.endpoints) if limit and len(options.endpoints) > 1 else None
 
     async def ask() -> ModelSignature:
         nonlocal last
         try:
-            return await client.signature()
+            return await client.signature(seconds=each)
         except UnavailableError as error:
             last = error
             raise

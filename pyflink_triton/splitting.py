@@ -48,36 +48,40 @@ class Splitter:
             JobError: A fault that no row's policy covers.
         """
         deadline: float | None = None
+        answered_by: list[str] = []
 
         async def attempt(part: Ints) -> RowError | None:
             nonlocal deadline
             request = write(part)
             request.deadline = deadline
-            endpoint = None
             try:
                 answer = await self._delivery.send(request)
-                endpoint = answer.endpoint
                 answered(part, answer)
             except RowError as error:
                 deadline = request.deadline
-                error.endpoint = error.endpoint or endpoint
                 if len(part) == 1 and not isinstance(error, (ExhaustedError, LostError)):
                     self._lone_failures += 1
                 return error
             finally:
                 self._limits.over(request)
             self._lone_failures = 0
-            self._limits.answered(endpoint, len(part))
+            self._limits.answered(answer.endpoint, len(part))
+            answered_by.append(answer.endpoint)
             return None
 
         async def settle(part: Ints) -> bool:
             """Send some rows until each is answered or has failed; returns whether all are answered."""
+            nonlocal deadline
+            before = len(answered_by)
             error = await attempt(part)
             if error is None:
                 return True
             if isinstance(error, TooManyRowsError):
-                pieces = np.split(part, range(error.rows, len(part), error.rows))
-                return all([await settle(piece) for piece in pieces])
+                given, is_whole = deadline, True  # nothing was sent, so no piece's time counts for the next one
+                for piece in np.split(part, range(error.rows, len(part), error.rows)):
+                    deadline = given
+                    is_whole &= await settle(piece)
+                return is_whole
             if not error.splits or len(part) == 1:
                 failed(part, error)
                 return False
@@ -94,7 +98,8 @@ class Splitter:
             else:
                 half = len(part) // 2
                 is_whole = all([await settle(piece) for piece in (part[:half], part[half:])])
-            if is_whole and error.endpoint is not None:
+            # Where others answered all of its rows, the endpoint is broken, and smaller requests mend nothing.
+            if is_whole and error.endpoint in answered_by[before:]:
                 self._limits.refused(error.endpoint, len(part))
             return is_whole
 

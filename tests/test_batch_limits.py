@@ -157,6 +157,60 @@ def test_each_endpoint_has_a_limit_of_its_own() -> None:
     assert [B in warning for warning in job.warnings] == [True]
 
 
+def test_a_broken_endpoint_is_no_small_one() -> None:
+    job = Job({A: lambda _: False, B: at_most(64)})
+    send = job.server.send
+
+    async def resend(request: Request) -> Answer:
+        """As a delivery does with a lone row: where it failed is avoided."""
+        try:
+            return await send(request)
+        except RowError:
+            if request.rows > 1:
+                raise
+            job.server._turn += job.server._turn % 2  # B's are odd
+            return await send(request)
+
+    job.server.send = resend  # type: ignore[method-assign]
+    job.send(5_000)
+    assert (job.limits.rows, job.gauge, job.warnings) == (64, 64, [])
+
+
+def test_a_limit_doubles_again_also_beside_an_endpoint_that_takes_more() -> None:
+    is_small = [True]
+    job = Job({A: lambda sent: len(sent) <= (1 if is_small[0] else 64), B: at_most(64)})
+    job.send(5_000)
+    assert job.gauge == 1
+    is_small[0] = False
+    refused = job.server.refused[A]
+    job.send(64 * 500)
+    assert job.gauge == 64
+    assert job.server.refused[A] == refused
+
+
+def test_pieces_of_what_was_never_sent_have_a_time_of_their_own() -> None:
+    """A row that fails must not take it from those that wait behind it."""
+    deadlines: list[float | None] = []
+
+    class Sends:
+        async def send(self, request: Request) -> Answer:
+            if request.rows > 1:
+                raise TooManyRowsError(1)
+            deadlines.append(request.deadline)
+            if request.deadline is None:
+                request.deadline = float(len(deadlines))
+            if len(deadlines) == 1:
+                raise RowError("refused", status=400, splits=True, endpoint=A)
+            return Answer({}, b"", A)
+
+    failed: list[Ints] = []
+    splitter = Splitter(Sends(), BatchLimits(64, [A], Metrics(), lambda _: None))
+    rows, write = np.arange(4), lambda part: Request(b"{}", [], len(part))
+    asyncio.run(splitter.send(rows, write, lambda *_: None, lambda part, _: failed.append(part)))
+    assert [part.tolist() for part in failed] == [[0]]
+    assert deadlines == [None] * 4
+
+
 def asked(triton: Triton, endpoint: str, **options: str) -> dict[str, object]:
     columns = [{"name": name, "type": "BIGINT"} for name in "xy"]
     written = {"endpoint": endpoint, "model-name": "one_row", **options}

@@ -23,7 +23,7 @@ import pyflink_triton
 from pyflink_triton.errors import AccessError, ContractError, JobError, SchemaError, TritonError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.opening import open_model
-from pyflink_triton.planning import Question, check, describe
+from pyflink_triton.planning import Question, check, describe, list_models
 
 ALL = {"": 403}
 #: What makes a statement ask nobody.
@@ -214,6 +214,38 @@ def test_a_server_of_several_that_is_away_is_not_waited_for(triton: Triton) -> N
         answers, (warning,) = through(proxy, question, [(1,)], [(2,)])
     assert answers == [(1,), (2,)]
     assert "HTTP 403" in warning
+
+
+def test_planning_leaves_the_second_endpoint_time_where_the_first_hangs(triton: Triton) -> None:
+    async def main() -> None:
+        async with FaultProxy(("127.0.0.1", 9)) as proxy:
+            proxy._serve = lambda *_: asyncio.sleep(60)  # type: ignore[method-assign]
+            endpoint = f"{proxy.url},{triton.http_url}"
+            question = asked(endpoint, "fails", *X, plan_check="required", plan_check_timeout="2s")
+            assert "signature" in await check(Question.parse(question))
+            options = {"endpoint": endpoint, "plan-check-timeout": "2s"}
+            assert "fails" in (await list_models({"options": options}))["models"]
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_a_job_starts_where_the_first_endpoint_hangs_for_longer_than_the_start_may_take(triton: Triton) -> None:
+    proxy = FaultProxy(("127.0.0.1", 9))
+    proxy._serve = lambda *_: asyncio.sleep(60)  # type: ignore[method-assign]
+    options = {"timeout": "60s", "warmup-timeout": "2s", "plan-check-timeout": "1s"}
+    question = asked(f"{{proxy}},{triton.http_url}", "fails", *X, **options)
+    assert through(proxy, question) == ([], ())
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_another_endpoint_lists_the_models_that_one_hides(triton: Triton, status: int) -> None:
+    async def main() -> list[str]:
+        async with FaultProxy(upstream(triton.http_url), hidden={"index": status}) as proxy:
+            answer = await list_models({"options": {"endpoint": f"{proxy.url},{triton.http_url}"}})
+            models: list[str] = answer["models"]
+            return models
+
+    assert "fails" in asyncio.run(asyncio.wait_for(main(), 60))
 
 
 @pytest.mark.parametrize("status", [403, 404])

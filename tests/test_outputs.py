@@ -238,6 +238,16 @@ def test_an_output_that_a_row_lacks_is_its_failure_or_null_where_it_is_optional(
     assert rows[1] == {"y": 0.0, "z": -1.0}
 
 
+def test_outputs_that_rows_lack_are_no_refusals_and_lower_no_limit(
+    triton: Triton, caplog: pytest.LogCaptureFixture
+) -> None:
+    batches = [{"x": [-1.0, *map(float, range(1, 64))]}] * 8
+    rows, counters = predict(triton, "sums", "x FLOAT", "y FLOAT, z FLOAT", *batches, optional_outputs="z")
+    assert [row["z"] for row in rows] == [None, *(3.0 * n for n in range(1, 64))] * 8
+    assert counters["http_requests"] == 8 * 13
+    assert not caplog.records
+
+
 def test_a_model_that_never_has_an_output_fails_the_job_unless_it_is_optional(triton: Triton) -> None:
     xs = {"x": [-1.0] * 20}
     with pytest.raises(ContractError, match=r"8 rows in succession .* lacks the output 'z'"):
