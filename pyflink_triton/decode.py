@@ -49,12 +49,13 @@ def check(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool, may
     tensor, declared = binding.tensor, binding.column.type
     shape, data = answer.shape, answer.data
     promised = (rows, *tensor.dims) if has_batch_axis else tensor.dims
-    if len(shape) != len(promised) or any(
-        size < 0 or dim not in (-1, size) for dim, size in zip(promised, shape, strict=True)
-    ):
+    is_inner_good = len(shape) == len(promised) and all(
+        size >= 0 and dim in (-1, size) for dim, size in zip(tensor.dims, shape[has_batch_axis:], strict=True)
+    )
+    if not is_inner_good or (has_batch_axis and shape[0] != rows):
         message = f"output '{tensor.name}' has the shape {list(shape)}, and the model promised {list(promised)}"
         message += f" for {rows} row{'s' * (rows != 1)}"
-        if may_cache and len(shape) == len(promised):  # a model's answers have one rank, those to others too
+        if may_cache and is_inner_good:  # the model's answers to others have its dims, too, and another number of rows
             raise RowError(message + _OF_ANOTHER, splits=True)
         raise ContractError(message)
     if data is None:

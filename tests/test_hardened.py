@@ -317,6 +317,7 @@ X_INT = {"x": "INT"}, {"y": "INT"}
         ("identity_int64", {"x": "BIGINT"}, {"y": "INT"}, {}, (1,), "output 'y' is INT64"),
         ("identity_int64", {"x": "BIGINT"}, {"y": "STRING"}, {}, (1,), "output 'y' is INT64"),
         ("identity_int64", {"x": "BIGINT"}, {"y": "ARRAY<ARRAY<BIGINT>>"}, {}, (1,), "output 'y' has the shape"),
+        ("identity_fp32_array", {"x": "ARRAY<FLOAT>"}, {"y": "FLOAT"}, {}, ([1.0, 2.0],), "output 'y' has the shape"),
         ("identity_int64", {"x": "BIGINT"}, {"y": "BIGINT"}, {"max_batch_size": "0"}, (1,), "unexpected shape"),
         ("identity_fp32_nobatch", {"x": "FLOAT"}, {"y": "FLOAT"}, {}, (1.0,), "unexpected shape"),
         ("identity_fp32_matrix", {"x": "FLOAT"}, {"y": "FLOAT"}, {}, (1.0,), "unexpected shape"),
