@@ -38,6 +38,11 @@ final class Models {
                 && (PythonUtil.isPythonCall(node) || AsyncUtil.isAsyncCall(node));
     }
 
+    boolean isAsyncOfRemote(RexCall call) {
+        return AsyncUtil.isAsyncCall(call)
+                && call.getOperands().stream().anyMatch(each -> contains(each, this::isRemote));
+    }
+
     /** The places of the arguments whose NULL makes the answer NULL; null where it is no model. */
     int[] strictPlaces(RexCall call) {
         FunctionDefinition definition = ShortcutUtils.unwrapFunctionDefinition(call);
