@@ -195,6 +195,17 @@ def test_what_is_refused_has_a_remedy_that_runs(door: Door, query: str, sentence
         assert rows in ([(3, 10), (3, 10)], [(4, 200)], [(3, 3)])
 
 
+def test_a_model_in_a_pattern_is_refused_when_planned(sessions: Callable[[str], TableEnvironment]) -> None:
+    env = sessions("streaming")
+    pattern = "FROM {} MATCH_RECOGNIZE (ORDER BY p MEASURES {} AS w, A.id AS id PATTERN (A) DEFINE A AS {})"
+    for measure, define in (("A.x", "pairing(A.x) > 5"), ("pairing(A.x)", "A.x > 1")):
+        with pytest.raises(Exception, match=r"^Flink cannot call a model in MATCH_RECOGNIZE"):
+            env.explain_sql(f"SELECT id, w {pattern.format('o', measure, define)}")
+    asked = "(SELECT id, x, p, pairing(x) AS y FROM o)"
+    remedy = f"SELECT id, pairing(w) {pattern.format(asked, 'A.x', 'A.y > 5')}"
+    assert sorted(collect(env, remedy)) == [(3, 10), (4, 61)]
+
+
 def test_the_remedy_by_ml_predict_over_the_unnested_view(door: Door) -> None:
     door.env.execute_sql(f"CREATE TEMPORARY VIEW unnested AS SELECT id, v {UNNESTED}")
     try:

@@ -209,6 +209,12 @@ class Expression:
     of: Callable[[dict[str, Any]], Any]
 
 
+def test_a_model_of_a_model_beside_one_of_another_type(plain: Door) -> None:
+    """Flink put the outer call before the other's answer, and took the answers' types in another order."""
+    rows, calls = plain.run("SELECT identity_bytes(identity_bytes(CAST(x AS STRING))), m(id) FROM t WHERE id < 3")
+    assert (rows, calls) == ([("-5", 4), ("0", 7)], 2)
+
+
 def _conjunction(values: list[Any]) -> Any:
     return False if False in values else None if None in values else True
 

@@ -112,7 +112,10 @@ final class Guards {
         return layers.result();
     }
 
-    /** Whether Flink itself calls each model for the right rows, and once. */
+    /**
+     * Whether Flink itself calls each model for the right rows, and once. An async call of a call it
+     * may put before columns, and then takes the columns' types for those of the answers.
+     */
     private boolean isGuarded(
             FlinkLogicalCalc calc,
             List<RexNode> conditions,
@@ -123,6 +126,9 @@ final class Guards {
         List<RexCall> asked = demands.calls();
         visit(demands, projects, passed, filters);
         for (RexCall call : demands.calls()) {
+            if (models.isAsyncOfRemote(call)) {
+                return false;
+            }
             boolean isForAll = demands.of(call).stream().anyMatch(Set::isEmpty);
             boolean isForPassed =
                     !asked.contains(call)

@@ -1,6 +1,7 @@
 package io.github.pyflinktriton.planner;
 
 import org.apache.calcite.rel.RelNode;
+import org.apache.calcite.rel.core.Match;
 import org.apache.calcite.rex.RexCall;
 import org.apache.calcite.rex.RexNode;
 import org.apache.calcite.rex.RexShuttle;
@@ -15,6 +16,7 @@ import java.util.IdentityHashMap;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /** Which calls are a model's. */
 final class Models {
@@ -36,6 +38,11 @@ final class Models {
     boolean isRemote(RexNode node) {
         return node instanceof RexCall
                 && (PythonUtil.isPythonCall(node) || AsyncUtil.isAsyncCall(node));
+    }
+
+    boolean isAsyncOfRemote(RexCall call) {
+        return AsyncUtil.isAsyncCall(call)
+                && call.getOperands().stream().anyMatch(each -> contains(each, this::isRemote));
     }
 
     /** The places of the arguments whose NULL makes the answer NULL; null where it is no model. */
@@ -69,7 +76,15 @@ final class Models {
                         return super.visitCall(call);
                     }
                 });
-        return found[0] || plan.getInputs().stream().anyMatch(this::areIn);
+        return found[0] || areInPattern(plan) || plan.getInputs().stream().anyMatch(this::areIn);
+    }
+
+    /** Whether a MATCH_RECOGNIZE has a model; its expressions are shown to no visitor. */
+    boolean areInPattern(RelNode plan) {
+        return plan instanceof Match
+                && Stream.of(((Match) plan).getPatternDefinitions(), ((Match) plan).getMeasures())
+                        .flatMap(expressions -> expressions.values().stream())
+                        .anyMatch(this::areIn);
     }
 
     static boolean contains(RexNode node, Predicate<RexNode> wanted) {

@@ -44,6 +44,10 @@ final class RightSides {
                 known = freed((FlinkLogicalCorrelate) known);
             } else if (known instanceof FlinkLogicalJoin) {
                 known = joins.freed((FlinkLogicalJoin) known);
+            } else if (models.areInPattern(known)) {
+                throw new ValidationException(
+                        "Flink cannot call a model in MATCH_RECOGNIZE. Call it in a view that it "
+                                + "reads, for DEFINE, or in the SELECT list above it, for MEASURES.");
             }
             done.put(plan, known);
         }
