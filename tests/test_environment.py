@@ -51,7 +51,6 @@ def test_the_worker_and_pyflinks_functions_trust_whom_the_environment_names(trit
     by_file, by_directory, by_requests = (Authority(tmp_path, name) for name in ("file", "directory", "requests"))
     environment = {
         **os.environ,
-        "PYFLINK_GATEWAY_DISABLED": "false",  # a job's Python functions of this process leave it so
         "LD_LIBRARY_PATH": str(tmp_path),
         "SSL_CERT_FILE": str(by_file.pem),
         "SSL_CERT_DIR": str(hashed(tmp_path / "certificates", by_directory.pem)),
