@@ -217,7 +217,7 @@ def test_an_output_that_is_no_text_follows_the_policy() -> None:
 @pytest.mark.parametrize(
     ("outputs", "words"),
     [
-        (["x INT"], "'why' is no OUTPUT column. Add why STRING to OUTPUT"),
+        (["x INT"], "'why' is no OUTPUT column. Add `why` STRING to OUTPUT"),
         (["x INT", "why INT"], "'why' is an OUTPUT column of type INT. Declare it STRING"),
         (["x INT", "why VARCHAR(9)"], "VARCHAR(9). Declare it STRING"),
         (["why STRING"], "declares no output column"),
