@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pyflink_triton.columns import Column, cast_needed, check_count, is_castable, loses_decimals
+from pyflink_triton.conversions import is_bytes_for_text
 from pyflink_triton.option_columns import check_reference_argument, find_error_column, find_references
 from pyflink_triton.options import Options
 from pyflink_triton.sqltypes import SqlType, array_of, parse_type
@@ -71,4 +72,4 @@ def _depth(column: Column, given: SqlType, options: Options) -> int:
 
 def _stays(given: SqlType, declared: SqlType) -> bool:
     """Whether it goes as it is: Flink's cast makes NULL of a DECIMAL too long, and another text of some BYTES."""
-    return given.name == declared.name == "DECIMAL" or (given.name, declared.name) == ("BYTES", "STRING")
+    return given.name == declared.name == "DECIMAL" or is_bytes_for_text(given, declared)

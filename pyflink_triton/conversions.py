@@ -19,7 +19,7 @@ def conversion(given: SqlType, wanted: SqlType) -> str | None:
         The expression, with ``...`` for the value; None where Flink has none, or none that keeps every bit.
     """
     depth, more = min(given.depth, wanted.depth), wanted.depth - given.depth
-    if more and (given.leaf.name == wanted.leaf.name or _is_text(given.leaf, wanted.leaf)):
+    if more and (given.leaf.name == wanted.leaf.name or is_bytes_for_text(given.leaf, wanted.leaf)):
         expression: str | None = "..."
     else:
         expression = _of_leaves(given.leaf, wanted.leaf, depth)
@@ -41,13 +41,14 @@ def _of_leaves(given: SqlType, wanted: SqlType, depth: int) -> str | None:
     return f"CAST(... {cast}"
 
 
-def _is_text(given: SqlType, wanted: SqlType) -> bool:
+def is_bytes_for_text(given: SqlType, wanted: SqlType) -> bool:
+    """Whether a leaf of bytes is given for one of text: a CAST would change what is no UTF-8."""
     return (given.name, wanted.name) == ("BYTES", "STRING")
 
 
 def advice(given: SqlType, declared: SqlType) -> str:
     """The sentence for a value that is not cast to its declared type by itself."""
-    if _is_text(given.leaf, declared.leaf) and given.depth == declared.depth:
+    if is_bytes_for_text(given.leaf, declared.leaf) and given.depth == declared.depth:
         # CAST(x'ff' AS STRING) is no error: it is another text.
         wanted = array_of(simple("BYTES"), declared.depth)
         return Remedy.DECLARE_IN_INPUT(type=wanted)

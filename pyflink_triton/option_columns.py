@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyflink_triton.columns import Column, cast_needed, refuse_not_null
+from pyflink_triton.conversions import is_bytes_for_text
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.option_values import columns_of
 from pyflink_triton.options import Options
@@ -80,7 +81,7 @@ def check_reference_argument(column: Column, given: SqlType) -> None:
         SchemaError: It is neither of the declared type nor, as the declared type is, an integer or characters.
     """
     if given.name != column.type.name and not (is_template_type(given) and is_template_type(column.type)):
-        if (given.name, column.type.name) == ("BYTES", "STRING"):
+        if is_bytes_for_text(given, column.type):
             # Each byte becomes a letter of its own, so that no two ids become one.
             raise SchemaError(
                 f"input column '{column.name}' is declared {column.type}, and what is given is {given}. "
