@@ -171,8 +171,9 @@ def test_proxies_of_the_environment_count_only_where_asked_for(triton: Triton, m
 
     async def main() -> None:
         async with proxied(triton) as proxy:
+            for name in ("HTTP_PROXY", "NO_PROXY", "no_proxy"):  # the machine may have its own
+                monkeypatch.delenv(name, raising=False)
             monkeypatch.setenv("http_proxy", proxy.url)
-            monkeypatch.delenv("no_proxy", raising=False)
             async with model(triton.http_url, triton.http_url) as one:
                 await work(one)
             assert proxy.calls == []
