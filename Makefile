@@ -4,10 +4,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 INSTALLED := .venv/installed
-FILES ?= $(sort $(wildcard tests/test_*.py))
+FILES ?= $(sort $(wildcard tests/*/test_*.py))
 SHIM := java-shim/pom.xml java-shim/hatch_build.py $(shell find java-shim/src/main -type f 2>/dev/null)
 
-.PHONY: help tools jar demo test test-java test-python soak bench lint clean
+.PHONY: help tools jar demo test test-java test-python soak bench pages lint clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -46,6 +46,11 @@ soak: tools $(INSTALLED) ## every test, the long ones in full; FILES=... for som
 
 bench: tools $(INSTALLED) ## rows a second and latency, beside raw tritonclient
 	$(BIN)/python benchmarks/throughput.py
+
+pages: tools $(INSTALLED) ## write the pages and tables of the docs that are made from code and tests
+	@for page in tests/support/faults.py tests/sql/test_spec.py tests/project/test_readme.py; do \
+		PYTHONPATH=tests/support $(BIN)/python $$page || exit 1; \
+	done
 
 lint: tools $(INSTALLED) ## ruff, mypy, javac's warnings
 	$(BIN)/ruff check .

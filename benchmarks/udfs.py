@@ -17,7 +17,7 @@ import pyflink_triton
 from pyflink_triton.server import TritonServer
 from pyflink_triton.table.session import prepare_functions
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from model_repository import MODELS, write_repository  # it is in the folder above
 
 

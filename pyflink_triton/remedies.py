@@ -1,4 +1,4 @@
-"""What messages tell the user to do. Each remedy is a template here, and `tests/test_remedies.py` does what it says."""
+"""What messages tell the user to do: each remedy is a template. `tests/project/test_remedies.py` does what it says."""
 
 from __future__ import annotations
 

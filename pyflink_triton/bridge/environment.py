@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from pyflink_triton.options import OPTIONS
+from pyflink_triton.options.options import OPTIONS
 
 Ask = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
 

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pyflink_triton.bridge.environment import informed
-from pyflink_triton.option_parsing import check_defaults
-from pyflink_triton.payload import payload
-from pyflink_triton.planning import Question, call, check, describe, list_models
+from pyflink_triton.options.validation import check_defaults
+from pyflink_triton.runtime.planning import Question, call, check, describe, list_models
+from pyflink_triton.table.udf_pickle import payload
 
 
 async def _defaults(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,11 +15,11 @@ import pyarrow as pa
 from pyflink_triton.bridge.frames import MAX_BODY, PROTOCOL, Frame, FrameError, write_frame
 from pyflink_triton.bridge.questions import QUESTIONS
 from pyflink_triton.errors import JobError, TritonError, sentence
-from pyflink_triton.mapping import Mapping
 from pyflink_triton.metrics import Metrics
-from pyflink_triton.opening import OpenedModel, open_model
-from pyflink_triton.planning import Question
 from pyflink_triton.remedies import Remedy
+from pyflink_triton.runtime.open_model import OpenedModel, open_model
+from pyflink_triton.runtime.planning import Question
+from pyflink_triton.schema.binding import Mapping
 from pyflink_triton.version import __version__
 
 #: A frame closes at so many rows or bytes.

@@ -8,7 +8,7 @@ from typing import Any
 from pyflink.fn_execution.table.async_function.operations import AsyncScalarFunctionOperation
 from pyflink.table.udf import AsyncScalarFunction, FunctionContext
 
-from pyflink_triton.planning import Question
+from pyflink_triton.runtime.planning import Question
 from pyflink_triton.table import async_operation
 from pyflink_triton.table.columns import given_columns
 from pyflink_triton.table.loading import loading_operation, task_of

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pyflink_triton.calls import call_types
-from pyflink_triton.columns import Column, check_argument
 from pyflink_triton.errors import JobError, RowError
-from pyflink_triton.planning import Question
-from pyflink_triton.predictor import Prediction
-from pyflink_triton.sqltypes import SqlType, array_of, simple
+from pyflink_triton.runtime.planning import Question
+from pyflink_triton.runtime.predictor import Prediction
+from pyflink_triton.schema.columns import Column, check_argument
+from pyflink_triton.schema.function_types import call_types
+from pyflink_triton.types.sql import SqlType, array_of, simple
 
 _NAMES = {simple(name).arrow: name for name in ("BOOLEAN", "TINYINT", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE")}
 _NAMES |= {pa.utf8(): "STRING", pa.binary(): "BYTES"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyflink.table import TableEnvironment
 
 from pyflink_triton.jar import jar_path
-from pyflink_triton.option_parsing import check_defaults
+from pyflink_triton.options.validation import check_defaults
 from pyflink_triton.table.sentences import tell_sentences_first
 from pyflink_triton.table.session import option_text, prepare_functions, set_python
 from pyflink_triton.table.warned import show_warnings

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from pyflink_triton.errors import TritonError, sentence
 from pyflink_triton.metrics import Metrics
-from pyflink_triton.opening import OpenedModel, open_model
-from pyflink_triton.predictor import Prediction
+from pyflink_triton.runtime.open_model import OpenedModel, open_model
+from pyflink_triton.runtime.predictor import Prediction
 
 _LOG = logging.getLogger("pyflink_triton")
 _Result = TypeVar("_Result")

@@ -11,11 +11,11 @@ from pyflink.table.expressions import col
 from pyflink.table.types import DataType, _from_java_data_type
 from pyflink.util.java_utils import to_jarray
 
-from pyflink_triton.columns import Column, check_argument, is_castable, loses_decimals
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.remedies import Remedy
-from pyflink_triton.sqltypes import SqlType, parse_type
+from pyflink_triton.schema.columns import Column, check_argument, is_castable, loses_decimals
 from pyflink_triton.table.session import option_text
+from pyflink_triton.types.sql import SqlType, parse_type
 
 _HIDDEN = "$triton_{}"
 

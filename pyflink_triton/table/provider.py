@@ -14,9 +14,9 @@ from pyflink.table.types import DataType
 from pyflink.table.udf import udf
 
 from pyflink_triton.errors import TritonError
-from pyflink_triton.option_parsing import parse_options
-from pyflink_triton.options import OPTIONS
-from pyflink_triton.planning import call, describe
+from pyflink_triton.options.options import OPTIONS
+from pyflink_triton.options.validation import parse_options
+from pyflink_triton.runtime.planning import call, describe
 from pyflink_triton.table.async_function import TritonAsyncScalarFunction
 from pyflink_triton.table.data_types import Declared, read_schema, result_type, sql_type, write_schema
 from pyflink_triton.table.scalar_function import TritonScalarFunction

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 from pyflink.common import Row
 
-from pyflink_triton.columns import Column
-from pyflink_triton.predictor import Prediction
+from pyflink_triton.runtime.predictor import Prediction
+from pyflink_triton.schema.columns import Column
 from pyflink_triton.table.columns import first_error, fit, record_batch
 from pyflink_triton.table.model_thread import ModelThread
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from pyflink.table.udf import FunctionContext, ScalarFunction
 
-from pyflink_triton.planning import Question
+from pyflink_triton.runtime.planning import Question
 from pyflink_triton.table import arrow_exchange as exchange
 from pyflink_triton.table.columns import constant_type, first_error, fit, given_columns, record_batch, repeat, retyped
 from pyflink_triton.table.loading import loaded_inputs, task_of

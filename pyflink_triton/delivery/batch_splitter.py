@@ -1,0 +1,106 @@
+"""A batch that the server refuses is split until the bad rows are alone, so that each costs itself only."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+
+from pyflink_triton._arrow import Ints
+from pyflink_triton.delivery.batch_limits import BatchLimits
+from pyflink_triton.delivery.request import Answer, Delivers, Request
+from pyflink_triton.errors import ExhaustedError, LostError, RowError, TooManyRowsError
+
+#: So many lone rows that failed in succession say that the model fails everything: a batch then costs one more only.
+_HOPELESS = 8
+
+
+class Splitter:
+    """Sends batches, and splits those that fail by a row's fault.
+
+    Args:
+        delivery: What sends the requests.
+        limits: Told of batches that were refused for their size.
+    """
+
+    def __init__(self, delivery: Delivers, limits: BatchLimits) -> None:
+        self._delivery = delivery
+        self._limits = limits
+        self._lone_failures = 0
+
+    async def send(
+        self,
+        rows: Ints,
+        write: Callable[[Ints], Request],
+        answered: Callable[[Ints, Answer], None],
+        failed: Callable[[Ints, RowError], None],
+    ) -> None:
+        """Send a batch; halves of it one after the other, so that a hopeless model is noticed early.
+
+        Args:
+            rows: The rows of the batch.
+            write: Makes the request of some of them.
+            answered: Takes the answer to some of them; raises RowError where it is none.
+            failed: Takes why some of them failed.
+
+        Raises:
+            JobError: A fault that no row's policy covers.
+        """
+        deadline: float | None = None
+        answered_by: list[str] = []
+
+        async def attempt(part: Ints) -> RowError | None:
+            nonlocal deadline
+            request = write(part)
+            request.deadline = deadline
+            try:
+                answer = await self._delivery.send(request)
+                answered(part, answer)
+            except RowError as error:
+                deadline = request.deadline
+                if len(part) == 1 and not isinstance(error, (ExhaustedError, LostError)):
+                    self._lone_failures += 1
+                return error
+            finally:
+                self._limits.over(request)
+            self._lone_failures = 0
+            self._limits.answered(answer.endpoint, len(part))
+            answered_by.append(answer.endpoint)
+            return None
+
+        async def settle(part: Ints) -> bool:
+            """Send some rows until each is answered or has failed; returns whether all are answered."""
+            nonlocal deadline
+            before = len(answered_by)
+            error = await attempt(part)
+            if error is None:
+                return True
+            if isinstance(error, TooManyRowsError):
+                given, is_whole = deadline, True  # nothing was sent, so no piece's time counts for the next one
+                for piece in np.split(part, range(error.rows, len(part), error.rows)):
+                    deadline = given
+                    is_whole &= await settle(piece)
+                return is_whole
+            if not error.splits or len(part) == 1:
+                failed(part, error)
+                return False
+            if self._lone_failures >= _HOPELESS:
+                # Any row of it, alone, says whether that is still so.
+                place = random.randrange(len(part))
+                alone, rest = part[place : place + 1], np.delete(part, place)
+                its_own = await attempt(alone)
+                if its_own is not None:
+                    failed(alone, its_own)
+                    failed(rest, error)
+                    return False
+                is_whole = await settle(rest)
+            else:
+                half = len(part) // 2
+                is_whole = all([await settle(piece) for piece in (part[:half], part[half:])])
+            # Where others answered all of its rows, the endpoint is broken, and smaller requests mend nothing.
+            if is_whole and error.endpoint in answered_by[before:]:
+                self._limits.refused(error.endpoint, len(part))
+            return is_whole
+
+        await settle(rows)

@@ -1,0 +1,77 @@
+"""What a delivery takes and gives: requests, answers, and what is promised about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pyflink_triton.delivery.batch_limits import BatchLimits
+
+
+@dataclass
+class Request:
+    """One inference request.
+
+    Attributes:
+        header: The JSON, an object without an ``id``: the delivery adds one.
+        tensors: The inputs' bytes, in the JSON's order.
+        rows: How many rows it carries.
+        endpoint: The base URL that it must go to, as ``Answer.endpoint`` gave it; None for any.
+        sticky: Whether it stays on the endpoint that its first byte went to; ``endpoint`` is set then.
+        resend: Whether it may run twice. If not, it is sent again only when no byte of it was sent, or when an
+            answer proves that nothing ran; else ``LostError`` is raised.
+        has_steps: Whether several models run for it, as in an ensemble: then no answer proves that nothing ran.
+        urgent: Whether it goes without a slot, because others that hold one may be waiting for it: the server begins
+            a sequence when another has ended. Whoever sends such requests bounds them.
+        deadline: When its rows' time is over, in the event loop's clock; None until it is first sent or held back.
+            Requests made of the same rows carry it on.
+        limits: How many rows each endpoint takes; None where only one is sent, or whatever comes of it.
+    """
+
+    header: bytes
+    tensors: Sequence[memoryview]
+    rows: int = 1
+    endpoint: str | None = None
+    sticky: bool = False
+    resend: bool = True
+    has_steps: bool = False
+    urgent: bool = False
+    deadline: float | None = None
+    limits: BatchLimits | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a request.
+
+    Attributes:
+        headers: The HTTP headers.
+        body: The HTTP body, decompressed.
+        endpoint: The base URL that answered.
+    """
+
+    headers: Mapping[str, str]
+    body: bytes
+    endpoint: str
+
+
+class Delivers(Protocol):
+    """What carries a request to the model and its answer back."""
+
+    async def send(self, request: Request) -> Answer:
+        """Send one request.
+
+        Args:
+            request: The request.
+
+        Raises:
+            RowError: Its rows fail by their policy; where ``splits`` is set, a batch is to be split first.
+            ExhaustedError: A passing fault did not pass within ``max-retries`` or ``total-timeout``.
+            TooManyRowsError: The endpoint that is free takes fewer rows.
+            DeadlockError: It may have asked for too few outputs.
+            LostError: It may have run, and must not be sent again.
+            NoSequenceError: It would continue a sequence that the server does not have.
+            JobError: A fault that no row's policy covers.
+        """
+        ...

@@ -1,0 +1,73 @@
+"""Whether the model is still the one that was planned, asked when it refuses requests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+
+from pyflink_triton._async import within
+from pyflink_triton.errors import SignatureError, TritonError
+from pyflink_triton.model.signature import ModelSignature, check_unchanged
+from pyflink_triton.remedies import Remedy
+
+#: Refusals within so many seconds are answered by one look, for a stream of bad rows must not double the calls;
+#: and by one that could not see the model, which may be on its way.
+_SECONDS = 5.0
+_SECONDS_UNSEEN = 0.5
+
+
+class SignatureGuard:
+    """Compares the model's signature at each endpoint with the one that the job began with.
+
+    Args:
+        read: Reads the signature anew, from the endpoint of this base URL.
+        began_with: The signature that the job began with.
+        clock: Seconds, for tests.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[str], Awaitable[ModelSignature]],
+        began_with: ModelSignature,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read = read
+        self._began_with = began_with
+        self._clock = clock
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._next_at: dict[str, float] = {}
+
+    async def check(self, base: str, seconds: float, words: str = "") -> None:
+        """Look whether the signature has changed at an endpoint, once for all that ask within some seconds.
+
+        Args:
+            base: The endpoint's base URL.
+            seconds: How long to look; what was not seen by then counts as unchanged.
+            words: What the refusal says; the model itself says more.
+
+        Raises:
+            SignatureError: It has.
+        """
+        with contextlib.suppress(asyncio.TimeoutError):
+            await within(seconds, self._look(base))
+
+    async def _look(self, base: str) -> None:
+        asked_at = self._clock()
+        async with self._locks[base]:
+            if asked_at < self._next_at.get(base, float("-inf")):
+                return
+            try:
+                found = await self._read(base)
+            except TritonError:  # what the requests are answered says more
+                self._next_at[base] = self._clock() + _SECONDS_UNSEEN
+                return
+            check_unchanged(self._began_with, found, base)
+            if found.max_batch_size < self._began_with.max_batch_size:
+                raise SignatureError(
+                    f"the model '{found.name}' has changed at {base}: it takes {found.max_batch_size} rows in a "
+                    f"request, and took {self._began_with.max_batch_size} when the job began. " + Remedy.RESTART_JOB()
+                )
+            self._next_at[base] = self._clock() + _SECONDS

@@ -1,0 +1,216 @@
+"""How the values of options are read: each function takes what the user wrote, or raises ValueError with the remedy."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from pyflink_triton._units import format_duration, format_size, parse_duration, parse_size
+from pyflink_triton.addresses import unaddressable
+from pyflink_triton.remedies import Remedy
+
+Parse = Callable[[str], Any]
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_SPLIT = re.compile(r",(?=\s*[!#$%&'*+.^_`|~0-9A-Za-z-]+\s*:)")
+_COLUMN = re.compile(r"\$\{([^{}]+)\}")
+#: Headers that are this package's own, or the connection's.
+_OWN_HEADERS = frozenset(
+    {"content-length", "content-type", "content-encoding", "accept-encoding", "transfer-encoding", "host", "connection"}
+    | {"inference-header-content-length", "te", "upgrade", "trailer"}
+)
+
+
+def text(value: str) -> str:
+    """Read words that are not blank."""
+    if not value.strip():
+        raise ValueError("is empty")
+    return value.strip()
+
+
+def names(value: str) -> tuple[str, ...]:
+    """Read names, comma-separated."""
+    found = tuple(dict.fromkeys(each.strip() for each in value.split(",") if each.strip()))
+    if not found:
+        raise ValueError(f"is empty: {Remedy.WRITE_NAMES()}")
+    return found
+
+
+def one_line(value: str) -> str:
+    """Read words without control characters, as headers need them."""
+    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+        raise ValueError("holds a line break or another control character")
+    return text(value)
+
+
+def endpoints(value: str) -> tuple[str, ...]:
+    """Read one endpoint or several, comma-separated, as base URLs without ``/v2/models`` and trailing slashes."""
+    found = tuple(dict.fromkeys(_endpoint(each) for each in value.split(",") if each.strip()))
+    if not found:
+        raise ValueError(f"is empty: {Remedy.WRITE_URL()}")
+    return found
+
+
+def _endpoint(value: str) -> str:
+    example = Remedy.WRITE_URL()
+    try:
+        parts = urlsplit(value.strip())
+        port_is_good = parts.port is None or parts.port > 0
+    except ValueError:
+        raise ValueError(f"is not a URL: {example}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_good:
+        raise ValueError(f"is not an http or https URL: {example}")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError(f"holds more than a server and a path: {example}")
+    if not re.fullmatch(r"[A-Za-z0-9._:\[\]%-]+", parts.netloc) or not re.fullmatch(r"[!-~]*", parts.path):
+        raise ValueError(f"is not a URL: {example}")
+    path = parts.path.rstrip("/").removesuffix("/v2/models").removesuffix("/v2").rstrip("/")
+    return SplitResult(parts.scheme, parts.netloc, path, "", "").geturl()
+
+
+def model_name(value: str) -> str:
+    """Read a model's name on the server, as it is: Triton tells names apart that differ in a space at the end."""
+    if not value.strip():
+        raise ValueError("is empty")
+    trouble = unaddressable(value)
+    if trouble is not None:
+        raise ValueError(f"{trouble}, and no request over HTTP can name such a model. {Remedy.RENAME_MODEL()}")
+    return value
+
+
+def version(value: str) -> str | None:
+    """Read a version: digits, or ``latest``, which is None: no version is sent."""
+    if value.strip() == "latest":
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) < 19):
+        raise ValueError(f"is not a version: {Remedy.WRITE_VERSION()}")
+    return value
+
+
+def boolean(value: str) -> bool:
+    """Read ``true`` or ``false``."""
+    answers = {"true": True, "false": False}
+    if value.strip().lower() not in answers:
+        raise ValueError(f"is neither: {Remedy.WRITE_BOOLEAN()}")
+    return answers[value.strip().lower()]
+
+
+def boolean_or_column(value: str) -> bool | str:
+    """Read ``true``, ``false``, or the column's name in ``${column}``."""
+    column = _COLUMN.fullmatch(value.strip())
+    if column:
+        return column.group(1)
+    try:
+        return boolean(value)
+    except ValueError:
+        raise ValueError(f"is none of these: {Remedy.WRITE_BOOLEAN_OR_COLUMN()}") from None
+
+
+def template(value: str) -> str:
+    """Read a text that may refer to columns, as in ``conversation-${user_id}``."""
+    found = text(value)
+    rest = _COLUMN.sub("", found)
+    if "${" in rest:
+        raise ValueError(f"has a '${{' that is not closed: {Remedy.CLOSE_TEMPLATE()}")
+    return found
+
+
+def columns_of(value: str) -> tuple[str, ...]:
+    """The columns that a template refers to, each once, in order."""
+    return tuple(dict.fromkeys(_COLUMN.findall(value)))
+
+
+def integer(minimum: int, maximum: int) -> Parse:
+    """Read a whole number."""
+
+    def parse(value: str) -> int:
+        written = value.strip()
+        if not (written.isascii() and written.isdigit()) or not minimum <= int(written) <= maximum:
+            raise ValueError(f"is out of range: {Remedy.WRITE_INTEGER(minimum=minimum, maximum=maximum)}")
+        return int(written)
+
+    return parse
+
+
+def fraction(value: str) -> float:
+    """Read a share, more than 0 and at most 1."""
+    try:
+        share = float(value)
+    except ValueError:
+        share = 0.0
+    if not 0.0 < share <= 1.0:
+        raise ValueError(f"is no share: {Remedy.WRITE_SHARE()}")
+    return share
+
+
+def duration(minimum: float, maximum: float = 86400) -> Parse:
+    """Read a duration in seconds."""
+
+    def parse(value: str) -> float:
+        seconds = parse_duration(value)
+        if not minimum <= seconds <= maximum:
+            limits = {"minimum": format_duration(minimum), "maximum": format_duration(maximum)}
+            raise ValueError(f"is out of range: {Remedy.STAY_BETWEEN(**limits)}")
+        return seconds
+
+    return parse
+
+
+def size(minimum: int) -> Parse:
+    """Read a size in bytes."""
+
+    def parse(value: str) -> int:
+        found = parse_size(value)
+        if not minimum <= found <= 1 << 31:
+            limits = {"minimum": format_size(minimum), "maximum": "2 gb"}
+            raise ValueError(f"is out of range: {Remedy.STAY_BETWEEN(**limits)}")
+        return found
+
+    return parse
+
+
+def choice(*choices: str) -> Parse:
+    """Read one of some words."""
+
+    def parse(value: str) -> str:
+        if value.strip().lower() not in choices:
+            raise ValueError(f"is unknown: {Remedy.WRITE_ONE_OF(choices=', '.join(map(repr, choices)))}")
+        return value.strip().lower()
+
+    return parse
+
+
+def headers(value: str) -> tuple[tuple[str, str], ...]:
+    """Read headers: a JSON object, or ``name:value,name:value``."""
+    example = Remedy.WRITE_HEADERS()
+    if value.lstrip().startswith("{"):
+        try:
+            found = json.loads(value)
+        except ValueError:
+            raise ValueError(f"is not a JSON object: {example}") from None
+        if not all(isinstance(each, str) for each in found.values()):
+            raise ValueError(f"holds a value that is not a string: {example}")
+        pairs = list(found.items())
+    else:
+        pairs = []
+        for each in _HEADER_SPLIT.split(value):
+            name, colon, word = each.partition(":")
+            if not colon:
+                raise ValueError(f"has a header without a ':': {example}")
+            pairs.append((name, word))
+    return tuple(header(name.strip(), word.strip()) for name, word in pairs)
+
+
+def header(name: str, value: str) -> tuple[str, str]:
+    """Check one header."""
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(f"has a name that no HTTP header may have: {Remedy.NAME_HEADER()}")
+    if name.lower() in _OWN_HEADERS:
+        raise ValueError(f"sets the header {name}, which is not for users to set")
+    one_line(value)
+    if not value.isprintable() or not value.isascii():
+        raise ValueError(f"has a value of {name} that is not plain ASCII")
+    return name, value

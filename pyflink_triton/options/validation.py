@@ -1,0 +1,133 @@
+"""What a user wrote becomes ``Options``: unknown keys, bad values and combinations are refused with the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from pyflink_triton.errors import OptionError
+from pyflink_triton.options.options import FIELDS, OPTIONS, Options
+from pyflink_triton.options.parsers import header
+from pyflink_triton.remedies import Remedy
+
+#: What Flink puts among a model's options for itself.
+FLINK_KEYS = frozenset({"provider", "property-version", "task"})
+#: ML_PREDICT's MAP has Flink's own `timeout`, so the model's is written otherwise there.
+_RUNTIME_NAMES = {"request-timeout": "timeout"}
+_HEADER_PREFIX = "custom-headers."
+#: What only a model can be told, not a catalog.
+_OF_ONE_MODEL = ("model-name", "model-version")
+
+
+def parse_options(options: Mapping[str, str], runtime_options: Mapping[str, str] | None = None) -> Options:
+    """Read a model's options and check them.
+
+    Args:
+        options: What the user wrote in WITH.
+        runtime_options: What the user wrote in ML_PREDICT's MAP; wins over ``options``.
+
+    Raises:
+        OptionError: An option is unknown, missing or has a bad value; the message says what to write.
+    """
+    written = {key: value for key, value in options.items() if key not in FLINK_KEYS}
+    for key, value in (runtime_options or {}).items():
+        written[_RUNTIME_NAMES.get(key, key)] = value
+    values = _read(written)
+    for key, option in OPTIONS.items():
+        if option.required and key not in written:
+            raise OptionError(f"option '{key}' is missing. {option.description}")
+    parsed = Options(**values)
+    _check_combinations(parsed, set(written))
+    return parsed
+
+
+def check_defaults(options: Mapping[str, str]) -> Options:
+    """Check the options of a catalog, which are the defaults of its models.
+
+    Args:
+        options: What the user wrote, without what is Flink's own.
+
+    Returns:
+        The options, with stand-ins for what only a model has and for an endpoint that is not set.
+
+    Raises:
+        OptionError: An option is unknown, has a bad value, or is one that only a model has.
+    """
+    for key in _OF_ONE_MODEL:
+        if key in options:
+            raise OptionError(f"option '{key}' is for one model, not for a catalog. {Remedy.WRITE_IN_CREATE_MODEL()}")
+    values = _read(options)
+    defaults = Options(**{"endpoints": ("http://localhost",), "model_name": "m", **values})
+    _check_combinations(defaults, set(options))
+    return defaults
+
+
+def _read(written: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    more_headers: list[tuple[str, str]] = []
+    for key, value in written.items():
+        if key.startswith(_HEADER_PREFIX):
+            try:
+                more_headers.append(header(key.removeprefix(_HEADER_PREFIX), value.strip()))
+            except ValueError as error:
+                raise OptionError(f"option '{key}' {error}.") from None
+            continue
+        option = OPTIONS.get(key)
+        if option is None:
+            raise OptionError(_unknown(key))
+        try:
+            values[FIELDS[key]] = option.parse(value)
+        except ValueError as error:
+            written_as = value if value.isprintable() else value.encode("unicode_escape").decode()
+            # What precedes an @ may be a password.
+            shown = "" if option.secret or "@" in value else f" = '{written_as}'"
+            raise OptionError(f"option '{key}'{shown} {error}.") from None
+    if more_headers:
+        values["custom_headers"] = (*values.get("custom_headers", ()), *more_headers)
+    return values
+
+
+def _check_combinations(options: Options, written: set[str]) -> None:
+    names = [name.lower() for name, _ in options.custom_headers]
+    doubled = next((name for name in names if names.count(name) > 1), None)
+    if doubled:
+        raise OptionError(f"option 'custom-headers' sets the header {doubled} twice. {Remedy.LEAVE_ONE_OUT()}")
+    if options.auth_token is not None and "authorization" in names:
+        raise OptionError(
+            f"option 'auth-token' and the custom header Authorization are both set. {Remedy.LEAVE_ONE_OUT()}"
+        )
+    if options.sequence_id is None:
+        for key in ("sequence-id-auto-increment", "sequence-start", "sequence-end", "sequence-lost"):
+            if getattr(options, FIELDS[key]) not in (False, None):
+                raise OptionError(f"option '{key}' needs 'sequence-id'. {Remedy.SET_OPTION_TOO(key='sequence-id')}")
+    if options.sequence_id_auto_increment:
+        for key in ("sequence-start", "sequence-end"):
+            if key in written:
+                raise OptionError(
+                    f"option '{key}' cannot be set with 'sequence-id-auto-increment', which starts and ends a "
+                    f"sequence with every request. {Remedy.LEAVE_ONE_OUT()}"
+                )
+    if options.retry_initial_backoff > options.retry_max_backoff:
+        raise OptionError(
+            "option 'retry-initial-backoff' is above 'retry-max-backoff'. "
+            + Remedy.LOWER_OR_RAISE(above="retry-initial-backoff", below="retry-max-backoff")
+        )
+    if options.total_timeout is not None and options.total_timeout < options.timeout and "timeout" in written:
+        raise OptionError(
+            "option 'total-timeout' is below 'timeout'. "
+            + Remedy.LOWER_OR_RAISE(above="timeout", below="total-timeout")
+        )
+    if options.tls_key_file is not None and options.tls_cert_file is None:
+        raise OptionError(f"option 'tls-key-file' needs 'tls-cert-file'. {Remedy.SET_OPTION_TOO(key='tls-cert-file')}")
+    if all(urlsplit(endpoint).scheme == "http" for endpoint in options.endpoints) and "endpoint" in written:
+        for key in ("tls-ca-file", "tls-cert-file", "tls-key-file", "tls-verify"):
+            if key in written:
+                raise OptionError(f"option '{key}' is for https, and 'endpoint' is http. {Remedy.WRITE_HTTPS()}")
+
+
+def _unknown(key: str) -> str:
+    near = difflib.get_close_matches(key.lower().replace("_", "-"), [*OPTIONS, *_RUNTIME_NAMES], 1, 0.6)
+    remedy = Remedy.DID_YOU_MEAN(key=near[0]) if near else f"The options are: {', '.join(OPTIONS)}."
+    return f"there is no option '{key}'. {remedy}"

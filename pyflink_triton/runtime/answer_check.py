@@ -1,0 +1,85 @@
+"""What the model promised of its answers, and whose fault it is where one is not so: a row's, or the model's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pyflink_triton.delivery.request import Answer
+from pyflink_triton.errors import ContractError, RowError
+from pyflink_triton.model.signature import ModelSignature
+from pyflink_triton.protocol.kserve_v2 import read_response
+from pyflink_triton.remedies import Remedy
+from pyflink_triton.schema.binding import Binding
+from pyflink_triton.tensors.decode import Output, check
+
+#: So many lone rows with a fault in one output, and none ever without it, are the model's fault.
+_NEVER = 8
+_OF_FEWER = (
+    ". Or another client asked for some of the outputs only, and the model's response_cache has no others for these "
+    f"values. {Remedy.SWITCH_CACHE_OFF()}"
+)
+
+
+class Promise:
+    """Reads answers, and remembers which outputs were ever as promised.
+
+    Args:
+        signature: The server's model.
+        outputs: The outputs that are wanted.
+    """
+
+    def __init__(self, signature: ModelSignature, outputs: Sequence[Binding]) -> None:
+        self._has_batch_axis = signature.has_batch_axis
+        self._may_cache = signature.scheduling.may_cache
+        self._outputs = outputs
+        self._datatypes = {binding.tensor.name: binding.tensor.datatype.name for binding in outputs}
+        self._kept: set[str] = set()
+        self._broken: Counter[str] = Counter()
+
+    def read(self, answer: Answer, rows: int) -> list[Output]:
+        """Take an answer apart.
+
+        Args:
+            answer: The answer.
+            rows: How many rows it is for.
+
+        Returns:
+            Each output that is wanted; None for an optional one that a lone row's answer lacks.
+
+        Raises:
+            RowError: An output is missing, or may be the answer to another request.
+            ContractError: The answer is broken in another way, or never was as promised.
+        """
+        tensors = read_response(answer.headers, answer.body, self._datatypes)
+        outputs: list[Output] = []
+        for binding in self._outputs:
+            tensor = tensors.get(binding.tensor.name)
+            if tensor is None and rows == 1 and binding.tensor.optional:
+                outputs.append(None)
+                continue
+            try:
+                if tensor is None:
+                    raise _lacks(binding, self._may_cache)
+                outputs.append(check(binding, tensor, rows, self._has_batch_axis, self._may_cache))
+            except RowError as error:
+                self._count(binding.tensor.name, rows, error)
+                raise
+            self._kept.add(binding.tensor.name)
+        return outputs
+
+    def _count(self, name: str, rows: int, error: RowError) -> None:
+        if rows > 1 or name in self._kept:
+            return
+        self._broken[name] += 1
+        if self._broken[name] >= _NEVER:
+            raise ContractError(f"of {_NEVER} rows in succession each was answered so, and none before: {error}")
+
+
+def _lacks(binding: Binding, may_cache: bool) -> RowError:
+    """Of a batch, one of its rows may be why, and of an optional output some rows may have it."""
+    message = (
+        f"the server's answer lacks the output '{binding.tensor.name}' that the model promised. "
+        f"{Remedy.SET_OPTIONAL_OUTPUT(column=binding.column.name)}, and it is NULL"
+    )
+    return RowError(message + _OF_FEWER if may_cache else message, splits=True)

@@ -1,0 +1,116 @@
+"""A model opened in a task: its client, and the predictor for what was planned."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from pyflink_triton._async import await_all
+from pyflink_triton.delivery.delivery import Delivery
+from pyflink_triton.delivery.model_client import Client
+from pyflink_triton.delivery.signature_guard import SignatureGuard
+from pyflink_triton.errors import ContractError, TritonError, sentence
+from pyflink_triton.metrics import Metrics
+from pyflink_triton.model.signature import check_unchanged, read_planned
+from pyflink_triton.runtime.planning import Question, wait_until_ready
+from pyflink_triton.runtime.predictor import Prediction, Predictor
+from pyflink_triton.schema import binding as mapping
+from pyflink_triton.schema.assumed_signature import DeclarationGuard, assume_signature
+from pyflink_triton.schema.sequence_checks import check_parallelism, scheduling_warnings
+
+_LOG = logging.getLogger("pyflink_triton")
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """What predicts, and the columns it was opened for; close it when the task ends.
+
+    Attributes:
+        predictor: Predicts batches.
+        columns: The declared columns and their tensors.
+        warnings: What the warm-up found, and what planning could not say.
+        client: Asks the server about the model.
+        delivery: Carries the requests.
+        guard: Knows what the model was opened as.
+    """
+
+    predictor: Predictor
+    columns: mapping.Mapping
+    warnings: tuple[str, ...]
+    client: Client
+    delivery: Delivery
+    guard: SignatureGuard | DeclarationGuard
+
+    async def predict(self, rows: pa.RecordBatch) -> Prediction:
+        """Predict a batch; see ``Predictor.predict``."""
+        try:
+            return await self.predictor.predict(rows)
+        except ContractError as error:
+            if isinstance(self.guard, SignatureGuard):
+                raise
+            raise ContractError(self.guard.explain(str(error)), status=error.status) from None
+
+    async def close(self) -> None:
+        """End every call under way and close the connections."""
+        await self.delivery.close()
+        await self.client.close()
+
+
+async def open_model(asked: Mapping[str, Any], metrics: Metrics) -> OpenedModel:
+    """Wait for a model at a job's start and check it once more.
+
+    Args:
+        asked: The fields of the bridge protocol's ``open``; without ``task`` it is the only subtask.
+        metrics: Where rows and calls are counted.
+
+    Raises:
+        UnavailableError: The model was not ready in time.
+        TritonError: What is wrong with it, in one sentence.
+    """
+    question = Question.parse(asked)
+    options, task = question.options, asked.get("task", {})
+    client = Client(options)
+    delivery = None
+    try:
+        warnings: list[str] = []
+        guard: SignatureGuard | DeclarationGuard
+        try:
+            signature = await wait_until_ready(client, options)
+            guard = SignatureGuard(client.signature, signature)
+        except TritonError as error:
+            if not (error.hides and options.trusts_declaration):
+                raise
+            signature = assume_signature(question.inputs, question.outputs, options)
+            guard = DeclarationGuard(signature)
+            warnings.append(guard.explain(f"the model is not checked before the first row: {error}"))
+        if asked.get("planned") is None:
+            warnings += scheduling_warnings(signature, options)
+        else:
+            check_unchanged(read_planned(asked["planned"]), signature)
+        columns = question.map(signature)
+        check_parallelism(signature, options, task.get("parallelism", 1))
+        if len(options.endpoints) > 1 and isinstance(guard, SignatureGuard):
+            seconds = min(options.timeout, options.plan_check_timeout)
+            await await_all([guard.check(base, seconds) for base in options.endpoints])
+        delivery = Delivery(options, client.transport, metrics, guard.check, hides_readiness=client.hides_readiness)
+        warn = partial(_warn, question.model)
+        predictor = Predictor(delivery, signature, columns, options, metrics, task.get("subtask", 0), warn)
+        if options.warmup:
+            failed = await predictor.warm_up(options.warmup_timeout)
+            warnings += [] if failed is None else [failed]
+        return OpenedModel(predictor, columns, tuple(warnings), client, delivery, guard)
+    except BaseException:
+        if delivery is not None:
+            await delivery.close()
+        await client.close()
+        raise
+
+
+def _warn(model: str, message: str) -> None:
+    """Log what was found while rows were predicted; a worker's standard error is its task's log."""
+    _LOG.warning("Model '%s': %s", model, sentence(message))

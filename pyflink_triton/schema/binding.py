@@ -1,0 +1,236 @@
+"""Which column goes to which tensor, and whether their types and shapes fit: all that planning can check."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from pyflink_triton.errors import SchemaError
+from pyflink_triton.model.signature import ModelSignature, TensorSpec
+from pyflink_triton.options.options import Options
+from pyflink_triton.remedies import Remedy
+from pyflink_triton.schema.columns import Column, check_argument, check_count, check_shape, check_type
+from pyflink_triton.schema.default_value import read_defaults
+from pyflink_triton.schema.matching import match, tensor_places
+from pyflink_triton.schema.option_columns import (
+    check_nullable,
+    check_reference_argument,
+    find_error_column,
+    find_optional_outputs,
+    find_references,
+)
+from pyflink_triton.schema.sequence_checks import check_one_row, check_scheduling
+from pyflink_triton.types.sql import SqlType, array_of
+
+__all__ = ["Binding", "Column", "Mapping", "check_declared", "map_columns"]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A column, the tensor that it stands for, and the type that its values come in.
+
+    Attributes:
+        column: The declared column.
+        tensor: Its tensor.
+        given: The type of the values that rows hold; cast to the declared type. Outputs: the declared type.
+        place: Which of the declared columns of its side it is.
+        flatten: Whether its values have a leading dimension of 1 that the tensor has not.
+    """
+
+    column: Column
+    tensor: TensorSpec
+    given: SqlType
+    place: int = 0
+    flatten: bool = False
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Every column's tensor, or what else the column is for.
+
+    Attributes:
+        inputs: A binding for each input column that is a tensor, in the columns' order.
+        outputs: A binding for each output column that is a tensor, in the columns' order.
+        given: The types of the values of all input columns, in the columns' order.
+        output_types: The types of all output columns, in the columns' order.
+        references: The input columns that options refer to: which one, by the name that the option has for it.
+        error_column: Which output column takes the message of a row that failed; None: there is none.
+        defaults: An array of one row for each of ``outputs``, what a failed row answers; None: there is no default.
+        nullable: The input columns whose NULL does not make the row NULL, but leaves an optional tensor out.
+        is_array_batch: Whether each row is a batch of its own: ARRAYs of the elements that the tensors take.
+    """
+
+    inputs: tuple[Binding, ...]
+    outputs: tuple[Binding, ...]
+    given: tuple[SqlType, ...]
+    output_types: tuple[SqlType, ...]
+    references: typing.Mapping[str, int] = field(default_factory=dict)
+    error_column: int | None = None
+    defaults: tuple[pa.Array, ...] | None = None
+    nullable: frozenset[int] = frozenset()
+    is_array_batch: bool = False
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the declared columns and the options say by themselves; see ``Mapping``.
+
+    Attributes:
+        optional_outputs: The output columns that are NULL where an answer lacks their tensor.
+    """
+
+    references: typing.Mapping[str, int]
+    error_column: int | None
+    defaults: tuple[pa.Array, ...] | None
+    optional_outputs: frozenset[int]
+
+
+def check_declared(
+    inputs: Sequence[Column],
+    outputs: Sequence[Column],
+    arguments: Sequence[SqlType] | None = None,
+    options: Options | None = None,
+) -> Declared:
+    """Check what can be checked of the declared columns without the server's model.
+
+    Args:
+        inputs: The declared INPUT columns.
+        outputs: The declared OUTPUT columns.
+        arguments: The types of the values given, in the order of ``inputs``.
+        options: The model's options.
+
+    Raises:
+        PlanError: Something does not fit; the message names the column or option, and the remedy.
+    """
+    references: dict[str, int] = {}
+    error_column, defaults, optional_outputs = None, None, frozenset[int]()
+    if options is not None:
+        references = find_references(options, inputs)
+        error_column = find_error_column(options, outputs)
+        optional_outputs = find_optional_outputs(options, outputs, error_column)
+        defaults = read_defaults(options, [column for n, column in enumerate(outputs) if n != error_column])
+    check_nullable(outputs, error_column)
+    if arguments is not None:
+        check_count(inputs, arguments)
+        for place, (column, given) in enumerate(zip(inputs, arguments, strict=True)):
+            if place in references.values():
+                check_reference_argument(column, given)
+            else:
+                check_argument(column, given)
+    return Declared(references, error_column, defaults, optional_outputs)
+
+
+def map_columns(
+    signature: ModelSignature,
+    inputs: Sequence[Column],
+    outputs: Sequence[Column],
+    arguments: Sequence[SqlType] | None = None,
+    options: Options | None = None,
+) -> Mapping:
+    """Find each column's tensor and check types and shapes.
+
+    Args:
+        signature: The server's model.
+        inputs: The declared INPUT columns; every tensor that is not optional must be among them.
+        outputs: The declared OUTPUT columns; some of the outputs are enough.
+        arguments: The types of the values given, in the order of ``inputs``; by default the declared ones.
+        options: The model's options, for the columns that they name.
+
+    Raises:
+        PlanError: Something does not fit; the message names the column, both types and the remedy.
+    """
+    if signature.decoupled:
+        raise SchemaError(
+            f"the server's model '{signature.name}' is decoupled, and the server's HTTP endpoint "
+            "does not serve decoupled models. " + Remedy.USE_ANOTHER_MODEL()
+        )
+    check_scheduling(signature, options)
+    declared = check_declared(inputs, outputs, arguments, options)
+    error_column = declared.error_column
+    given = tuple(arguments or (column.type for column in inputs))
+    in_places = tensor_places(inputs, signature.inputs, set(declared.references.values()))
+    out_places = [place for place in range(len(outputs)) if place != error_column]
+    if error_column is not None:
+        _refuse_two_meanings(outputs[error_column], signature.outputs)
+    in_tensors = match("input", [inputs[place] for place in in_places], signature.inputs)
+    missing = [t for t in signature.inputs if t not in in_tensors and not t.optional]
+    if missing:
+        raise SchemaError(
+            f"no input column stands for the tensor '{missing[0].name}'. "
+            f"{Remedy.ADD_COLUMN(name=missing[0].name, type=missing[0].sql_type)}; the model's inputs are "
+            f"{', '.join(map(str, signature.inputs))}."
+        )
+    if arguments is not None:
+        for place in in_places:
+            check_argument(inputs[place], given[place])
+    out_tensors = match("output", [outputs[place] for place in out_places], signature.outputs)
+    in_pairs = [(place, inputs[place], tensor) for place, tensor in zip(in_places, in_tensors, strict=True)]
+    out_pairs = [(place, outputs[place], tensor) for place, tensor in zip(out_places, out_tensors, strict=True)]
+    is_array_batch = signature.has_batch_axis and any(
+        column.type.depth == 1 and tensor.is_scalar for _, column, tensor in in_pairs
+    )
+    if is_array_batch:
+        check_one_row(signature)
+        _check_array_batch([pair[1:] for pair in in_pairs], [pair[1:] for pair in out_pairs])
+    flatten = options is not None and options.flatten_batch_dim
+    is_flattened = [_fits("input", column, tensor, flatten, is_array_batch) for _, column, tensor in in_pairs]
+    for _, column, tensor in out_pairs:
+        _fits("output", column, tensor, False, is_array_batch)
+    return Mapping(
+        inputs=tuple(
+            Binding(column, tensor, given[place], place, is_flat)
+            for (place, column, tensor), is_flat in zip(in_pairs, is_flattened, strict=True)
+        ),
+        outputs=tuple(
+            Binding(column, replace(tensor, optional=place in declared.optional_outputs), column.type, place)
+            for place, column, tensor in out_pairs
+        ),
+        given=given,
+        output_types=tuple(column.type for column in outputs),
+        references=declared.references,
+        error_column=error_column,
+        defaults=declared.defaults,
+        nullable=frozenset(place for place, _, tensor in in_pairs if tensor.optional) - {*declared.references.values()},
+        is_array_batch=is_array_batch,
+    )
+
+
+def _refuse_two_meanings(column: Column, tensors: Sequence[TensorSpec]) -> None:
+    if any(tensor.name.lower() == column.name.lower() for tensor in tensors):
+        raise SchemaError(
+            f"option 'error-column' = '{column.name}' is a tensor of the model. {Remedy.RENAME_ERROR_COLUMN()}"
+        )
+
+
+def _check_array_batch(
+    inputs: Sequence[tuple[Column, TensorSpec]],
+    outputs: Sequence[tuple[Column, TensorSpec]],
+) -> None:
+    """Check that every tensor has one element a row, and that every output is an ARRAY; raises SchemaError."""
+    first, spec = next(pair for pair in inputs if pair[1].is_scalar and pair[0].type.depth)
+    for column, tensor in (*inputs, *outputs):
+        if not tensor.is_scalar:
+            raise SchemaError(
+                f"input column '{first.name}' is {first.type}, an array as a batch, which needs every tensor to be of "
+                f"dims [1], and '{column.name}' stands for {tensor}. "
+                + Remedy.DECLARE_ELEMENT(column=first.name, type=first.type.leaf)
+            )
+    for column, _ in outputs:
+        if column.type.depth != 1:
+            raise SchemaError(
+                f"input column '{first.name}' is {first.type}, and its tensor is {spec}. The shapes differ: "
+                + Remedy.DECLARE_ELEMENT_OR_ARRAY(
+                    type=first.type.leaf, output=column.name, array=array_of(column.type.leaf)
+                )
+            )
+
+
+def _fits(side: str, column: Column, tensor: TensorSpec, flatten: bool, is_array_batch: bool) -> bool:
+    """Check a column; returns whether a leading dimension of 1 is dropped."""
+    check_type(side, column, tensor)
+    if is_array_batch and column.type.depth == 1:
+        return False
+    return check_shape(side, column, tensor, flatten=flatten)

@@ -1,0 +1,169 @@
+"""A declared column: what may be given for it, and whether it fits its tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyflink_triton.errors import SchemaError
+from pyflink_triton.model.signature import TensorSpec
+from pyflink_triton.remedies import Remedy
+from pyflink_triton.types.conversions import advice, conversion
+from pyflink_triton.types.sql import FLOATS, INTEGERS, SqlType, parse_type
+
+#: The datatype that the specification's table gives for a Flink type.
+DOCUMENTED = {
+    "BOOLEAN": "BOOL",
+    "TINYINT": "INT32",
+    "SMALLINT": "INT32",
+    "INT": "INT32",
+    "BIGINT": "INT64",
+    "FLOAT": "FP32",
+    "DOUBLE": "FP64",
+    "STRING": "BYTES",
+    "BYTES": "BYTES",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A declared column of a model: its name and its Flink type."""
+
+    name: str
+    type: SqlType
+
+    @staticmethod
+    def parse(name: str, type_: str) -> Column:
+        """Read a column as Flink writes it; raises SchemaError for a type that no tensor can hold."""
+        return Column(name, parse_type(type_, name))
+
+    def __str__(self) -> str:
+        """As in a declaration."""
+        return f"{self.name} {self.type}"
+
+
+def is_castable(given: SqlType, declared: SqlType) -> bool:
+    """Whether Flink casts a scalar implicitly, in a way that keeps its meaning.
+
+    Flink would also cast FLOAT and DOUBLE to DECIMAL, and give NULL for what does not fit.
+    """
+    source, target = given.name, declared.name
+    if source == target:
+        return True
+    if source in INTEGERS and target in INTEGERS:
+        return INTEGERS.index(source) < INTEGERS.index(target)
+    if source in FLOATS and target in FLOATS:
+        return source == "FLOAT"
+    return source in (*INTEGERS, "DECIMAL") and target in (*FLOATS, "DECIMAL")
+
+
+def loses_decimals(given: SqlType, declared: SqlType) -> bool:
+    """Whether a cast between two DECIMALs, the second of which is whole, drops digits."""
+    return given.name == declared.name == "DECIMAL" and bool(given.arrow.scale)
+
+
+def check_count(columns: Sequence[Column], arguments: Sequence[object]) -> None:
+    """Check that there is an argument for each column; raises SchemaError."""
+    if len(columns) != len(arguments):
+        listed = ", ".join(map(str, columns))
+        raise SchemaError(f"the model takes {len(columns)} columns ({listed}), and {len(arguments)} were given")
+
+
+def check_argument(column: Column, given: SqlType) -> None:
+    """Check that a value that nobody casts on its way here may be cast to the declared column.
+
+    Scalars follow Flink's implicit casts. An array's elements are only widened within their kind, for Flink
+    lets others through and casts none of them.
+
+    Raises:
+        SchemaError: It may not; the message says what to write.
+    """
+    source, target = given.leaf, column.type.leaf
+    is_good = given.depth == column.type.depth and is_castable(source, target)
+    if given.depth and is_good:
+        is_good = source.arrow == target.arrow or any({source.name, target.name} <= {*kind} for kind in _KINDS)
+    if not is_good:
+        raise cast_needed(column, given)
+
+
+_KINDS = (INTEGERS, FLOATS)
+
+
+def cast_needed(column: Column, given: SqlType) -> SchemaError:
+    """The error for a value that is not cast implicitly, with what to write."""
+    return SchemaError(
+        f"input column '{column.name}' is declared {column.type}, and what is given is {given}. "
+        f"{advice(given, column.type)}"
+    )
+
+
+def refuse_not_null(column: Column, when: str) -> None:
+    """Refuse an output column that is NOT NULL; Flink would make a value of each NULL there, as -1 or ''.
+
+    Args:
+        column: The output column. An ARRAY's elements may be NOT NULL, because no tensor holds a NULL.
+        when: Which rows are NULL in it.
+
+    Raises:
+        SchemaError: It is NOT NULL.
+    """
+    if not column.type.nullable:
+        raise SchemaError(
+            f"output column '{column.name}' is declared {column.type} NOT NULL, and rows {when} are NULL there. "
+            + Remedy.DECLARE_AS(type=column.type)
+        )
+
+
+def check_type(side: str, column: Column, tensor: TensorSpec) -> None:
+    """Check a column's leaf type against its tensor's datatype; raises SchemaError."""
+    leaf, datatype = column.type.leaf, tensor.datatype
+    if datatype.takes(leaf) if side == "input" else datatype.gives(leaf):
+        return
+    natural = tensor.sql_type
+    expected, got = natural.leaf, DOCUMENTED.get(leaf.name, leaf.name)
+    expression, done = conversion(column.type, natural), "given"
+    if side == "output":
+        expected, got = leaf, datatype.name
+        expression, done = conversion(natural, column.type), "needed"
+    remedy = Remedy.DECLARE_AS(type=natural)
+    if expression:
+        remedy = Remedy.DECLARE_AND_CONVERT(type=natural, expression=expression, other=column.type, done=done)
+    raise SchemaError(f"{_where(side, column, tensor)} Type mismatch: expected {expected} but got {got}. {remedy}")
+
+
+def check_shape(side: str, column: Column, tensor: TensorSpec, *, flatten: bool = False) -> bool:
+    """Check how many ARRAYs a column has against its tensor's dims.
+
+    Args:
+        side: ``input`` or ``output``.
+        column: The column.
+        tensor: Its tensor.
+        flatten: Whether a leading dimension of 1 may be there that the tensor has not.
+
+    Returns:
+        Whether there is such a leading dimension.
+
+    Raises:
+        SchemaError: They do not fit.
+    """
+    rank, depth = len(tensor.dims), column.type.depth
+    if depth == 0:
+        is_good = all(dim in (1, -1) for dim in tensor.dims)
+    elif depth == 1:
+        is_good = not tensor.is_scalar and (rank == 1 or tensor.dims.count(-1) < 2 or side == "output")
+    else:
+        is_good = depth == rank
+    if is_good:
+        return False
+    if depth > 1 and depth == rank + 1:
+        if flatten:
+            return True
+        if side == "input" and not tensor.is_scalar:
+            raise SchemaError(
+                f"{_where(side, column, tensor)} The shapes differ: {Remedy.DECLARE_OR_FLATTEN(type=tensor.sql_type)}"
+            )
+    raise SchemaError(f"{_where(side, column, tensor)} The shapes differ: {Remedy.DECLARE(type=tensor.sql_type)}")
+
+
+def _where(side: str, column: Column, tensor: TensorSpec) -> str:
+    return f"{side} column '{column.name}' is {column.type}, and its tensor is {tensor}."

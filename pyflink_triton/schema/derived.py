@@ -1,0 +1,36 @@
+"""The schema that a model's signature gives where INPUT or OUTPUT is not declared."""
+
+from __future__ import annotations
+
+from pyflink_triton.errors import SchemaError
+from pyflink_triton.model.signature import ModelSignature, TensorSpec
+from pyflink_triton.options.options import Options
+from pyflink_triton.remedies import Remedy
+from pyflink_triton.schema.columns import Column
+from pyflink_triton.schema.option_columns import derived_inputs, derived_outputs, find
+
+
+def derive_inputs(signature: ModelSignature, options: Options) -> tuple[Column, ...]:
+    """The tensors in the server's order, then the columns that options refer to."""
+    tensors = tuple(map(_column, signature.inputs))
+    return (*tensors, *derived_inputs(options, tensors))
+
+
+def derive_outputs(signature: ModelSignature, options: Options) -> tuple[Column, ...]:
+    """The tensors in the server's order, then the error column.
+
+    Raises:
+        SchemaError: The error column is called as a tensor.
+    """
+    tensors = tuple(map(_column, signature.outputs))
+    more = derived_outputs(options)
+    for column in more:
+        if find(column.name, tensors) is not None:
+            raise SchemaError(
+                f"option 'error-column' = '{column.name}' is a tensor of the model. {Remedy.RENAME_ERROR_COLUMN()}"
+            )
+    return (*tensors, *more)
+
+
+def _column(tensor: TensorSpec) -> Column:
+    return Column(tensor.name, tensor.sql_type)

@@ -1,0 +1,125 @@
+"""Rows that are batches of their own: their arrays' elements are predicted as rows, and put back into arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Rows
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from pyflink_triton._arrow import Bools, Ints, from_offsets, offsets, present, take
+from pyflink_triton.schema.binding import Binding, Mapping
+
+
+def element_mapping(mapping: Mapping) -> Mapping:
+    """The mapping of a row's elements: each input binding's column is one of the elements' batch."""
+    inputs = tuple(replace(_element(binding), place=place) for place, binding in enumerate(mapping.inputs))
+    return replace(
+        mapping,
+        inputs=inputs,
+        outputs=tuple(map(_element, mapping.outputs)),
+        given=tuple(binding.given for binding in inputs),
+        references={},
+        nullable=frozenset(binding.place for binding in inputs if binding.tensor.optional),
+    )
+
+
+def _element(binding: Binding) -> Binding:
+    column = replace(binding.column, type=binding.column.type.leaf)
+    return replace(binding, column=column, given=binding.given.leaf)
+
+
+@dataclass
+class ArrayBatch:
+    """A batch whose rows hold arrays.
+
+    Attributes:
+        elements: A column for each input binding, with a row for each element of the good rows' arrays.
+        errors: The message of each row that failed.
+        given: Which rows hold no NULL.
+        owners: The row that each element is of, ascending.
+    """
+
+    elements: pa.RecordBatch
+    errors: dict[int, str]
+    given: Bools
+    owners: Ints
+
+    def whole_rows(self, elements: Ints, failed: Rows[int, str]) -> Ints:
+        """Those of some elements whose row has no failed element."""
+        if not failed:
+            return elements
+        broken = np.zeros(len(self.given), dtype=np.bool_)
+        broken[self.owners[list(failed)]] = True
+        whole: Ints = elements[~broken[self.owners[elements]]]
+        return whole
+
+    def collect(self, outputs: Sequence[pa.Array], failed: Rows[int, str]) -> list[pa.Array]:
+        """Put the elements' outputs into arrays; a row one of whose elements failed has failed, and is NULL.
+
+        Args:
+            outputs: A column for each output tensor, with a row for each element.
+            failed: The message of each element that failed.
+        """
+        for element in sorted(failed):
+            self.errors.setdefault(int(self.owners[element]), failed[element])
+        edges = np.searchsorted(self.owners, np.arange(len(self.given) + 1))
+        is_whole = self.given.copy()
+        is_whole[list(self.errors)] = False
+        lists = [from_offsets(pa.list_(column.type), edges, column) for column in outputs]
+        if is_whole.all():
+            return lists
+        return [take(column, np.where(is_whole, np.arange(len(column)), -1)) for column in lists]
+
+
+def explode(mapping: Mapping, inputs: pa.RecordBatch) -> ArrayBatch:
+    """Take a batch's arrays apart; scalars repeat for each element.
+
+    Args:
+        mapping: The declared columns' mapping, ``is_array_batch``.
+        inputs: All input columns.
+    """
+    rows = inputs.num_rows
+    given = np.ones(rows, dtype=np.bool_)
+    for place, column in enumerate(inputs.columns):
+        if column.null_count and place not in mapping.nullable:
+            given &= present(column)
+    errors: dict[int, str] = {}
+    lengths, of_which = np.full(rows, -1, dtype=np.int64), ""
+    for binding in mapping.inputs:
+        if not binding.given.depth:
+            continue
+        name, column = binding.column.name, inputs.column(binding.place)
+        edges, held = offsets(column), present(column)
+        own = np.diff(edges)
+        for row in np.flatnonzero(given & held & (lengths >= 0) & (own != lengths)).tolist():
+            errors.setdefault(row, f"columns '{of_which}' and '{name}' hold arrays of unequal lengths")
+        lengths = np.where(held & (lengths < 0), own, lengths)
+        of_which = of_which or name
+        if column.values.null_count:
+            nulls = np.concatenate(([0], np.cumsum(~present(column.values))))
+            for row in np.flatnonzero(given & held & (nulls[edges[1:]] > nulls[edges[:-1]])).tolist():
+                errors.setdefault(row, f"column '{name}' holds a NULL; tensors cannot")
+    given &= lengths >= 0  # an optional tensor's NULL, and no array beside it
+    is_good = given.copy()
+    is_good[list(errors)] = False
+    counts = np.where(is_good, np.maximum(lengths, 0), 0)
+    owners = np.repeat(np.arange(rows), counts)
+    within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+    columns = [_elements(binding, inputs.column(binding.place), owners, within) for binding in mapping.inputs]
+    names = [f"c{number}" for number in range(len(columns))]
+    return ArrayBatch(pa.record_batch(columns, names=names), errors, given, owners)
+
+
+def _elements(binding: Binding, column: pa.Array, owners: Ints, within: Ints) -> pa.Array:
+    """A column's value for each element: an array's own, a view where they lie together, or the scalar again."""
+    if not binding.given.depth:
+        return take(column, owners)
+    places = offsets(column)[owners] + within
+    if column.null_count:
+        places = np.where(present(column)[owners], places, -1)
+    if len(places) and places[0] >= 0 and np.array_equal(places, np.arange(places[0], places[0] + len(places))):
+        return column.values.slice(int(places[0]), len(places))
+    return take(column.values, places)

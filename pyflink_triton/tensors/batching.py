@@ -1,0 +1,124 @@
+"""A batch of rows as tensors, and which of its rows go in one request together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from pyflink_triton._arrow import Bools, Ints, present
+from pyflink_triton.model.signature import ModelSignature
+from pyflink_triton.remedies import Remedy
+from pyflink_triton.schema.binding import Mapping
+from pyflink_triton.tensors.encode import TensorColumn, encode
+
+#: Takes rows and what is wrong with them.
+Fail = Callable[[Ints, str], None]
+
+
+def encode_batch(
+    mapping: Mapping, has_batch_axis: bool, inputs: pa.RecordBatch, fail: Fail
+) -> tuple[list[TensorColumn], Bools, Ints]:
+    """Encode every tensor's column.
+
+    Args:
+        mapping: The columns' tensors.
+        has_batch_axis: Whether tensors have a leading axis of rows.
+        inputs: All input columns.
+        fail: Told of the rows whose values a tensor cannot hold.
+
+    Returns:
+        The tensors, a mask of the rows that hold no NULL, and those of them that did not fail.
+    """
+    given = np.ones(inputs.num_rows, dtype=np.bool_)
+    good = np.ones(inputs.num_rows, dtype=np.bool_)
+    holds = [present(column) if column.null_count else None for column in inputs.columns]
+    for place, held in enumerate(holds):
+        if held is not None and place not in mapping.nullable:
+            given &= held
+    if has_batch_axis and all(binding.tensor.optional for binding in mapping.inputs):
+        _refuse_rows_of_nothing(mapping, holds, given, good, fail)
+    columns = []
+    for binding in mapping.inputs:
+        held = holds[binding.place]
+
+        def fault(mask: Bools, what: str, name: str = binding.column.name, held: Bools | None = held) -> None:
+            bad = mask & given if held is None else mask & given & held
+            if bad.any():
+                fail(np.flatnonzero(bad), f"column '{name}' {what}")
+                good[bad] = False
+
+        encoded = encode(binding, inputs.column(binding.place), fault)
+        columns.append(replace(encoded, given=held) if binding.tensor.optional else encoded)
+    return columns, given, np.flatnonzero(given & good)
+
+
+def _refuse_rows_of_nothing(
+    mapping: Mapping, holds: Sequence[Bools | None], given: Bools, good: Bools, fail: Fail
+) -> None:
+    """Fail the rows that would leave every tensor out: by the inputs the server counts a request's rows."""
+    held = [holds[binding.place] for binding in mapping.inputs]
+    something = [mask for mask in held if mask is not None]
+    if len(something) < len(held):
+        return
+    bad = given & ~np.logical_or.reduce(something)
+    if bad.any():
+        names = ", ".join(f"'{binding.column.name}'" for binding in mapping.inputs)
+        fail(
+            np.flatnonzero(bad),
+            f"all inputs are NULL ({names}), and Triton counts a request's rows by its inputs. {Remedy.GIVE_A_VALUE()}",
+        )
+        good[bad] = False
+
+
+def split(
+    signature: ModelSignature,
+    columns: Sequence[TensorColumn],
+    rows: Ints,
+    rows_per_request: Callable[[], int],
+    bytes_per_request: int,
+) -> Iterator[Ints]:
+    """Cut rows into requests: equal shapes, at most so many rows and so many bytes.
+
+    Args:
+        signature: The server's model.
+        columns: The tensors of the whole batch.
+        rows: The rows to send, ascending.
+        rows_per_request: Rows in a request at the most; asked for each, for it may change in between.
+        bytes_per_request: Bytes of tensors in a request at the most; a larger row goes alone.
+    """
+    if not signature.has_batch_axis:
+        yield from rows.reshape(-1, 1)
+        return
+    fixed = sum(column.size or 0 for column in columns)
+    varying = [column.sizes for column in columns if column.sizes is not None]
+    for group in _alike(columns, rows):
+        ends = np.cumsum(np.sum(varying, axis=0)[group] + fixed) if varying else None
+        start = 0
+        while start < len(group):
+            if ends is None:
+                fitting = start + bytes_per_request // fixed
+            else:
+                limit = (ends[start - 1] if start else 0) + bytes_per_request
+                fitting = int(np.searchsorted(ends, limit, side="right"))
+            stop = min(max(fitting, start + 1), start + rows_per_request())
+            yield group[start:stop]
+            start = stop
+
+
+def _alike(columns: Sequence[TensorColumn], rows: Ints) -> Iterator[Ints]:
+    """Rows whose tensors have the same shapes and are the same ones."""
+    shapes = [column.shapes[rows] for column in columns if column.shapes is not None]
+    shapes += [column.given[rows, None].astype(np.int64) for column in columns if column.given is not None]
+    if not shapes:
+        yield rows
+        return
+    _, group = np.unique(np.concatenate(shapes, axis=1), axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    if group.max() == 0:
+        yield rows
+        return
+    order = np.argsort(group, kind="stable")
+    yield from np.split(rows[order], np.flatnonzero(np.diff(group[order])) + 1)

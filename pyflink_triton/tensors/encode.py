@@ -1,0 +1,196 @@
+"""Arrow columns to tensors: shapes per row, and the bytes of any run of rows, without a loop over rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pyflink_triton._arrow import Bools, Ints, from_offsets, offsets, present
+from pyflink_triton.model.signature import TensorSpec
+from pyflink_triton.remedies import Remedy
+from pyflink_triton.schema.binding import Binding
+from pyflink_triton.types.casting import cast_column, to_elements
+from pyflink_triton.types.sql import SqlType, array_of
+
+Fault = Callable[[Bools, str], None]
+#: pa.scalar would import pandas.
+_NOTHING = from_offsets(pa.binary(), np.zeros(2), b"")[0]
+#: From elements to the rows that hold one of them.
+ToRows = Callable[[Bools], Bools]
+
+
+@dataclass(frozen=True)
+class TensorColumn:
+    """One tensor's values for every row of a batch.
+
+    Attributes:
+        tensor: Which tensor.
+        shapes: Each row's shape, (rows, rank); None when all rows have the tensor's own dims.
+        data: The bytes of all rows, one after the other, as the protocol wants them.
+        size: How many bytes each row has, where all have as many.
+        starts: Where each row's bytes begin in ``data``; None where ``size`` says it.
+        sizes: How many bytes each row has; None where ``size`` says it.
+        given: Which rows have the tensor at all; None when all have. Only an optional tensor may be left out.
+    """
+
+    tensor: TensorSpec
+    shapes: Ints | None
+    data: memoryview
+    size: int | None = None
+    starts: Ints | None = None
+    sizes: Ints | None = None
+    given: Bools | None = None
+
+    def shape(self, row: int) -> tuple[int, ...]:
+        """The shape of a row, without the batch axis."""
+        if self.shapes is None:
+            return tuple(1 if dim == -1 else dim for dim in self.tensor.dims)
+        return tuple(self.shapes[row].tolist())
+
+    def gather(self, rows: Ints) -> memoryview:
+        """The bytes of these rows (ascending), a view where they lie together."""
+        first, last = int(rows[0]), int(rows[-1])
+        is_run = last - first + 1 == len(rows)
+        if self.size is not None:
+            if is_run:
+                return self.data[first * self.size : (last + 1) * self.size]
+            gathered: memoryview = np.frombuffer(self.data, np.uint8).reshape(-1, self.size)[rows].reshape(-1).data
+            return gathered
+        assert self.starts is not None
+        assert self.sizes is not None
+        if is_run:
+            return self.data[self.starts[first] : self.starts[last] + self.sizes[last]]
+        sizes = self.sizes[rows]
+        ends = np.cumsum(sizes)
+        index = np.arange(ends[-1]) + np.repeat(self.starts[rows] - (ends - sizes), sizes)
+        gathered = np.frombuffer(self.data, np.uint8)[index].data
+        return gathered
+
+
+def encode(binding: Binding, column: pa.Array, fault: Fault) -> TensorColumn:
+    """Encode a column.
+
+    Args:
+        binding: The column, its tensor and the type that its values come in.
+        column: The values; rows that are NULL get any bytes and must not be sent.
+        fault: Called with a mask of rows and what is wrong with them; those rows must not be sent either.
+    """
+    declared, tensor = binding.column.type, binding.tensor
+    is_fixed = tensor.datatype.numpy is not None
+    if declared.depth == 0:
+        elements = _cast_elements(binding, column, fault, lambda mask: mask)
+        if is_fixed:
+            data = _fixed_bytes(binding, elements, fault, lambda mask: mask)
+            return TensorColumn(tensor, None, data, size=tensor.datatype.itemsize)
+        data, edges = encode_bytes(elements)
+        return TensorColumn(tensor, None, data, starts=edges[:-1], sizes=np.diff(edges))
+    rows = len(column)
+    given = present(column)
+    starts, ends = np.arange(rows, dtype=np.int64), np.arange(1, rows + 1, dtype=np.int64)
+    lengths: list[Ints] = []
+    elements = column
+    for _ in range(declared.depth):
+        starts, ends, elements = _descend(elements, starts, ends, lengths, given, fault)
+
+    def of_rows(mask: Bools) -> Bools:
+        return _any_between(mask, starts, ends)
+
+    elements = _cast_elements(binding, elements, fault, of_rows)
+    if elements.null_count:
+        fault(given & of_rows(~present(elements)), "holds a NULL; tensors cannot")
+    if binding.flatten:
+        leads = lengths.pop(0)
+        fault(given & (leads != 1), "has a leading dimension that is not 1, so 'flatten-batch-dim' cannot drop it")
+    shapes = _shapes(tensor, lengths, given, fault)
+    if is_fixed:
+        data, size = _fixed_bytes(binding, elements, fault, of_rows), tensor.datatype.itemsize
+        return TensorColumn(tensor, shapes, data, starts=starts * size, sizes=(ends - starts) * size)
+    data, edges = encode_bytes(elements)
+    return TensorColumn(tensor, shapes, data, starts=edges[starts], sizes=edges[ends] - edges[starts])
+
+
+def _fixed_bytes(binding: Binding, elements: pa.Array, fault: Fault, of_rows: ToRows) -> memoryview:
+    values, bad = to_elements(elements, binding.tensor.datatype)
+    if bad is not None:
+        fault(of_rows(bad), f"is out of the range of {binding.tensor.datatype.name}")
+    data: memoryview = np.ascontiguousarray(values).data.cast("B")
+    return data
+
+
+def encode_bytes(values: pa.Array) -> tuple[memoryview, Ints]:
+    """Write each value as a BYTES element: its length in four bytes, then itself.
+
+    Returns:
+        The bytes of all elements, and where each begins in them, with the end appended.
+    """
+    binary = values.cast(pa.binary())
+    lengths = np.where(present(binary), np.diff(offsets(binary)), 0).astype("<u4")
+    prefixes = from_offsets(pa.binary(), np.arange(0, 4 * len(lengths) + 4, 4), lengths)
+    joined = pc.binary_join_element_wise(prefixes, binary, _NOTHING, null_handling="replace", null_replacement=b"")
+    body = joined.buffers()[2]
+    return memoryview(body if body is not None else b""), offsets(joined)
+
+
+def _cast_elements(binding: Binding, elements: pa.Array, fault: Fault, of_rows: ToRows) -> pa.Array:
+    declared = binding.column.type.leaf
+    cast, bad = cast_column(elements, declared.arrow)
+    if bad is not None:
+        fault(of_rows(bad), f"holds a {binding.given.leaf} that {declared} cannot hold{_rounded(binding, declared)}")
+    return cast
+
+
+def _rounded(binding: Binding, declared: SqlType) -> str:
+    """The CAST that takes the nearest number; of a DECIMAL too long Flink's makes NULL."""
+    nearest = array_of(declared, binding.given.depth)
+    return "" if declared.name == "DECIMAL" else f" exactly; {Remedy.CAST_NEAREST(type=nearest)}"
+
+
+def _descend(
+    lists: pa.Array, starts: Ints, ends: Ints, lengths: list[Ints], given: Bools, fault: Fault
+) -> tuple[Ints, Ints, pa.Array]:
+    """Go one ARRAY deeper: each row's range of the inner elements, and its one length at this level."""
+    edges = offsets(lists)
+    inner = np.diff(edges)
+    if lengths:
+        fault(given & _any_between(~present(lists), starts, ends), "holds a NULL; tensors cannot")
+    heads = np.append(inner, 0)[np.minimum(starts, len(inner))]
+    counts = ends - starts
+    length = np.where(counts > 0, heads, 0)
+    if lengths:
+        members = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
+        differs = np.zeros(len(inner), dtype=np.bool_)
+        differs[members] = inner[members] != np.repeat(length, counts)
+        fault(given & _any_between(differs, starts, ends), "is ragged: its inner arrays differ in length")
+    lengths.append(length)
+    first, last = int(edges[0]), int(edges[-1])
+    return edges[starts] - first, edges[ends] - first, lists.values.slice(first, last - first)
+
+
+def _shapes(tensor: TensorSpec, lengths: list[Ints], given: Bools, fault: Fault) -> Ints | None:
+    """Each row's shape, checked against the tensor's dims; None when every dim is fixed."""
+    dims = np.asarray(tensor.dims, dtype=np.int64)
+    if len(lengths) == len(dims):
+        shapes = np.stack(lengths, axis=1)
+        # Below an empty array nothing says the inner lengths: the model's own stand in.
+        unknown = np.zeros(shapes.shape, dtype=np.bool_)
+        unknown[:, 1:] = np.logical_or.accumulate(shapes == 0, axis=1)[:, :-1]
+        shapes = np.where(unknown & (dims != -1), dims, shapes)
+        bad = ((dims != -1) & (shapes != dims)).any(axis=1)
+    else:
+        known = int(np.prod(dims[dims != -1]))
+        free = lengths[0] // max(known, 1)
+        bad = (free * known != lengths[0]) if (dims == -1).any() else (lengths[0] != known)
+        shapes = np.where(dims == -1, free[:, None], dims)
+    if (bad & given).any():
+        fault(bad & given, f"has a shape that the tensor {tensor} does not take")
+    return shapes if (dims == -1).any() else None
+
+
+def _any_between(mask: Bools, starts: Ints, ends: Ints) -> Bools:
+    counts = np.concatenate(([0], np.cumsum(mask)))
+    found: Bools = counts[ends] > counts[starts]
+    return found

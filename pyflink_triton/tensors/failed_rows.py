@@ -1,0 +1,63 @@
+"""What a failed row becomes: the default value, its message in a column, or a failure of the job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Rows
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from pyflink_triton._arrow import from_values, take
+from pyflink_triton.schema.binding import Mapping
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A model's policy for rows that failed by a fault of their own, or by one that did not pass in time.
+
+    Attributes:
+        defaults: One row for each output tensor's column; None: they are NULL.
+        error_column: Which output column takes the message; None: there is none.
+    """
+
+    defaults: tuple[pa.Array, ...] | None
+    error_column: int | None
+
+    @staticmethod
+    def of(columns: Mapping) -> Policy:
+        """The policy that the declared columns and their options say."""
+        return Policy(columns.defaults, columns.error_column)
+
+    @property
+    def covers(self) -> bool:
+        """Whether a failed row is an output row all the same, and the job goes on."""
+        return self.defaults is not None or self.error_column is not None
+
+    def complete(self, outputs: Sequence[pa.Array], errors: Rows[int, str]) -> list[pa.Array]:
+        """Make the declared columns of those of the tensors.
+
+        Args:
+            outputs: A column for each output tensor, NULL where the row failed.
+            errors: The message of each row that failed.
+        """
+        columns, rows = list(outputs), len(outputs[0])
+        if errors and self.defaults is not None:
+            places = np.arange(rows, dtype=np.int64)
+            places[list(errors)] = rows
+            columns = [
+                take(pa.concat_arrays([column, default]), places)
+                for column, default in zip(columns, self.defaults, strict=True)
+            ]
+        if self.error_column is not None:
+            columns.insert(self.error_column, _messages(errors, rows))
+        return columns
+
+
+def _messages(errors: Rows[int, str], rows: int) -> pa.Array:
+    if not errors:
+        return pa.nulls(rows, pa.utf8())
+    places = np.full(rows, -1, dtype=np.int64)
+    places[list(errors)] = np.arange(len(errors))
+    return take(from_values(list(errors.values()), pa.utf8()), places)

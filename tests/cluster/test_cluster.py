@@ -1,0 +1,487 @@
+"""The installed wheel on a real standalone cluster: by `flink run -py`, the SQL client and the SQL gateway.
+
+And the metrics of a job that runs, read through the REST interface.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from cluster import Cluster, Finished, standalone_cluster
+from flink_session import read_lines
+from gated import COUNTED_ROWS, GatedTriton, gated_triton, settled_counters
+from gateway import Gateway, GatewaySession, Refused, sql_gateway
+from installed import Installed, Sightings, Worker, bare_python, install, run, workers
+from places import ROOT, SUPPORT
+from waiting import wait_for
+
+from pyflink_triton.server import TritonServer
+
+DIGITS = ROOT / "examples" / "digits.py"
+UDF_JOB = SUPPORT / "udf_job.py"
+TIMES = 3
+IMAGES = 899 * TIMES
+EXPECTED_ACCURACY = 0.93
+ROWS = 2000
+
+#: What each script begins with. In batch Flink itself would choose one task for so few rows.
+SETTINGS = """
+SET 'parallelism.default' = '2';
+SET 'execution.batch.adaptive.auto-parallelism.enabled' = 'false';
+SET 'table.dml-sync' = 'true';
+SET 'python.client.executable' = '{planning}';
+SET 'python.executable' = '{task}';
+SET 'python.systemenv.enabled' = 'false';
+"""
+STATEMENTS = """
+CREATE CATALOG served WITH ('type' = 'triton', 'endpoint' = '{endpoint}');
+USE CATALOG served;
+CREATE TABLE numbers (x BIGINT) WITH (
+  'connector' = 'datagen', 'number-of-rows' = '{rows}',
+  'fields.x.kind' = 'sequence', 'fields.x.start' = '1', 'fields.x.end' = '{rows}'
+);
+CREATE MODEL tripled WITH ('provider' = 'triton', 'model-name' = 'pairing'{option});
+"""
+INTO = """
+SET 'execution.runtime-mode' = '{mode}';
+CREATE TABLE {table} (x BIGINT, y BIGINT) WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'csv');
+INSERT INTO {table} {query};
+"""
+#: What makes the last rows wait at the gate before they are written.
+BEHIND_THE_GATE = """
+SET 'table.dml-sync' = 'false';
+CREATE MODEL gate INPUT (x BIGINT) OUTPUT (through BIGINT) WITH ('provider' = 'triton', 'model-name' = 'gate');
+CREATE VIEW waiting AS {query};
+"""
+#: Synchronous, for an async operator never runs in one task with what is before it.
+THROUGH_THE_GATE = "SELECT x, y FROM ML_PREDICT(TABLE waiting, MODEL gate, DESCRIPTOR(x), MAP['async', 'false'])"
+ML_PREDICT = "SELECT x, y FROM ML_PREDICT(TABLE numbers, MODEL tripled, DESCRIPTOR(x))"
+FUNCTION = "SELECT x, pairing(x) AS y FROM numbers"
+#: The ways in SQL to call the model, by name.
+DOORS = {
+    "ml_predict": ML_PREDICT,
+    "ml_predict_sync": ML_PREDICT.replace("DESCRIPTOR(x)", "DESCRIPTOR(x), MAP['async', 'false']"),
+    "function": FUNCTION,
+}
+#: The same for a model that fails for every 20th row.
+EVERY = 20
+FAILING = """
+CREATE VIEW signed AS SELECT CASE WHEN MOD(x, {every}) = 1 THEN -x ELSE x END AS x FROM numbers;
+CREATE MODEL failing WITH (
+  'provider' = 'triton', 'model-name' = 'fails', 'default-value' = '0', 'max-batch-size' = '1', 'max-retries' = '0'
+);
+"""
+FAILING_DOORS = {
+    name: query.replace("numbers", "signed").replace("tripled", "failing").replace("pairing", "failing")
+    for name, query in DOORS.items()
+}
+PAIRS = [(x, 3 * x + 1) for x in range(1, ROWS + 1)]
+MODES = ("streaming", "batch")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    return install(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def python_without_the_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bare_python(tmp_path_factory.mktemp("bare"))
+
+
+@pytest.fixture(scope="module")
+def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with standalone_cluster(tmp_path_factory.mktemp("flink") / "home") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def gateway(flink: Cluster) -> Iterator[Gateway]:
+    with sql_gateway(flink) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatedTriton]:
+    with gated_triton(tmp_path_factory.mktemp("served") / "models", "pairing", "fails") as triton:
+        yield triton
+
+
+@pytest.fixture(scope="module")
+def digits(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """The images of the example, and the URL of a Triton that serves its model."""
+    directory = tmp_path_factory.mktemp("digits")
+    run(directory, installed.python, DIGITS, "--prepare", str(directory), "--times", str(TIMES))
+    with TritonServer(directory / "models") as server:
+        yield directory / "images", server.http_url
+
+
+@pytest.fixture
+def sightings(tmp_path_factory: pytest.TempPathFactory) -> Sightings:
+    """Of the workers of all that these tests start."""
+    return Sightings(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(autouse=True)
+def no_worker_is_left_in_a_task(flink: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nor what was unpacked for it. The gateway's planning worker stays for a minute, in case of another question."""
+    yield
+    parents = flink.task_managers()
+    under = tmp_path_factory.getbasetemp()
+    wait_for(
+        lambda: not [worker for worker in workers(under).values() if worker.parent in parents],
+        5,
+        "the end of all workers of tasks",
+    )
+    assert unpacked(flink) == []
+
+
+def test_the_wheel_holds_the_package_and_one_jar(installed: Installed) -> None:
+    with zipfile.ZipFile(installed.wheel) as wheel:
+        names = wheel.namelist()
+    assert len([name for name in names if name.endswith(".jar")]) == 1
+    assert "pyflink_triton/py.typed" in names
+    assert {re.sub(r"-.*\.dist-info$", "", name.split("/")[0]) for name in names} == {"pyflink_triton"}
+    assert not [name for name in names if "test" in name]
+    assert len(names) == len(set(names))
+
+
+def test_the_installed_wheel_is_what_runs(installed: Installed, tmp_path: Path) -> None:
+    site_packages = installed.python.parent.parent / "lib"
+    imported = run(tmp_path, installed.python, "-c", "import pyflink_triton; print(pyflink_triton.__file__)").strip()
+    assert Path(imported).is_relative_to(site_packages)
+    assert installed.jar.is_relative_to(site_packages)
+    assert installed.jar.is_file()
+
+
+def test_no_task_manager_has_the_jar_of_flink_python(flink: Cluster) -> None:
+    """Else the jobs below would not show that the shim jar is enough."""
+    assert list((flink.home / "opt").glob("flink-python-*.jar")) != []
+    assert list((flink.home / "lib").glob("*python*")) == []
+    for process in flink.task_managers():
+        assert b"flink-python" not in Path(f"/proc/{process}/cmdline").read_bytes()
+
+
+def test_flink_run_py(
+    flink: Cluster, installed: Installed, digits: tuple[Path, str], tmp_path: Path, sightings: Sightings
+) -> None:
+    its_python = ["-pyexec", str(installed.python)]
+    run_digits(flink, installed, digits, tmp_path, sightings, its_python, parallelism=2)
+    assert {worker.python for worker in sightings.seen} == {installed.python}
+    assert sightings.parents() >= flink.task_managers()
+
+
+def test_flink_run_py_with_a_venv_archive(
+    flink: Cluster, installed: Installed, digits: tuple[Path, str], tmp_path: Path, sightings: Sightings
+) -> None:
+    its_python = ["-pyarch", f"{installed.archive}#venv", "-pyexec", "venv/bin/python"]
+    run_digits(flink, installed, digits, tmp_path, sightings, its_python, parallelism=4)
+    assert_they_ran_from_archives(flink, sightings)
+
+
+def test_the_sql_client(
+    flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, sightings: Sightings
+) -> None:
+    """The shim jar alone is enough, but for `m(x)` in batch, which PyFlink's own worker runs."""
+    before = flink.jobs()
+    script = "".join(
+        [
+            into("streaming", tmp_path / "a", ML_PREDICT),
+            into("streaming", tmp_path / "b", FUNCTION),
+            into("batch", tmp_path / "c", ML_PREDICT),
+            f"ADD JAR '{flink.python_jar}';",
+            into("batch", tmp_path / "d", FUNCTION),
+        ]
+    )
+    ended = by_the_client(flink, installed, served, script, sightings=sightings)
+    assert "[ERROR]" not in ended.output
+    assert ended.code == 0
+    jobs = flink.jobs().keys() - before.keys()
+    assert len(jobs) == 4, ended.output
+    assert {flink.end_of(job) for job in jobs} == {"FINISHED"}, ended.output
+    sizes = [jar.stat().st_size for jar in (installed.jar, flink.python_jar)]
+    assert sorted(map(sorted, map(flink.shipped, jobs))) == sorted([*[sizes[:1]] * 3, sorted(sizes)])
+    for name in "abcd":
+        assert pairs_in(tmp_path / name) == PAIRS, name
+    assert sightings.parents() >= flink.task_managers()
+
+
+def test_the_sql_client_shows_which_option_was_meant(
+    flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path
+) -> None:
+    before = flink.jobs()
+    script = into("streaming", tmp_path / "answers", ML_PREDICT)
+    ended = by_the_client(flink, installed, served, script, option="warmup-timout")
+    assert "[ERROR]" in ended.output
+    assert "warmup-timout" in ended.output
+    assert "Did you mean 'warmup-timeout'" in ended.output
+    assert flink.jobs() == before
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_sql_gateway(
+    gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str
+) -> None:
+    with session(gateway, installed, served) as sql:
+        assert set(sql.execute("SHOW MODELS").rows) == {("fails",), ("gate",), ("pairing",), ("tripled",)}
+        job = execute_all(sql, into(mode, tmp_path / "answers", ML_PREDICT))
+        assert flink.end_of(job) == "FINISHED"
+        assert flink.records_read(job, "MLPredict") == [ROWS // 2, ROWS // 2]
+        assert flink.shipped(job) == {installed.jar.stat().st_size}
+        assert pairs_in(tmp_path / "answers") == PAIRS
+        if mode == "batch":
+            sql.execute(f"ADD JAR '{flink.python_jar}'")
+        assert sorted(sql.execute(FUNCTION).rows) == PAIRS
+        ((plan,),) = sql.execute("EXPLAIN SELECT CASE WHEN x > 5 THEN pairing(x) END FROM numbers").rows
+        assert "CASE((x > 5), x, null:BIGINT)" in plan, "the model is called where the guard holds"
+
+
+def test_a_venv_archive_named_in_sql(
+    gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, sightings: Sightings
+) -> None:
+    """Each TaskManager runs two workers, and unpacks it once."""
+    archives = f"SET 'python.archives' = '{installed.archive}#venv';"
+    with session(gateway, installed, served, "venv/bin/python", COUNTED_ROWS) as sql, served.closed():
+        job = execute_all(sql, archives + behind_the_gate("streaming", tmp_path / "answers", FUNCTION))
+        wait_for(lambda: len(from_archives(sightings.look())) == 4, 60, "two workers in each task")
+        assert len(unpacked(flink)) == len(flink.task_managers())
+    assert flink.end_of(job) == "FINISHED"
+    assert_they_ran_from_archives(flink, sightings)
+
+
+def test_a_worker_without_the_package_says_what_to_install_and_set(
+    gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, python_without_the_package: Path
+) -> None:
+    before = flink.jobs()
+    with session(gateway, installed, served, python_without_the_package) as sql:
+        with pytest.raises(Refused) as refused:
+            sql.execute(ML_PREDICT)
+        (job,) = flink.jobs().keys() - before.keys()
+        assert flink.end_of(job) == "FAILED"
+    for shown in (str(refused.value), flink.failure(job)):
+        assert f"'{python_without_the_package} -m pyflink_triton.bridge'" in shown
+        assert "No module named" in shown
+        assert "pip install pyflink-triton" in shown
+        assert "'python.executable'" in shown
+
+
+def test_planning_without_the_package_says_what_to_install_and_set(
+    gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, python_without_the_package: Path
+) -> None:
+    before = flink.jobs()
+    with session(gateway, installed, served) as sql:
+        sql.execute(f"SET 'python.client.executable' = '{python_without_the_package}'")
+        with pytest.raises(Refused) as refused:
+            sql.execute(ML_PREDICT)
+    assert flink.jobs() == before
+    assert "No module named" in str(refused.value)
+    assert "pip install pyflink-triton" in str(refused.value)
+    assert "'python.client.executable'" in str(refused.value)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("door", DOORS)
+def test_metrics_equal_what_happened(
+    gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, door: str
+) -> None:
+    """Every row has been answered, but the last wait in the job at the gate, while the metrics are read."""
+    before = served.counts("pairing")
+    with session(gateway, installed, served, rows=COUNTED_ROWS) as sql, served.closed():
+        sql.execute(f"ADD JAR '{flink.python_jar}'")
+        job = execute_all(sql, behind_the_gate(mode, tmp_path / "answers", DOORS[door]))
+        counters = settled_counters(flink, job)
+        after = served.counts("pairing")
+    assert flink.end_of(job) == "FINISHED"
+    assert_counted(counters, before, after)
+    assert pairs_in(tmp_path / "answers") == PAIRS[:COUNTED_ROWS]
+
+
+@pytest.mark.parametrize(
+    ("mode", "function"),
+    [("streaming", "scalar_function"), ("batch", "scalar_function"), ("streaming", "async_scalar_function")],
+)
+def test_metrics_of_pyflink_functions_equal_what_happened(
+    flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, function: str
+) -> None:
+    before = served.counts("pairing")
+    job, counters = run_udf(flink, installed, served, tmp_path / "answers", mode, function)
+    after = served.counts("pairing")
+    assert flink.end_of(job) == "FINISHED"
+    assert_counted(counters, before, after)
+    assert pairs_in(tmp_path / "answers") == PAIRS[:COUNTED_ROWS]
+
+
+@pytest.mark.parametrize(("mode", "function"), [("batch", "scalar_function"), ("streaming", "async_scalar_function")])
+def test_metrics_of_pyflink_functions_equal_the_failures_that_were_forced(
+    flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, function: str
+) -> None:
+    before = served.counts("fails")
+    job, counters = run_udf(flink, installed, served, tmp_path / "answers", mode, function, "--fails-every", str(EVERY))
+    after = served.counts("fails")
+    assert flink.end_of(job) == "FINISHED"
+    assert_failures_counted(tmp_path / "answers", counters, before, after)
+
+
+def run_udf(
+    flink: Cluster, installed: Installed, served: GatedTriton, answers: Path, mode: str, function: str, *more: str
+) -> tuple[str, dict[str, int]]:
+    """Run the program until all its rows are answered; return its job, which the gate no longer holds, and counters."""
+    jobs = flink.jobs()
+    with served.closed():
+        options = ["-pyclientexec", str(installed.python), "-pyexec", str(installed.python), "-p", "2"]
+        what = ["--mode", mode, "--function", function, "--rows", str(COUNTED_ROWS), "--endpoint", served.http_url]
+        ended = flink.run(*options, "-py", str(UDF_JOB), *what, *more, "--output", answers.as_uri())
+        assert ended.code == 0, ended.output
+        (job,) = flink.jobs().keys() - jobs.keys()
+        return job, settled_counters(flink, job)
+
+
+def assert_counted(counters: dict[str, int], before: dict[str, int], after: dict[str, int]) -> None:
+    """The metrics say what happened: so many rows, and as many calls as Triton answered."""
+    assert after["count"] - before["count"] == COUNTED_ROWS
+    calls = after["success"] - before["success"]
+    expected = {
+        "requests": COUNTED_ROWS,
+        "success": COUNTED_ROWS,
+        "failure": 0,
+        "output_rows": COUNTED_ROWS,
+        "http_requests": calls,
+    }
+    assert counters == expected
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("door", FAILING_DOORS)
+def test_metrics_equal_the_failures_that_were_forced(
+    gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, door: str
+) -> None:
+    before = served.counts("fails")
+    with session(gateway, installed, served, rows=COUNTED_ROWS) as sql, served.closed():
+        sql.execute(f"ADD JAR '{flink.python_jar}'")
+        script = behind_the_gate(mode, tmp_path / "answers", FAILING_DOORS[door])
+        job = execute_all(sql, FAILING.format(every=EVERY) + script)
+        counters = settled_counters(flink, job)
+        after = served.counts("fails")
+    assert flink.end_of(job) == "FINISHED"
+    assert_failures_counted(tmp_path / "answers", counters, before, after)
+
+
+def assert_failures_counted(
+    written: Path, counters: dict[str, int], before: dict[str, int], after: dict[str, int]
+) -> None:
+    """Every 20th row has failed and has the default value, in the file and in the metrics."""
+    answers = [(-x, 0) if x % EVERY == 1 else (x, x) for x in range(1, COUNTED_ROWS + 1)]
+    assert pairs_in(written) == sorted(answers)
+    failed = COUNTED_ROWS // EVERY
+    assert after["success"] - before["success"] == COUNTED_ROWS
+    assert counters == {
+        "requests": COUNTED_ROWS,
+        "success": COUNTED_ROWS - failed,
+        "failure": failed,
+        "output_rows": COUNTED_ROWS,
+        "http_requests": COUNTED_ROWS,
+    }
+
+
+def run_digits(
+    flink: Cluster,
+    installed: Installed,
+    digits: tuple[Path, str],
+    directory: Path,
+    sightings: Sightings,
+    its_python: list[str],
+    *,
+    parallelism: int,
+) -> None:
+    """Run the example by `flink run` and look at its rows."""
+    images, endpoint = digits
+    before = flink.jobs()
+    options = ["-pyclientexec", str(installed.python), *its_python, "-p", str(parallelism), "-py", str(DIGITS)]
+    its_arguments = ["--endpoint", endpoint, "--input", str(images), "--output", str(directory / "predictions")]
+    ended = flink.run(*options, *its_arguments, meanwhile=sightings.look)
+    assert ended.code == 0, ended.output
+    (job,) = flink.jobs().keys() - before.keys()
+    assert flink.end_of(job) == "FINISHED"
+    rows = [json.loads(line) for line in read_lines(directory / "predictions")]
+    assert sorted(row["id"] for row in rows) == list(range(IMAGES))
+    assert sum(row["digit"] == row["label"] for row in rows) / IMAGES >= EXPECTED_ACCURACY
+    assert all(0 < row["confidence"] <= 1 for row in rows)
+
+
+def from_archives(seen: Iterable[Worker]) -> list[Worker]:
+    return [worker for worker in seen if worker.python.match("python-archives-*/venv/bin/python")]
+
+
+def unpacked(flink: Cluster) -> list[Path]:
+    """The directories in which archives are unpacked now."""
+    return list((flink.home / "tmp").glob("**/python-archives-*"))
+
+
+def assert_they_ran_from_archives(flink: Cluster, sightings: Sightings) -> None:
+    """Each TaskManager's workers ran from a directory of its own, which is gone."""
+    task_managers = flink.task_managers()
+    ran = {(worker.parent, worker.python) for worker in sightings.seen if worker.parent in task_managers}
+    assert {parent for parent, _ in ran} == task_managers
+    assert len(ran) == len(task_managers), ran
+    assert all(python.match("python-archives-*/venv/bin/python") for _, python in ran)
+    assert unpacked(flink) == []
+
+
+def by_the_client(
+    flink: Cluster,
+    installed: Installed,
+    served: GatedTriton,
+    script: str,
+    *,
+    option: str = "",
+    sightings: Sightings | None = None,
+) -> Finished:
+    """Run a script in the SQL client, after the statements that it needs."""
+    beginning = settings(installed, installed.python) + statements(served, option)
+    look = sightings.look if sightings else lambda: None
+    return flink.sql(beginning + script, "-j", str(installed.jar), meanwhile=look)
+
+
+@contextmanager
+def session(
+    gateway: Gateway, installed: Installed, served: GatedTriton, task: Path | str | None = None, rows: int = ROWS
+) -> Iterator[GatewaySession]:
+    """A session of the gateway after the statements that a script needs."""
+    with gateway.session(f"ADD JAR '{installed.jar}'") as sql:
+        execute_all(sql, settings(installed, task or installed.python) + statements(served, rows=rows))
+        yield sql
+
+
+def settings(installed: Installed, task: Path | str) -> str:
+    return SETTINGS.format(planning=installed.python, task=task)
+
+
+def statements(served: GatedTriton, option: str = "", rows: int = ROWS) -> str:
+    option = f", '{option}' = '1'" if option else ""
+    return STATEMENTS.format(rows=rows, endpoint=served.http_url, option=option)
+
+
+def into(mode: str, path: Path, query: str) -> str:
+    """The statements that write a query's rows to a directory."""
+    return INTO.format(mode=mode, table=f"answers_{path.name}", path=path.as_uri(), query=query)
+
+
+def behind_the_gate(mode: str, path: Path, query: str) -> str:
+    """The same, but the last rows wait at the gate before they are written."""
+    return BEHIND_THE_GATE.format(query=query) + into(mode, path, THROUGH_THE_GATE)
+
+
+def execute_all(sql: GatewaySession, script: str) -> str:
+    """Run statements one after the other, and return the job of the last, or an empty string."""
+    outcomes = [sql.execute(statement) for statement in script.split(";") if statement.strip()]
+    return outcomes[-1].job or ""
+
+
+def pairs_in(directory: Path) -> list[tuple[int, ...]]:
+    return sorted(tuple(map(int, line.split(","))) for line in read_lines(directory))

@@ -1,0 +1,135 @@
+"""An endpoint that is not Triton's HTTP port: what is said names what answers there, and what to write instead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from certificates import Authority, serving
+from deliveries import upstream
+from fault_proxy import FaultProxy
+from triton import Triton
+
+from pyflink_triton.errors import TritonError
+from pyflink_triton.metrics import Metrics
+from pyflink_triton.runtime.open_model import open_model
+from pyflink_triton.runtime.planning import Question, check, describe, list_models
+
+COLUMN = [{"name": "x", "type": "BIGINT"}]
+
+
+def asked(url: str, **options: str) -> dict[str, Any]:
+    written = {"endpoint": url, "model-name": "dbl", "timeout": "5s", **options}
+    return {"model": "m", "options": written, "input": COLUMN, "output": COLUMN}
+
+
+async def opened(url: str) -> None:
+    """As where nothing was asked when the statement was planned."""
+    written = {"plan-check": "off", "max-batch-size": "8", "warmup-timeout": "0 s"}
+    model = await open_model(asked(url, **written), Metrics())
+    try:
+        await model.predict(pa.record_batch([pa.array([1], pa.int64())], names=["c0"]))
+    finally:
+        await model.close()
+
+
+async def listed(url: str) -> None:
+    await list_models({"options": {"endpoint": url, "timeout": "5s"}})
+
+
+ASKING: dict[str, Callable[[str], Awaitable[Any]]] = {
+    "plan": lambda url: check(Question.parse(asked(url))),
+    "describe": lambda url: describe({**asked(url), "input": []}),
+    "open": opened,
+    "list": listed,
+}
+
+
+@asynccontextmanager
+async def web(answer: bytes) -> Any:
+    """A server that answers so whatever it is asked."""
+
+    async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answered, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def page(status: str, body: bytes) -> bytes:
+    return b"HTTP/1.1 %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (status.encode(), len(body), body)
+
+
+#: What else may answer, and what is said of it; asked for its models it says something else.
+NOT_HTTP = "is not Triton's HTTP port"
+PLACES: dict[str, tuple[str, str]] = {
+    "metrics": (NOT_HTTP, "HTTP 405 for /v2/repository/index"),
+    "grpc": ("does not speak HTTP", "does not speak HTTP"),
+    "site": (NOT_HTTP, NOT_HTTP),
+    "other service": ("not the protocol's", NOT_HTTP),
+    "absent": ("HTTP 404 for /v2/models/dbl", "HTTP 404 for /v2/repository/index: '<html>"),
+    "https for http": ("write the endpoint with http;", "write the endpoint with http;"),
+    "https for grpc": ("with http where the server speaks plain HTTP", "with http where the server speaks plain HTTP"),
+    "http for https": ("Write the option 'endpoint' with https", "Write the option 'endpoint' with https"),
+    "http for https of clients": ("Write the option 'endpoint' with https", "Write the option 'endpoint' with https"),
+}
+
+
+@pytest.mark.parametrize("ask", ASKING)
+@pytest.mark.parametrize("place", PLACES)
+def test_what_answers_there_is_named_with_what_to_write(triton: Triton, tmp_path: Path, place: str, ask: str) -> None:
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            await ASKING[ask](await url_of(place, triton, tmp_path, stack))
+
+    with pytest.raises(TritonError) as error:
+        asyncio.run(asyncio.wait_for(main(), 30))
+    sentence = str(error.value)
+    assert PLACES[place][ask == "list"] in sentence
+    assert "endpoint" in sentence
+    assert "best-effort" not in sentence or place in ("https for http", "absent")
+
+
+async def url_of(place: str, triton: Triton, directory: Path, stack: AsyncExitStack) -> str:
+    if place == "metrics":
+        assert triton.metrics_url is not None
+        return triton.metrics_url.removesuffix("/metrics")
+    if place == "grpc":
+        return f"http://{triton.grpc_url}"
+    if place.startswith("https for"):
+        return f"https://{triton.address if place == 'https for http' else triton.grpc_url}"
+    if place.startswith("http for https"):
+        authority = Authority(directory)
+        tls = serving(authority.sign("server"), authority.pem if place.endswith("clients") else None)
+        proxy = await stack.enter_async_context(FaultProxy(upstream(triton.http_url), tls=tls))
+        return proxy.url.replace("https:", "http:")
+    answers = {
+        "site": page("200 OK", b"<html>welcome</html>"),
+        "other service": page("200 OK", b'{"status": "ok"}'),
+        "absent": page("404 Not Found", b"<html>no such page</html>"),
+    }
+    url: str = await stack.enter_async_context(web(answers[place]))
+    return url
+
+
+def test_a_server_that_is_away_is_not_taken_for_another(triton: Triton) -> None:
+    """One that hangs up speaks no TLS."""
+
+    async def main() -> None:
+        async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.close()
+
+        async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+            await ASKING["plan"](f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+
+    with pytest.raises(TritonError, match="broke before an answer") as error:
+        asyncio.run(asyncio.wait_for(main(), 30))
+    assert "https" not in str(error.value)

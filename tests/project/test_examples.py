@@ -1,0 +1,39 @@
+"""The examples, run as a user runs them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+from cluster import clean_environment
+from places import ROOT
+
+EXAMPLES = ROOT / "examples"
+
+
+def run(name: str, *arguments: str) -> str:
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_digits_are_read_right() -> None:
+    printed = run("digits.py", "--times", "5")
+    accuracy = re.search(r"Accuracy (\d\.\d+)", printed)
+    assert accuracy is not None
+    assert float(accuracy[1]) >= 0.93
+    assert "CREATE TEMPORARY MODEL digits" in printed
+    assert re.search(r"4,495 images in .* a second", printed)
+
+
+def test_reviews_are_scored() -> None:
+    printed = run("sentiment.py")
+    assert "300" in printed
+
+
+def test_a_model_is_a_function_in_sql_and_in_python() -> None:
+    printed = run("functions.py")
+    assert re.search(r"positive +\d+ reviews", printed)
+    assert "As a PyFlink function" in printed

@@ -1,0 +1,116 @@
+"""The package's shape: which package may import which, and that each says what lives there."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from places import ROOT
+
+PACKAGE = ROOT / "pyflink_triton"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+#: What each package may import besides itself, from the bottom up.
+MAY_IMPORT = {
+    "options": {"root"},
+    "types": {"root"},
+    "model": {"root", "types"},
+    "schema": {"root", "options", "types", "model"},
+    "protocol": {"root", "model"},
+    "tensors": {"root", "types", "model", "schema", "protocol"},
+    "http": {"root", "options", "protocol"},
+    "delivery": {"root", "options", "model", "protocol", "http"},
+    "sequences": {"root", "options", "model"},
+    "runtime": {"root", "options", "types", "model", "schema", "protocol", "tensors", "http", "delivery", "sequences"},
+    "server": set(),
+    "table": {"root", "options", "types", "schema", "runtime"},
+    "bridge": {"root", "options", "schema", "runtime", "table"},
+    "top": {"root", "server", "table"},
+}
+#: The root's modules, from the bottom up: each may import those before it.
+ROOT_MODULES = ("remedies", "errors", "version", "_units", "_async", "_arrow", "addresses", "metrics", "jar")
+#: What stands on top of all: the command, and what `import pyflink_triton` gives.
+TOP_MODULES = ("cli", "__init__")
+
+
+def name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def package(module: str) -> str:
+    first, _, rest = module.partition(".")
+    if rest:
+        return first
+    return "top" if module in TOP_MODULES else "root"
+
+
+def imported(path: Path) -> set[str]:
+    """What a module imports, by full name; what is inside a function counts, too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def own_imports(path: Path) -> set[str]:
+    """The package's modules that a module imports."""
+    known = {name(each).removesuffix(".__init__") for each in MODULES}
+    found = set()
+    for full in imported(path):
+        inside = full.removeprefix("pyflink_triton").removeprefix(".")
+        if full.split(".")[0] == "pyflink_triton":
+            found.add(inside if inside in known else inside.rpartition(".")[0] or "__init__")
+    return found - {name(path)}
+
+
+def test_a_rule_names_every_package_and_module() -> None:
+    packages = {package(name(path)) for path in MODULES}
+    assert packages == {*MAY_IMPORT, "root"}
+    assert {name(path) for path in MODULES if package(name(path)) == "root"} == set(ROOT_MODULES)
+    assert {name(path) for path in MODULES if package(name(path)) == "top"} == set(TOP_MODULES)
+
+
+def test_packages_stand_on_those_before_them() -> None:
+    known = {"root"}
+    for each, may in MAY_IMPORT.items():
+        assert may <= known, each
+        known.add(each)
+
+
+@pytest.mark.parametrize("each", MAY_IMPORT)
+def test_a_package_imports_what_its_rule_allows(each: str) -> None:
+    paths = [path for path in MODULES if package(name(path)) == each]
+    used = {
+        package(f"{module}.__init__" if (PACKAGE / module).is_dir() else module)
+        for path in paths
+        for module in own_imports(path)
+    }
+    assert used - {each} == MAY_IMPORT[each], "a package that is allowed and not used has left the rule behind"
+
+
+def test_the_roots_modules_import_those_before_them() -> None:
+    for position, module in enumerate(ROOT_MODULES):
+        assert own_imports(PACKAGE / f"{module}.py") <= set(ROOT_MODULES[:position]), module
+
+
+def test_no_module_is_imported_in_a_circle() -> None:
+    left = {name(path): own_imports(path) for path in MODULES if path.name != "__init__.py"}
+    while free := {module for module, used in left.items() if not used & left.keys()}:
+        left = {module: used for module, used in left.items() if module not in free}
+    assert not left
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_only_the_table_package_imports_flink(path: Path) -> None:
+    if package(name(path)) != "table":
+        assert not {module for module in imported(path) if module.split(".")[0] in ("pyflink", "py4j", "pandas")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_a_module_says_its_one_purpose(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text())), "a docstring that says why it exists"

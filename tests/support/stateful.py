@@ -1,0 +1,76 @@
+"""Predictors on the real server's stateful models, whose outputs are a running sum and the id that they see."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pyarrow as pa
+
+from pyflink_triton.delivery.delivery import Delivery
+from pyflink_triton.delivery.model_client import Client
+from pyflink_triton.metrics import Metrics
+from pyflink_triton.runtime.planning import Question, wait_until_ready
+from pyflink_triton.runtime.predictor import Prediction, Predictor
+
+COLUMNS = {"x": "BIGINT", "id": "STRING", "first": "BOOLEAN", "last": "BOOLEAN"}
+_ARROW = {"BIGINT": pa.int64(), "STRING": pa.utf8(), "BOOLEAN": pa.bool_()}
+
+
+class Opened:
+    """A predictor, and the columns of its rows."""
+
+    def __init__(self, predictor: Predictor, metrics: Metrics, columns: Sequence[str]) -> None:
+        self.predictor, self.metrics = predictor, metrics
+        self._types = [_ARROW[COLUMNS[column]] for column in columns]
+        self.counters: dict[str, int] = {}
+
+    async def predict(self, *rows: tuple[Any, ...]) -> Prediction:
+        """Predict rows of the opened columns."""
+        columns = [pa.array(column, type_) for column, type_ in zip(zip(*rows, strict=True), self._types, strict=True)]
+        return await self.predictor.predict(pa.record_batch(columns, names=[f"c{n}" for n in range(len(columns))]))
+
+    async def sums(self, *rows: tuple[Any, ...]) -> list[Any]:
+        """Predict rows; the first output of each, or the message of the one that failed."""
+        prediction = await self.predict(*rows)
+        answers = prediction.outputs.column(0).to_pylist()
+        return [prediction.errors.get(row, answer) for row, answer in enumerate(answers)]
+
+    def count(self, name: str) -> int:
+        """A counter's value until now."""
+        for key, delta in (self.metrics.take() or {"counters": {}})["counters"].items():
+            self.counters[key] = self.counters.get(key, 0) + delta
+        return self.counters.get(name, 0)
+
+
+def question(
+    url: str, model: str, columns: Sequence[str], outputs: Sequence[str] = ("sum BIGINT",), **options: str
+) -> Question:
+    """A question about a model whose INPUT is some of ``COLUMNS``."""
+    written = {"endpoint": url, "model-name": model, "sequence-id": "${id}"}
+    written.update({key.replace("_", "-"): value for key, value in options.items()})
+    return Question.parse(
+        {
+            "model": "m",
+            "options": {key: value for key, value in written.items() if value},
+            "input": [{"name": column, "type": COLUMNS[column]} for column in columns],
+            "output": [dict(zip(("name", "type"), output.split(), strict=True)) for output in outputs],
+        }
+    )
+
+
+@asynccontextmanager
+async def opened(
+    url: str, model: str, columns: Sequence[str] = ("x", "id"), outputs: Sequence[str] = ("sum BIGINT",), **options: str
+) -> AsyncIterator[Opened]:
+    """Open a predictor as the worker does."""
+    asked = question(url, model, columns, outputs, **options)
+    metrics = Metrics()
+    async with Client(asked.options) as client:
+        signature = await wait_until_ready(client, asked.options)
+        delivery = Delivery(asked.options, client.transport, metrics)
+        try:
+            yield Opened(Predictor(delivery, signature, asked.map(signature), asked.options, metrics), metrics, columns)
+        finally:
+            await delivery.close()
