@@ -9,14 +9,15 @@ import numpy as np
 
 from pyflink_triton._arrow import Ints
 from pyflink_triton.delivery.batch_limits import BatchLimits
-from pyflink_triton.delivery.request import Answer, Delivers, Request
+from pyflink_triton.delivery.request import Delivers, Request
 from pyflink_triton.errors import ExhaustedError, LostError, RowError, TooManyRowsError
+from pyflink_triton.protocol.inference import InferenceResponse
 
 #: So many lone rows that failed in succession say that the model fails everything: a batch then costs one more only.
 _HOPELESS = 8
 
 
-class Splitter:
+class BatchSplitter:
     """Sends batches, and splits those that fail by a row's fault.
 
     Args:
@@ -33,7 +34,7 @@ class Splitter:
         self,
         rows: Ints,
         write: Callable[[Ints], Request],
-        answered: Callable[[Ints, Answer], None],
+        answered: Callable[[Ints, InferenceResponse], None],
         failed: Callable[[Ints, RowError], None],
     ) -> None:
         """Send a batch; halves of it one after the other, so that a hopeless model is noticed early.
@@ -55,8 +56,8 @@ class Splitter:
             request = write(part)
             request.deadline = deadline
             try:
-                answer = await self._delivery.send(request)
-                answered(part, answer)
+                response = await self._delivery.send(request)
+                answered(part, response)
             except RowError as error:
                 deadline = request.deadline
                 if len(part) == 1 and not isinstance(error, (ExhaustedError, LostError)):
@@ -65,8 +66,8 @@ class Splitter:
             finally:
                 self._limits.over(request)
             self._lone_failures = 0
-            self._limits.answered(answer.endpoint, len(part))
-            answered_by.append(answer.endpoint)
+            self._limits.answered(response.endpoint, len(part))
+            answered_by.append(response.endpoint)
             return None
 
         async def settle(part: Ints) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-#: So many before anything is known of the server: what it has queued it executes, even if nobody waits any more.
+#: The limit before the server has answered. A server executes what it has queued, even if nobody waits any more.
 _FIRST = 4
 #: Shares of a call's time-out. An answer within the first is soon whatever the load; one beyond the second is late,
 #: if it also took twice as long as the fastest of its size: a model that is slow by itself is no busy server.
 _SOON, _LATE = 1 / 8, 1 / 2
 
 
-class Slots:
+class ConcurrencyLimit:
     """A limit that doubles in each round of answers at first, then rises by one, and falls by half on trouble.
 
     Args:
@@ -28,7 +28,7 @@ class Slots:
         self._fastest = [float("inf")] * 64
         self._taken = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
-        #: Those that go before them, in order among themselves: their time runs.
+        #: Those whose time runs. They go before the others, in their order.
         self._first: deque[asyncio.Future[None]] = deque()
         self._round = 0
 

@@ -1,4 +1,4 @@
-"""How a request reaches the model: retries, deadlines, endpoints, load; and what its failure means."""
+"""How a request reaches the model: retries, deadlines, endpoints and load."""
 
 from __future__ import annotations
 
@@ -7,27 +7,42 @@ import itertools
 import os
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from tenacity import AsyncRetrying
 
 from pyflink_triton._units import format_duration
-from pyflink_triton.delivery.concurrency_limit import Slots
+from pyflink_triton.delivery.concurrency_limit import ConcurrencyLimit
 from pyflink_triton.delivery.endpoints import Endpoint, Endpoints
-from pyflink_triton.delivery.error_messages import answered, no_answer, said, where
-from pyflink_triton.delivery.failure_policy import FAULTS, Behaviour, Then, of_status
-from pyflink_triton.delivery.prepared_request import Letter, write_letter
+from pyflink_triton.delivery.error_messages import describe_error, describe_model, describe_no_response
+from pyflink_triton.delivery.failure_policy import BEHAVIOURS, HELD_BACK, Action, Behaviour
 from pyflink_triton.delivery.readiness_probe import Probe
-from pyflink_triton.delivery.request import Answer, Delivers, Request
-from pyflink_triton.delivery.retries import Passing, Retries, retry_after
+from pyflink_triton.delivery.request import Request
+from pyflink_triton.delivery.retries import Retries, RetryableError
 from pyflink_triton.errors import ContractError, ExhaustedError, LostError, TooManyRowsError, TritonError
-from pyflink_triton.http.connections import Body
-from pyflink_triton.http.transport import CallError, Reply, Transport
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.options import Options
+from pyflink_triton.protocol.failures import ErrorResponse, NoResponseError
+from pyflink_triton.protocol.inference import InferenceResponse, PreparedRequest
+from pyflink_triton.protocol.transport import Transport
 
-__all__ = ["Answer", "Delivers", "Delivery", "Request"]
+#: Why a request may be sent again without using a retry: its connection was closed before, or it has new credentials.
+_STALE, _RENEWED = "stale", "renewed"
 
-_HELD_BACK = Behaviour(Then.WAIT, nothing_ran=True)
+
+@dataclass
+class _Sending:
+    """A request under way.
+
+    Attributes:
+        request: The request.
+        prepared: What the transport sends.
+        calls: How often it was sent.
+    """
+
+    request: Request
+    prepared: PreparedRequest
+    calls: int = 0
 
 
 class Delivery:
@@ -35,10 +50,10 @@ class Delivery:
 
     Args:
         options: The model's options.
-        transport: What makes the calls; stays the caller's to close, after the delivery.
+        transport: What makes the calls. The caller closes it, after the delivery.
         metrics: Where calls are counted.
-        recheck: Called with the base URL of an endpoint that answered 400 or 404, the seconds that it may take, and
-            what was answered; raises where the model there is not the one that was planned.
+        recheck: Called with the base URL of an endpoint whose error may come of a changed model, the seconds that it
+            may take, and a description of the error; raises where the model there is not the one that was planned.
         hides_readiness: Whether 404 says nothing about readiness, because something in front of the server hides it.
     """
 
@@ -56,7 +71,7 @@ class Delivery:
         self._metrics = metrics
         self._recheck = recheck
         self._loop = asyncio.get_running_loop()
-        self._slots = Slots(options.max_in_flight_requests, options.timeout)
+        self._limit = ConcurrencyLimit(options.max_in_flight_requests, options.timeout)
         probe = Probe(options, transport, hides_readiness)
         self._endpoints = Endpoints(options, probe.ask, metrics, self._loop.time)
         self._prefix = os.urandom(4).hex()
@@ -69,138 +84,132 @@ class Delivery:
         """End probes and health checks."""
         await self._endpoints.close()
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> InferenceResponse:
         """Send one request; see ``Delivers.send``."""
-        letter = await write_letter(request, f"{self._prefix}-{next(self._numbers)}", self._options)
+        request_id = f"{self._prefix}-{next(self._numbers)}"
+        sending = _Sending(request, await self._transport.prepare(request.inference, request_id))
         try:
-            return await self._attempt(letter, None)
-        except Passing as first:
-            return await self._again(letter, first)
+            return await self._attempt(sending, None)
+        except RetryableError as first:
+            return await self._retry(sending, first)
 
-    async def _again(self, letter: Letter, first: Passing) -> Answer:
-        """Send a request again that failed for a passing reason."""
-        retries = Retries(self._options, lambda: self._remaining(letter.request))
-        made: Passing | None = first
+    async def _retry(self, sending: _Sending, first: RetryableError) -> InferenceResponse:
+        """Send a request again that failed for a transient reason."""
+        retries = Retries(self._options, lambda: self._remaining(sending.request))
+        made: RetryableError | None = first
         try:
             async for attempt in AsyncRetrying(retry=retries.again, wait=retries.wait):
                 with attempt:
                     if made is not None:  # tenacity begins with an attempt, and that one was made
                         failed, made = made, None
                         raise failed
-                    return await self._attempt(letter, retries.last)
-        except Passing as last:
-            raise self._given_up(letter, last) from None
+                    return await self._attempt(sending, retries.last)
+        except RetryableError as last:
+            raise self._exhausted(sending, last) from None
         raise AssertionError("the loop above returns or raises")
 
-    def _given_up(self, letter: Letter, last: Passing) -> TritonError:
-        if last.behaviour.then is not Then.RETRY and last.behaviour.then is not Then.WAIT:
+    def _exhausted(self, sending: _Sending, last: RetryableError) -> TritonError:
+        if last.behaviour.action not in (Action.RETRY, Action.WAIT):
             return last.behaviour.error(last.message, status=last.status)
-        times = f"sent {letter.calls} time{'s' * (letter.calls != 1)}"
+        times = f"sent {sending.calls} time{'s' * (sending.calls != 1)}"
         limit = f"'total-timeout' allows {format_duration(self._row_timeout)}"
-        if self._remaining(letter.request) > 0.0:
+        if self._remaining(sending.request) > 0.0:
             limit = f"'max-retries' is {self._options.max_retries}"
         return ExhaustedError(f"{last.message} ({times}; the option {limit})", status=last.status)
 
-    async def _attempt(self, letter: Letter, last: Passing | None) -> Answer:
-        """Make one call; raises Passing where another may follow."""
-        request = letter.request
+    async def _attempt(self, sending: _Sending, last: RetryableError | None) -> InferenceResponse:
+        """Make one call; raises RetryableError where another may follow."""
+        request = sending.request
         endpoint = await self._admit(request, last)
-        remaining = self._remaining(request)
-        limit = min(self._options.timeout, remaining)
-        generation = self._transport.credentials.generation
-        reply, behaviour = await self._call(letter, endpoint, limit)
-        if behaviour is None:
-            assert isinstance(reply, Reply)
-            return Answer(reply.headers, reply.body, endpoint.base)
-        is_sent = isinstance(reply, Reply) or reply.sent
+        limit = min(self._options.timeout, self._remaining(request))
+        try:
+            return await self._call(sending, endpoint, limit)
+        except NoResponseError as error:
+            message = describe_no_response(error, endpoint.base, limit)
+            is_sent, status, retry_after = error.sent, None, 0.0
+            free = _STALE if error.stale else None
+            behaviour = BEHAVIOURS[error.fault]
+        except ErrorResponse as error:
+            message = describe_error(self._options, endpoint.base, error)
+            if error.status >= 500:
+                message += f" (request {sending.prepared.request_id})"
+            is_sent, status, retry_after = True, error.status, error.retry_after
+            free = _RENEWED if error.renewed else None
+            behaviour = BEHAVIOURS[error.cause]
         if request.sticky and is_sent:
             request.endpoint = endpoint.base
-        if isinstance(reply, CallError):
-            status, after, free = None, 0.0, "stale" if reply.stale else None
-            message = no_answer(reply, endpoint.base, limit)
-        else:
-            status, after, free = reply.status, retry_after(reply.headers), None
-            message = answered(self._options, endpoint.base, reply)
-            if status >= 500:
-                message += f" (request {letter.name})"
-            if status in (401, 403) and self._transport.credentials.renew(generation):
-                free = "renewed"
-            if status in (400, 404) and self._recheck is not None:
-                seconds = min(self._options.timeout, max(self._remaining(request), 0.0))
-                await self._recheck(endpoint.base, seconds, message)
-        if behaviour.then is Then.JOB and free is None:
+        if behaviour.rechecks and self._recheck is not None:
+            seconds = min(self._options.timeout, max(self._remaining(request), 0.0))
+            await self._recheck(endpoint.base, seconds, message)
+        if behaviour.action is Action.FAIL_JOB and free is None:
             raise behaviour.error(message, status=status)
-        is_harmless = request.resend or not is_sent or free == "renewed"
-        if not is_harmless and (request.has_steps or not behaviour.nothing_ran):
+        may_run_again = request.resend or not is_sent or free == _RENEWED
+        if not may_run_again and (request.has_steps or not behaviour.nothing_ran):
             raise LostError(f"{message}. It may have run, and must not run twice", status=status)
-        if behaviour.then is Then.ROW and (request.rows > 1 or not behaviour.retries):
+        if behaviour.action is Action.FAIL_ROW and (request.rows > 1 or not behaviour.retries):
             raise behaviour.row_error(message, status, endpoint.base)
-        if behaviour.then is Then.WAIT:
+        if behaviour.action is Action.WAIT:
             endpoint.trouble = message
-        raise Passing(behaviour, message, status, endpoint, after, free)
+        raise RetryableError(behaviour, message, status, endpoint, retry_after, free)
 
-    async def _call(
-        self, letter: Letter, endpoint: Endpoint, limit: float
-    ) -> tuple[Reply | CallError, Behaviour | None]:
-        """Make one call and account for it; without a behaviour it is an answer."""
-        breaker = endpoint.breaker
+    async def _call(self, sending: _Sending, endpoint: Endpoint, limit: float) -> InferenceResponse:
+        """Make one call and account for it."""
+        request, breaker = sending.request, endpoint.breaker
         ticket = breaker.enter() if breaker is not None else None
-        if letter.calls:
+        if sending.calls:
             self._metrics.retry()
-        letter.calls += 1
-        self._metrics.begin(letter.request.rows)
+        sending.calls += 1
+        self._metrics.begin(request.rows)
         endpoint.in_flight += 1
-        begun = self._slots.round
+        begun = self._limit.round
         failed: bool | None = None
         began = time.perf_counter()
         try:
-            reply = await self._transport.call(
-                "POST",
-                endpoint.infer,
-                body=Body(letter.buffers),
-                headers=letter.headers,
-                timeout=None if limit == self._options.timeout else max(limit, 0.001),
-            )
-            if reply.status == 200:
-                failed = False
-                self._endpoints.answered(endpoint)
-                self._slots.answered(begun, letter.request.rows, time.perf_counter() - began)
-                return reply, None
-            behaviour = of_status(reply.status, said(reply))
-            failed = True if behaviour.counts else None if behaviour.slows or behaviour.then is Then.WAIT else False
+            responses = [each async for each in self._transport.infer(sending.prepared, endpoint.base, limit)]
+            if len(responses) != 1:
+                raise ContractError(f"the server sent {len(responses)} responses to one request")
+            failed = False
+            self._endpoints.answered(endpoint)
+            self._limit.answered(begun, request.rows, time.perf_counter() - began)
+            return responses[0]
+        except ErrorResponse as error:
+            behaviour = BEHAVIOURS[error.cause]
+            is_elsewhere = behaviour.slows or behaviour.action is Action.WAIT
+            failed = True if behaviour.counts else None if is_elsewhere else False
             self._learn(endpoint, behaviour, begun)
-            return reply, behaviour
-        except CallError as error:
-            behaviour = FAULTS[error.fault]
+            raise
+        except NoResponseError as error:
+            behaviour = BEHAVIOURS[error.fault]
             if not error.stale:
                 failed = True if behaviour.counts else None
                 self._learn(endpoint, behaviour, begun)
-            return error, behaviour
+            raise
         except ContractError as error:
-            raise ContractError(f"{where(self._options, endpoint.base)}: {error}", status=error.status) from None
+            model = describe_model(self._options, endpoint.base)
+            raise ContractError(f"{model}: {error}", status=error.status) from None
         finally:
             self._metrics.end(time.perf_counter() - began)
             endpoint.in_flight -= 1
-            self._give(letter.request)
+            self._give(request)
             if ticket is not None:
                 self._endpoints.leave(endpoint, ticket, failed)
 
     def _learn(self, endpoint: Endpoint, behaviour: Behaviour, begun: int) -> None:
-        """What a failure says about the endpoint and about load."""
-        if behaviour.then is Then.WAIT:
+        """Note what a failure says about the endpoint and about load."""
+        if behaviour.action is Action.WAIT:
             self._endpoints.unreachable(endpoint)
         elif behaviour.probes:
             self._endpoints.suspect(endpoint)
         if behaviour.counts:
             self._endpoints.failed(endpoint)
         if behaviour.slows:
-            self._slots.slower(begun)
+            self._limit.slower(begun)
 
-    async def _admit(self, request: Request, last: Passing | None) -> Endpoint:
-        """Wait for an endpoint and a slot; the rows' time begins here at the latest."""
+    async def _admit(self, request: Request, last: RetryableError | None) -> Endpoint:
+        """Wait for an endpoint and a place under the limit; the rows' time begins here at the latest."""
         avoid = None if last is None else last.endpoint
         while True:
-            if not (request.urgent or self._slots.try_take() or await self._take_slot(request, last)):
+            if not (request.urgent or self._limit.try_take() or await self._take_place(request, last)):
                 continue
             endpoint = self._endpoints.choose(request.endpoint, avoid)
             if endpoint is not None:
@@ -218,19 +227,19 @@ class Delivery:
 
     def _give(self, request: Request) -> None:
         if not request.urgent:
-            self._slots.give()
+            self._limit.give()
 
-    async def _take_slot(self, request: Request, last: Passing | None) -> bool:
-        """Queue for a slot: unlimited before the first sending, and ahead of the others after it."""
+    async def _take_place(self, request: Request, last: RetryableError | None) -> bool:
+        """Queue for a place: as long as it takes before the first sending, and ahead of the others after it."""
         if self._endpoints.choose(request.endpoint) is None:
             await self._hold_back(request, last)
             return False
         is_under_way = request.deadline is not None
-        if await self._slots.take(is_under_way, self._remaining(request) if is_under_way else None):
+        if await self._limit.take(is_under_way, self._remaining(request) if is_under_way else None):
             return True
         raise self._late(request, last)
 
-    async def _hold_back(self, request: Request, last: Passing | None) -> None:
+    async def _hold_back(self, request: Request, last: RetryableError | None) -> None:
         """Wait unsent until an endpoint may be free."""
         if request.deadline is None:
             request.deadline = self._loop.time() + self._row_timeout
@@ -241,12 +250,14 @@ class Delivery:
         except asyncio.TimeoutError:
             raise self._late(request, last) from None
 
-    def _late(self, request: Request, last: Passing | None) -> Exception:
+    def _late(self, request: Request, last: RetryableError | None) -> Exception:
         if last is not None:
             return last
         base = request.endpoint or self._options.endpoint
         trouble = self._endpoints.trouble(request.endpoint)
-        return Passing(_HELD_BACK, trouble or f"no request could be sent to {where(self._options, base)}")
+        return RetryableError(
+            HELD_BACK, trouble or f"no request could be sent to {describe_model(self._options, base)}"
+        )
 
     def _remaining(self, request: Request) -> float:
         return self._row_timeout if request.deadline is None else request.deadline - self._loop.time()

@@ -7,9 +7,6 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from yarl import URL
-
-from pyflink_triton.addresses import model_url
 from pyflink_triton.delivery.circuit_breaker import CircuitBreaker, State
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.options import Options
@@ -28,8 +25,6 @@ class Endpoint:
 
     Attributes:
         base: The URL before ``/v2``.
-        infer: Where inferences go.
-        ready: What says whether the model is ready.
         breaker: Its circuit breaker; None where there is none.
         in_flight: Calls under way.
         reachable: Whether requests go there; if not, a probe is under way.
@@ -40,8 +35,6 @@ class Endpoint:
     """
 
     base: str
-    infer: URL
-    ready: URL
     breaker: CircuitBreaker | None
     in_flight: int = 0
     reachable: bool = True
@@ -94,7 +87,6 @@ class Endpoints:
 
     def _endpoint(self, base: str) -> Endpoint:
         options = self._options
-        model = model_url(base, options.model_name, options.model_version)
         breaker = None
         if options.circuit_breaker_enabled:
             breaker = CircuitBreaker(
@@ -103,8 +95,7 @@ class Endpoints:
                 options.circuit_breaker_half_open_requests,
                 self._clock,
             )
-        infer, ready = (URL(f"{model}/{what}", encoded=True) for what in ("infer", "ready"))
-        return Endpoint(base, infer, ready, breaker)
+        return Endpoint(base, breaker)
 
     def choose(self, fixed: str | None, avoid: Endpoint | None = None) -> Endpoint | None:
         """Choose where a request goes: the free endpoint with the least under way.

@@ -1,4 +1,4 @@
-"""What each status and each fault of the transport means for a request: one table, read by the delivery."""
+"""What each failure means for a request: one table, read by the delivery."""
 
 from __future__ import annotations
 
@@ -14,39 +14,41 @@ from pyflink_triton.errors import (
     RowError,
     TritonError,
 )
-from pyflink_triton.protocol.fault import Fault
+from pyflink_triton.protocol.failures import Cause, Fault
 
 
-class Then(Enum):
+class Action(Enum):
     """What becomes of the request."""
 
-    RETRY = "sent again, whole"
-    WAIT = "held back unsent until a probe finds the model ready"
-    ROW = "the row fails by its policy"
-    JOB = "the job fails"
+    RETRY = "it is sent again, whole"
+    WAIT = "it is held back unsent until a probe finds the model ready"
+    FAIL_ROW = "the row fails by its policy"
+    FAIL_JOB = "the job fails"
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What one status or fault means.
+    """What one failure means.
 
     Attributes:
-        then: What becomes of the request.
+        action: What becomes of the request.
         counts: Whether it is the server's fault, and so counts to the circuit breaker.
         splits: Whether a batch is split until the bad row is alone.
         retries: How often a lone row is sent again; None for ``max-retries``.
         slows: Whether fewer requests should be in flight.
         probes: Whether a probe must find the model ready before more is sent there, as while a server shuts down.
+        rechecks: Whether the model may have changed, so that its signature is read again.
         nothing_ran: Whether it proves that the model did not run.
         error: What is raised when nothing more can be done.
     """
 
-    then: Then
+    action: Action
     counts: bool = False
     splits: bool = False
     retries: int | None = None
     slows: bool = False
     probes: bool = False
+    rechecks: bool = False
     nothing_ran: bool = False
     error: type[TritonError] = RowError
 
@@ -56,66 +58,43 @@ class Behaviour:
         return kind(message, status=status, splits=self.splits, endpoint=endpoint)
 
 
-_RETRY = Behaviour(Then.RETRY, counts=True)
-_BROKEN = Behaviour(Then.RETRY, counts=True, probes=True)
-_WAIT = Behaviour(Then.WAIT, counts=True)
-_BUSY = Behaviour(Then.RETRY, slows=True, nothing_ran=True)
-_NOT_LOADED = Behaviour(Then.WAIT, nothing_ran=True)
-_JOB = Behaviour(Then.JOB, error=JobError)
-_ACCESS = Behaviour(Then.JOB, error=AccessError)
-_CONTRACT = Behaviour(Then.JOB, error=ContractError)
-_REFUSED_ROW = Behaviour(Then.ROW, splits=True, nothing_ran=True)
+_ACCESS = Behaviour(Action.FAIL_JOB, error=AccessError)
+_CONTRACT = Behaviour(Action.FAIL_JOB, error=ContractError)
+_JOB = Behaviour(Action.FAIL_JOB, error=JobError)
+_AWAY = Behaviour(Action.WAIT, counts=True)
+_BROKEN = Behaviour(Action.RETRY, counts=True, probes=True)
+_CRASHED = Behaviour(Action.RETRY, counts=True)
+#: A model may say it, too, so it does not prove that nothing ran.
+_BAD_ROW = Behaviour(Action.FAIL_ROW, splits=True)
 
-FAULTS: dict[Fault, Behaviour] = {
-    Fault.REFUSED: _WAIT,
-    Fault.DNS: _WAIT,
-    Fault.CONNECT_TIMEOUT: _WAIT,
+BEHAVIOURS: dict[Fault | Cause, Behaviour] = {
+    Fault.REFUSED: _AWAY,
+    Fault.DNS: _AWAY,
+    Fault.CONNECT_TIMEOUT: _AWAY,
     Fault.TLS: _ACCESS,
-    Fault.TIMEOUT: Behaviour(Then.RETRY, counts=True, slows=True),
+    Fault.TIMEOUT: Behaviour(Action.RETRY, counts=True, slows=True),
     Fault.RESET: _BROKEN,
     Fault.CUT: _BROKEN,
     Fault.NONSENSE: _CONTRACT,
+    Cause.SEQUENCE_NOT_STARTED: Behaviour(Action.FAIL_ROW, rechecks=True, nothing_ran=True, error=NoSequenceError),
+    Cause.BAD_SHAPE: Behaviour(Action.FAIL_ROW, splits=True, rechecks=True, nothing_ran=True),
+    Cause.DEADLOCK: Behaviour(Action.FAIL_ROW, splits=True, rechecks=True, error=DeadlockError),
+    Cause.BAD_REQUEST: Behaviour(Action.FAIL_ROW, splits=True, rechecks=True),
+    Cause.ACCESS_DENIED: _ACCESS,
+    Cause.NOT_LOADED: Behaviour(Action.WAIT, rechecks=True, nothing_ran=True),
+    Cause.NOT_FOUND: Behaviour(Action.FAIL_JOB, rechecks=True, error=JobError),
+    Cause.NOT_SUPPORTED: _JOB,
+    Cause.REQUEST_TIMEOUT: Behaviour(Action.RETRY),
+    Cause.TOO_LARGE: Behaviour(Action.FAIL_ROW, splits=True, nothing_ran=True),
+    Cause.BUSY: Behaviour(Action.RETRY, slows=True, nothing_ran=True),
+    Cause.UNPARSABLE: _BAD_ROW,
+    Cause.MODEL_CRASHED: _CRASHED,
+    Cause.MODEL_FAILED: Behaviour(Action.FAIL_ROW, splits=True, retries=2),
+    Cause.GATEWAY: _AWAY,
+    Cause.UNAVAILABLE: Behaviour(Action.RETRY, counts=True, slows=True),
+    Cause.SERVER_ERROR: _CRASHED,
+    Cause.CLIENT_ERROR: Behaviour(Action.FAIL_ROW, nothing_ran=True),
+    Cause.UNEXPECTED: _CONTRACT,
 }
-
-#: By status and by words in the answer, first match first.
-STATUSES: tuple[tuple[int, str, Behaviour], ...] = (
-    (400, "must specify the start flag", Behaviour(Then.ROW, nothing_ran=True, error=NoSequenceError)),
-    (400, "unexpected shape for input", _REFUSED_ROW),
-    (400, "unexpected deadlock", Behaviour(Then.ROW, splits=True, error=DeadlockError)),
-    (400, "", Behaviour(Then.ROW, splits=True)),  # a model may say it, too
-    (401, "", _ACCESS),
-    (403, "", _ACCESS),
-    (404, "has no available versions", _NOT_LOADED),
-    (404, "not at ready state", _NOT_LOADED),
-    (404, "", _JOB),
-    (405, "", _JOB),
-    (408, "", Behaviour(Then.RETRY)),
-    (413, "", _REFUSED_ROW),
-    (429, "", _BUSY),
-    (500, "unable to parse", Behaviour(Then.ROW, splits=True)),
-    (500, "failed to parse", Behaviour(Then.ROW, splits=True)),
-    (500, "stub process", _RETRY),
-    (500, "", Behaviour(Then.ROW, splits=True, retries=2)),
-    (501, "", _JOB),
-    (502, "", _WAIT),
-    (503, "exceeds maximum queue size", _BUSY),
-    (503, "request timeout expired", _BUSY),
-    (503, "", Behaviour(Then.RETRY, counts=True, slows=True)),
-)
-_OTHER_CLIENT_FAULT = Behaviour(Then.ROW, nothing_ran=True)
-
-
-def of_status(status: int, words: str) -> Behaviour:
-    """Look up an answer that is not 200.
-
-    Args:
-        status: The HTTP status.
-        words: What the answer says.
-    """
-    lowered = words.lower()
-    for known, phrase, behaviour in STATUSES:
-        if status == known and phrase in lowered:
-            return behaviour
-    if status >= 500:
-        return _RETRY
-    return _OTHER_CLIENT_FAULT if status >= 400 else _CONTRACT
+#: Of a request that could not be sent at all.
+HELD_BACK = Behaviour(Action.WAIT, nothing_ran=True)

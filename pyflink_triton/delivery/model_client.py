@@ -4,49 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from yarl import URL
-
 from pyflink_triton._async import within
-from pyflink_triton.addresses import model_url, unaddressable
-from pyflink_triton.delivery.error_messages import CHECK, hides, no_answer, said, where
-from pyflink_triton.delivery.failure_policy import FAULTS, Then, of_status
-from pyflink_triton.errors import AccessError, ContractError, JobError, TritonError, UnavailableError
-from pyflink_triton.http.transport import CallError, Reply, Transport
+from pyflink_triton.addresses import unaddressable
+from pyflink_triton.delivery.error_messages import describe_model, describe_no_response
+from pyflink_triton.delivery.failure_policy import BEHAVIOURS, Action
+from pyflink_triton.errors import AccessError, JobError, TritonError, UnavailableError
+from pyflink_triton.http.transport import HttpTransport
 from pyflink_triton.model.scheduling import read_scheduling
 from pyflink_triton.model.signature import ModelSignature, read_signature, with_scheduling
 from pyflink_triton.options.options import Options
-from pyflink_triton.protocol.fault import Fault
-from pyflink_triton.protocol.kserve_v2 import excerpt
+from pyflink_triton.protocol.dialect import TRITON
+from pyflink_triton.protocol.failures import Cause, ErrorResponse, NoResponseError
 from pyflink_triton.remedies import Remedy
 
-#: What to do where no more than inferences is let through.
-_UNASKED = Remedy.DECLARE_ALL()
-_TOKEN = Remedy.CHECK_CREDENTIALS()
+#: What to do where only inferences are let through.
+_DECLARE = Remedy.DECLARE_ALL()
+_CREDENTIALS = Remedy.CHECK_CREDENTIALS()
 
 
-class Client:
-    """One model, over kept-alive connections.
+class ModelClient:
+    """One model, as its server describes it.
 
     Args:
         options: The model's options.
 
     Attributes:
         transport: What makes its calls, for the model's requests too.
-        hides_readiness: Whether 404 for readiness says nothing, because something in front of the server hides it.
+        hides_readiness: Whether something in front of the server answers readiness checks with 404.
     """
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self.transport = Transport(options)
+        self.transport = HttpTransport(options, TRITON)
         self.hides_readiness = False
 
-    async def __aenter__(self) -> Client:
+    async def __aenter__(self) -> ModelClient:
         """Use as a context manager."""
         return self
 
@@ -84,50 +81,72 @@ class Client:
         try:
             return await (self._signature(base) if seconds is None else within(seconds, self._signature(base)))
         except asyncio.TimeoutError:
-            return UnavailableError(f"{where(self._options, base)} gave no answer")
+            return UnavailableError(f"{describe_model(self._options, base)} gave no answer")
         except TritonError as error:
             if isinstance(error, UnavailableError) or (error.hides and self._options.trusts_declaration):
                 return error
             raise
 
     async def _signature(self, base: str) -> ModelSignature:
-        ready = await self.get(base, "/ready")
-        if ready.status != 200 and not hides(ready):
-            raise self._not_ready(base, await self._explained(base, ready))
+        not_ready = await self._not_ready(base)
+        if not_ready is not None and not not_ready.conceals:
+            raise self._unavailable(base, await self._explained(base, not_ready))
+        self.hides_readiness |= not_ready is not None and not_ready.status == 404
         # Triton describes only what is ready.
-        reply = await self.get(base, "")
-        self.hides_readiness |= ready.status == 404
-        if hides(reply):
-            raise self._hidden(base, reply)
-        if reply.status != 200:
-            raise (self._refused if ready.status == 200 else self._not_ready)(base, reply)
-        metadata = self._json(base, reply)
-        reply = await self.get(base, "/config")
-        if reply.status != 200 and not hides(reply):
-            raise UnavailableError(f"{where(self._options, base)} answered {said(reply)} for its configuration")
-        config = self._json(base, reply) if reply.status == 200 else None
-        signature = read_signature(metadata, config, self._options.max_batch_size)
-        scheduling = None if config is None else await read_scheduling(config, partial(self._step_config, base))
-        signature = with_scheduling(signature, scheduling, self._options.sequence_id is not None)
-        return replace(signature, server_version=await self._version(base)) if signature.stateful else signature
+        with self._failures(base):
+            try:
+                metadata = await self.transport.metadata(base)
+            except ErrorResponse as error:
+                if error.conceals:
+                    raise self._concealed(base, error) from None
+                raise (self._refused if not_ready is None else self._unavailable)(base, error) from None
+            config: Mapping[str, Any] | None = None
+            try:
+                config = await self.transport.config(base)
+            except ErrorResponse as error:
+                if not error.conceals:
+                    model = describe_model(self._options, base)
+                    raise UnavailableError(f"{model} answered {error.description} for its configuration") from None
+            signature = read_signature(metadata, config, self._options.max_batch_size)
+            scheduling = None if config is None else await read_scheduling(config, partial(self._step_config, base))
+            signature = with_scheduling(signature, scheduling, self._options.sequence_id is not None)
+            if signature.stateful:
+                with contextlib.suppress(ErrorResponse):
+                    return replace(signature, server_version=await self.transport.server_version(base))
+            return signature
+
+    async def _not_ready(self, base: str) -> ErrorResponse | None:
+        with self._failures(base):
+            try:
+                await self.transport.ready(base)
+            except ErrorResponse as error:
+                return error
+        return None
+
+    async def _explained(self, base: str, not_ready: ErrorResponse) -> ErrorResponse:
+        """The error of the metadata, which may say why the model is not ready."""
+        with self._failures(base):
+            try:
+                await self.transport.metadata(base)
+            except ErrorResponse as error:
+                return not_ready if error.conceals else error
+        return not_ready
 
     async def _step_config(self, base: str, model: str, version: str | None) -> Mapping[str, Any] | None:
         """Read the configuration of another model, a step of an ensemble; None where the server hides it."""
         if unaddressable(model) is not None:
             return None
-        reply = await self.call("GET", base, f"{model_url(base, model, version)}/config")
-        return self._json(base, reply) if reply.status == 200 else None
+        try:
+            return await self.transport.config(base, model, version)
+        except ErrorResponse:
+            return None
 
-    async def _version(self, base: str) -> str:
-        reply = await self.call("GET", base, f"{base}/v2")
-        return str(self._json(base, reply).get("version", "")) if reply.status == 200 else ""
-
-    async def models(self) -> list[str]:
+    async def models(self) -> Sequence[str]:
         """List the names of the models that are ready, sorted, from the first endpoint that answers.
 
         Raises:
             UnavailableError: No server could be reached.
-            JobError: The server does not tell.
+            JobError: The server refuses to list them.
         """
         *others, last = self._options.endpoints
         for base in others:
@@ -135,90 +154,41 @@ class Client:
                 return await self._models(base)
         return await self._models(last)
 
-    async def _models(self, base: str) -> list[str]:
-        reply = await self.call("POST", base, f"{base}/v2/repository/index")
-        if reply.status != 200:
-            kind: type[TritonError] = AccessError if reply.status in (401, 403) else UnavailableError
-            remedy = _TOKEN if reply.status in (401, 403) else CHECK
-            raise kind(f"Triton at {base}, asked for its models, answered {said(reply)}. {remedy}", status=reply.status)
+    async def _models(self, base: str) -> Sequence[str]:
+        with self._failures(base):
+            try:
+                return await self.transport.index(base)
+            except ErrorResponse as error:
+                is_denied = error.cause is Cause.ACCESS_DENIED
+                kind: type[TritonError] = AccessError if is_denied else UnavailableError
+                remedy = _CREDENTIALS if is_denied else Remedy.CHECK_ENDPOINT()
+                message = f"Triton at {base}, asked for its models, answered {error.description}. {remedy}"
+                raise kind(message, status=error.status) from None
+
+    @contextlib.contextmanager
+    def _failures(self, base: str) -> Iterator[None]:
+        """Raise UnavailableError or AccessError where a call gets no response."""
         try:
-            return sorted({str(entry["name"]) for entry in json.loads(reply.body) if entry.get("state") == "READY"})
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            words = excerpt(self.transport.credentials.redact(reply.body))
-            raise ContractError(f"{_not_triton(base, reply)} with no list of models: {words}. {CHECK}") from None
+            yield
+        except NoResponseError as error:
+            behaviour = BEHAVIOURS[error.fault]
+            kind = behaviour.error if behaviour.action is Action.FAIL_JOB else UnavailableError
+            raise kind(describe_no_response(error, base, self._options.timeout)) from None
 
-    async def _explained(self, base: str, reply: Reply) -> Reply:
-        """What readiness does not say in words, the metadata's answer may."""
-        explained = await self.get(base, "")
-        return reply if explained.status == 200 or hides(explained) else explained
+    def _unavailable(self, base: str, error: ErrorResponse) -> TritonError:
+        model = describe_model(self._options, base)
+        return UnavailableError(f"{model} is not ready: {error.description}", status=error.status)
 
-    async def get(self, base: str, path: str) -> Reply:
-        """Ask about the model.
-
-        Args:
-            base: The endpoint's base URL.
-            path: What follows the model's URL.
-
-        Raises:
-            UnavailableError: There was no answer.
-            AccessError: One side does not trust the other's certificate.
-        """
-        return await self.call(
-            "GET", base, model_url(base, self._options.model_name, self._options.model_version) + path
-        )
-
-    async def call(self, method: str, base: str, url: str) -> Reply:
-        """Make any call to an endpoint, reading secrets again where it refuses us.
-
-        Args:
-            method: The HTTP method.
-            base: The endpoint's base URL, for messages.
-            url: Where to, as it is sent.
-
-        Raises:
-            UnavailableError: There was no answer.
-            AccessError: One side does not trust the other's certificate.
-        """
-        transport = self.transport
-        generation = transport.credentials.generation
-        try:
-            reply = await transport.call(method, URL(url, encoded=True))
-            if reply.status in (401, 403) and transport.credentials.renew(generation):
-                reply = await transport.call(method, URL(url, encoded=True))
-            return reply
-        except CallError as error:
-            if error.fault in (Fault.RESET, Fault.NONSENSE) and await transport.speaks_tls(URL(base, encoded=True)):
-                raise ContractError(f"what answers at {base} speaks TLS. {Remedy.WRITE_HTTPS()}") from None
-            behaviour = FAULTS[error.fault]
-            kind = behaviour.error if behaviour.then is Then.JOB else UnavailableError
-            raise kind(no_answer(error, base, self._options.timeout)) from None
-
-    def _not_ready(self, base: str, reply: Reply) -> TritonError:
-        return UnavailableError(f"{where(self._options, base)} is not ready: {said(reply)}", status=reply.status)
-
-    def _hidden(self, base: str, reply: Reply) -> TritonError:
+    def _concealed(self, base: str, error: ErrorResponse) -> TritonError:
         kinds: dict[int, type[TritonError]] = {401: AccessError, 403: AccessError, 404: UnavailableError}
-        kind = kinds.get(reply.status, JobError)
-        remedy = {401: _TOKEN, 403: f"{_TOKEN}; {_UNASKED}"}.get(reply.status, f"{CHECK}; {_UNASKED}")
-        return kind(f"{where(self._options, base)} answered {said(reply)}. {remedy}", status=reply.status, hides=True)
+        kind = kinds.get(error.status, JobError)
+        check = Remedy.CHECK_ENDPOINT()
+        remedy = {401: _CREDENTIALS, 403: f"{_CREDENTIALS}; {_DECLARE}"}.get(error.status, f"{check}; {_DECLARE}")
+        model = describe_model(self._options, base)
+        return kind(f"{model} answered {error.description}. {remedy}", status=error.status, hides=True)
 
-    def _refused(self, base: str, reply: Reply) -> TritonError:
-        words = said(reply)
-        behaviour = of_status(reply.status, words)
-        kinds: dict[Then, type[TritonError]] = {Then.JOB: behaviour.error, Then.ROW: JobError}
-        kind = kinds.get(behaviour.then, UnavailableError)
-        return kind(f"{where(self._options, base)} answered {words}", status=reply.status)
-
-    def _json(self, base: str, reply: Reply) -> dict[str, Any]:
-        try:
-            answer = json.loads(reply.body)
-        except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict):
-            words = excerpt(self.transport.credentials.redact(reply.body))
-            raise ContractError(f"{_not_triton(base, reply)} with no JSON object: {words}. {CHECK}")
-        return answer
-
-
-def _not_triton(base: str, reply: Reply) -> str:
-    return f"what answers at {base} is not Triton's HTTP port: it answered {reply.path}"
+    def _refused(self, base: str, error: ErrorResponse) -> TritonError:
+        behaviour = BEHAVIOURS[error.cause]
+        kinds: dict[Action, type[TritonError]] = {Action.FAIL_JOB: behaviour.error, Action.FAIL_ROW: JobError}
+        kind = kinds.get(behaviour.action, UnavailableError)
+        return kind(f"{describe_model(self._options, base)} answered {error.description}", status=error.status)

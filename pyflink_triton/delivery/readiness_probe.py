@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pyflink_triton.delivery.endpoints import Endpoint
-from pyflink_triton.delivery.failure_policy import FAULTS, Then
+from pyflink_triton.delivery.failure_policy import BEHAVIOURS, Action
 from pyflink_triton.errors import TritonError
-from pyflink_triton.http.transport import CallError, Transport
 from pyflink_triton.options.options import Options
+from pyflink_triton.protocol.failures import ErrorResponse, NoResponseError
+from pyflink_triton.protocol.transport import Transport
 
-#: A probe that takes longer says no.
+#: A probe that takes longer finds the model not ready.
 _SECONDS = 5.0
-#: What a probe is told where the model, or all behind a gateway, is away; anything else lets the requests find out.
-_NOT_READY = frozenset({400, 404, 502, 503, 504})
 
 
 class Probe:
@@ -26,14 +25,17 @@ class Probe:
     def __init__(self, options: Options, transport: Transport, hides_readiness: bool) -> None:
         self._transport = transport
         self._seconds = min(options.timeout, _SECONDS)
-        self._not_ready = _NOT_READY - {404} if hides_readiness else _NOT_READY
+        self._hides_readiness = hides_readiness
 
     async def ask(self, endpoint: Endpoint) -> bool:
         """Ask whether the model is ready at an endpoint."""
         try:
-            reply = await self._transport.probe(endpoint.ready, self._seconds)
-        except CallError as error:
-            return FAULTS[error.fault].then is Then.JOB
+            await self._transport.ready(endpoint.base, self._seconds)
+        except NoResponseError as error:
+            return BEHAVIOURS[error.fault].action is Action.FAIL_JOB
+        except ErrorResponse as error:
+            # Any other error lets the requests find out.
+            return not error.is_away or (error.conceals and self._hides_readiness)
         except TritonError:
             return True
-        return reply.status not in self._not_ready
+        return True

@@ -1,36 +1,34 @@
-"""What a delivery takes and gives: requests, answers, and what is promised about them."""
+"""What a delivery takes, and what it promises about it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from pyflink_triton.delivery.batch_limits import BatchLimits
+from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse
 
 
 @dataclass
 class Request:
-    """One inference request.
+    """One inference request, and how it is to be delivered.
 
     Attributes:
-        header: The JSON, an object without an ``id``: the delivery adds one.
-        tensors: The inputs' bytes, in the JSON's order.
+        inference: What is asked of the model.
         rows: How many rows it carries.
-        endpoint: The base URL that it must go to, as ``Answer.endpoint`` gave it; None for any.
+        endpoint: The base URL that it must go to, as ``InferenceResponse.endpoint`` gave it; None for any.
         sticky: Whether it stays on the endpoint that its first byte went to; ``endpoint`` is set then.
-        resend: Whether it may run twice. If not, it is sent again only when no byte of it was sent, or when an
-            answer proves that nothing ran; else ``LostError`` is raised.
-        has_steps: Whether several models run for it, as in an ensemble: then no answer proves that nothing ran.
-        urgent: Whether it goes without a slot, because others that hold one may be waiting for it: the server begins
-            a sequence when another has ended. Whoever sends such requests bounds them.
+        resend: Whether it may run twice. If not, it is sent again only when no byte of it was sent, or when a
+            response proves that nothing ran; else ``LostError`` is raised.
+        has_steps: Whether several models run for it, as in an ensemble: then no response proves that nothing ran.
+        urgent: Whether it does not count to the concurrency limit, because others that do may be waiting for it: the
+            server begins a sequence when another has ended. Whoever sends such requests bounds them.
         deadline: When its rows' time is over, in the event loop's clock; None until it is first sent or held back.
             Requests made of the same rows carry it on.
         limits: How many rows each endpoint takes; None where only one is sent, or whatever comes of it.
     """
 
-    header: bytes
-    tensors: Sequence[memoryview]
+    inference: InferenceRequest
     rows: int = 1
     endpoint: str | None = None
     sticky: bool = False
@@ -41,25 +39,10 @@ class Request:
     limits: BatchLimits | None = None
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The answer to a request.
-
-    Attributes:
-        headers: The HTTP headers.
-        body: The HTTP body, decompressed.
-        endpoint: The base URL that answered.
-    """
-
-    headers: Mapping[str, str]
-    body: bytes
-    endpoint: str
-
-
 class Delivers(Protocol):
-    """What carries a request to the model and its answer back."""
+    """What carries a request to the model and its response back."""
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> InferenceResponse:
         """Send one request.
 
         Args:
@@ -67,7 +50,7 @@ class Delivers(Protocol):
 
         Raises:
             RowError: Its rows fail by their policy; where ``splits`` is set, a batch is to be split first.
-            ExhaustedError: A passing fault did not pass within ``max-retries`` or ``total-timeout``.
+            ExhaustedError: A transient failure did not pass within ``max-retries`` or ``total-timeout``.
             TooManyRowsError: The endpoint that is free takes fewer rows.
             DeadlockError: It may have asked for too few outputs.
             LostError: It may have run, and must not be sent again.

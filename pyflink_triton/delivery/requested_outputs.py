@@ -1,35 +1,40 @@
-"""Which outputs requests ask for: the declared ones, and all where the server fails those that ask for some."""
+"""Which outputs requests ask for: the wanted ones, or all where the server fails requests for some of them."""
 
 from __future__ import annotations
 
-from pyflink_triton.delivery.request import Answer, Delivers, Request
+from dataclasses import replace
+
+from pyflink_triton.delivery.request import Delivers, Request
 from pyflink_triton.errors import DeadlockError
 from pyflink_triton.metrics import Metrics
-from pyflink_triton.protocol.kserve_v2 import RequestWriter, asks_for_all, for_all_outputs
+from pyflink_triton.protocol.inference import InferenceResponse
 
 
-class Asking:
+class RequestedOutputs:
     """Delivers requests, and learns whether they must ask for all outputs.
 
     Args:
         delivery: What sends them.
-        writer: What writes them.
         metrics: Where calls are counted.
+        asks_for_all: Whether requests ask for all outputs from the start.
+
+    Attributes:
+        asks_for_all: Whether they do now.
     """
 
-    def __init__(self, delivery: Delivers, writer: RequestWriter, metrics: Metrics) -> None:
+    def __init__(self, delivery: Delivers, metrics: Metrics, asks_for_all: bool) -> None:
         self._delivery = delivery
-        self._writer = writer
         self._metrics = metrics
+        self.asks_for_all = asks_for_all
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> InferenceResponse:
         """Send one request; see ``Delivers.send``."""
         try:
             return await self._delivery.send(request)
         except DeadlockError:
-            if asks_for_all(request.header):
+            if request.inference.asks_for_all:
                 raise
-        self._writer.ask_for_all()
-        request.header = for_all_outputs(request.header)
+        self.asks_for_all = True
+        request.inference = replace(request.inference, asks_for_all=True)
         self._metrics.retry()
         return await self._delivery.send(request)

@@ -1,29 +1,27 @@
-"""When a failed request is sent again, and when no more: the predicate and the wait that tenacity asks."""
+"""Whether a failed request is sent again, and how long it waits before that: what tenacity asks."""
 
 from __future__ import annotations
 
-import email.utils
 import random
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from tenacity import RetryCallState
 
 from pyflink_triton.delivery.endpoints import Endpoint
-from pyflink_triton.delivery.failure_policy import Behaviour, Then
+from pyflink_triton.delivery.failure_policy import Action, Behaviour
 from pyflink_triton.options.options import Options
 
 
-class Passing(Exception):
+class RetryableError(Exception):
     """A call failed, and another one may follow.
 
     Attributes:
         behaviour: What the failure means.
         message: One sentence about it.
-        status: The HTTP status; None where there was no answer.
+        status: The HTTP status; None where there was no response.
         endpoint: Where it was sent; None where it was not.
         retry_after: Seconds that the server asks to wait.
-        free: What lets it be sent again at once, once, without using a retry.
+        free: Why it may be sent again at once and without using a retry; each reason counts once.
     """
 
     def __init__(
@@ -58,19 +56,19 @@ class Retries:
         self._used = 0
         self._free_used: set[str] = set()
         self._pause = 0.0
-        self.last: Passing | None = None
+        self.last: RetryableError | None = None
 
     def again(self, state: RetryCallState) -> bool:
         """Whether to send again after the failure in ``state``."""
         failed = state.outcome.exception() if state.outcome is not None else None
-        if not isinstance(failed, Passing):
+        if not isinstance(failed, RetryableError):
             return False
         self.last = failed
         self._pause = 0.0
         remaining = self._remaining()
         if remaining <= 0.0:
             return False
-        if failed.behaviour.then is Then.WAIT:
+        if failed.behaviour.action is Action.WAIT:
             return True
         if failed.free is not None and failed.free not in self._free_used:
             self._free_used.add(failed.free)
@@ -89,14 +87,3 @@ class Retries:
     def wait(self, _: RetryCallState) -> float:
         """Seconds before the next attempt."""
         return self._pause
-
-
-def retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds that a server asks to wait; 0 where it does not say so in a way that makes sense."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return float(text)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return 0.0

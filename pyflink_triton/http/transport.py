@@ -1,258 +1,173 @@
-"""One HTTP call: bytes out, bytes in, and every fault of the transport as one of ours."""
+"""A model's servers over HTTP, in the KServe v2 protocol as Triton speaks it."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass
+import email.utils
+import json
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
 
-import aiohttp
 from yarl import URL
 
+from pyflink_triton.addresses import model_url
 from pyflink_triton.errors import ContractError
-from pyflink_triton.http.compression import decompress
-from pyflink_triton.http.connections import ANEW, Body, Connector
-from pyflink_triton.http.credentials import Credentials
-from pyflink_triton.http.tls import speaks_tls, tls_context
+from pyflink_triton.http.client import HttpClient, HttpResponse
+from pyflink_triton.http.compression import compress
+from pyflink_triton.http.connections import Body
 from pyflink_triton.options.options import Options
-from pyflink_triton.protocol.fault import Fault
-from pyflink_triton.protocol.kserve_v2 import HEADER_LENGTH
-
-#: Bytes of an answer without tensors at the most: enough for a message and for a model's configuration.
-_MAX_WORDS = 16 << 20
-#: Decompressing more than this is done beside the event loop.
-_ASIDE_BYTES = 1 << 17
-
-#: What each of aiohttp's errors means, first match first; a time-out is told apart by whether a byte was sent.
-_FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
-    (asyncio.TimeoutError, Fault.TIMEOUT),
-    (aiohttp.ClientConnectorDNSError, Fault.DNS),
-    (aiohttp.ClientConnectorCertificateError, Fault.TLS),
-    (aiohttp.ClientSSLError, Fault.TLS),
-    (ssl.SSLError, Fault.TLS),
-    (aiohttp.ClientHttpProxyError, Fault.REFUSED),
-    (aiohttp.ClientConnectorError, Fault.REFUSED),
-    (aiohttp.ClientPayloadError, Fault.CUT),
-    (aiohttp.ClientResponseError, Fault.NONSENSE),
-    (aiohttp.ClientError, Fault.RESET),
-    (OSError, Fault.RESET),
-)
+from pyflink_triton.protocol.dialect import Dialect
+from pyflink_triton.protocol.failures import Cause, ErrorResponse, Fault, NoResponseError
+from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, PreparedRequest
+from pyflink_triton.protocol.kserve_v2 import HEADER_LENGTH, excerpt, read_error, read_response, write_request
+from pyflink_triton.remedies import Remedy
 
 
-#: What a fault is where no byte of the request was sent.
-_UNSENT: dict[Fault, Fault] = {Fault.TIMEOUT: Fault.CONNECT_TIMEOUT, Fault.RESET: Fault.REFUSED}
-
-
-class CallError(Exception):
-    """A call that got no answer.
-
-    Attributes:
-        fault: What went wrong.
-        sent: Whether a byte of the request may have reached the server.
-        stale: Whether a connection that was kept open turned out to be closed.
-        words: More about it.
-    """
-
-    def __init__(self, fault: Fault, sent: bool, stale: bool, words: str) -> None:
-        super().__init__(words)
-        self.fault = fault
-        self.sent = sent
-        self.stale = stale
-        self.words = words
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer, whatever its status.
-
-    Attributes:
-        status: The HTTP status.
-        headers: The HTTP headers.
-        body: The HTTP body.
-        path: The path that was asked for.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    path: str
-
-
-class Transport:
-    """Kept-alive connections to a model's endpoints.
+class HttpTransport:
+    """Calls the endpoints of a model; see ``Transport``.
 
     Args:
         options: The model's options.
+        dialect: What the servers' errors mean.
+
+    Attributes:
+        credentials: The headers of every call.
 
     Raises:
         OptionError: A TLS file cannot be used.
         AccessError: A secret is missing.
     """
 
-    def __init__(self, options: Options) -> None:
-        self.credentials = Credentials(options)
+    def __init__(self, options: Options, dialect: Dialect) -> None:
         self._options = options
-        self._expected = ("gzip", "deflate") if options.compression_response else ()
-        self._proxies = _proxies(options)
-        context = tls_context(options)
-        self._connector = Connector(options.connection_max_age, limit=0, ssl=True if context is None else context)
-        self._session = aiohttp.ClientSession(
-            connector=self._connector,
-            timeout=aiohttp.ClientTimeout(total=options.timeout),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            # Without it a server may compress as it likes.
-            headers={"Accept-Encoding": "gzip, deflate" if self._expected else "identity"},
-            skip_auto_headers=["User-Agent", "Accept"],
-        )
+        self._dialect = dialect
+        self._client = HttpClient(options)
+        self.credentials = self._client.credentials
+        self._models = {base: self._model_url(base) for base in options.endpoints}
+        self._infer = {base: URL(f"{model}/infer", encoded=True) for base, model in self._models.items()}
+
+    def _model_url(self, base: str) -> str:
+        return model_url(base, self._options.model_name, self._options.model_version)
 
     async def close(self) -> None:
         """End every call under way and close the connections."""
-        await self._session.close()
+        await self._client.close()
 
-    async def speaks_tls(self, url: URL) -> bool:
-        """Whether what answers an http URL speaks TLS, as far as can be seen from here."""
-        host, port = url.host, url.port
-        if url.scheme != "http" or url.origin() in self._proxies or host is None or port is None:
-            return False
-        return await speaks_tls(host, port)
+    async def prepare(self, request: InferenceRequest, request_id: str) -> PreparedRequest:
+        """Write a request once, compressed where the options ask for it; see ``Transport.prepare``."""
+        header = write_request(request, request_id)
+        buffers: Sequence[bytes | memoryview] = (header, *(tensor.data for tensor in request.inputs))
+        headers = {HEADER_LENGTH: str(len(header)), "Content-Type": "application/octet-stream"}
+        encoding = self._options.compression
+        if encoding is not None and sum(map(len, buffers)) >= self._options.compression_min_bytes:
+            buffers = (await compress(buffers, encoding),)
+            headers["Content-Encoding"] = encoding
+        return PreparedRequest(request_id, buffers, headers, request.outputs)
 
-    async def probe(self, url: URL, timeout: float) -> Reply:
-        """Ask for something by a connection made for it; see ``call``.
-
-        Args:
-            url: Where to.
-            timeout: Seconds for all of it.
-        """
-        token = ANEW.set(True)
-        try:
-            return await self.call("GET", url, timeout=timeout)
-        finally:
-            ANEW.reset(token)
-
-    async def call(
-        self,
-        method: str,
-        url: URL,
-        *,
-        body: Body | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-    ) -> Reply:
-        """Make a call.
-
-        Args:
-            method: The HTTP method.
-            url: Where to.
-            body: The request's body.
-            headers: Headers beside those of every call.
-            timeout: Seconds for all of it; None for the option ``timeout``.
-
-        Raises:
-            CallError: There was no answer.
-            ContractError: The answer is larger than allowed, or compressed in a way that was not asked for.
-        """
-        sent_headers = self.credentials.headers if headers is None else {**self.credentials.headers, **headers}
-        more: dict[str, Any] = {}
-        if timeout is not None:
-            more["timeout"] = aiohttp.ClientTimeout(total=timeout)
-        if self._proxies:
-            more["proxy"] = self._proxies.get(url.origin())
-        try:
-            async with self._session.request(
-                method, url, data=body, headers=sent_headers, allow_redirects=False, **more
-            ) as response:
-                content = await self._read(response, is_inference=body is not None)
-                # An answer of tensors is left as it is; other words may go into a message.
-                if response.status != 200 or (body is not None and HEADER_LENGTH not in response.headers):
-                    content = self.credentials.redact(content)
-                return Reply(response.status, response.headers, content, url.raw_path)
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            failed = _call_error(error, body)
-            if failed.stale:
-                self._connector.renew()
-            raise failed from None
-
-    async def _read(self, response: aiohttp.ClientResponse, *, is_inference: bool) -> bytes:
-        limit = self._options.max_response_bytes if response.status == 200 and is_inference else _MAX_WORDS
-        if response.content_length is not None and response.content_length <= limit:
-            content = await response.read()
-        else:
-            chunks, size = [], 0
-            async for chunk in response.content.iter_any():
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > limit:
-                    raise ContractError(
-                        f"the server answered HTTP {response.status} with more than {limit} bytes "
-                        "(the option 'max-response-bytes')",
-                        status=response.status,
-                    )
-            content = b"".join(chunks)
-        encoding = response.headers.get("Content-Encoding", "identity").lower()
-        if encoding == "identity":
-            return content
+    async def infer(self, prepared: PreparedRequest, base: str, timeout: float) -> AsyncIterator[InferenceResponse]:
+        """Send a request and yield its one response; see ``Transport.infer``."""
+        generation = self.credentials.generation
+        response = await self._client.call(
+            "POST",
+            self._infer[base],
+            body=Body(prepared.buffers),
+            headers=prepared.headers,
+            timeout=None if timeout == self._options.timeout else max(timeout, 0.001),
+        )
         if response.status != 200:
-            # What it says is that; without its words where they cannot be read.
-            with contextlib.suppress(ContractError):
-                return await _decompress(content, encoding, limit)
-            return b""
-        if encoding not in self._expected:
-            raise ContractError(
-                f"the server answered with a {encoding[:40]!r} body that was not asked for", status=response.status
-            )
-        return await _decompress(content, encoding, limit)
+            raise self._error(response, generation)
+        yield InferenceResponse(read_response(response.headers, response.body, prepared.outputs), base)
+
+    async def ready(self, base: str, timeout: float | None = None) -> None:
+        """Return if the model is ready; see ``Transport.ready``."""
+        url = f"{self._models[base]}/ready"
+        if timeout is None:
+            await self._ask("GET", base, url)
+            return
+        response = await self._client.probe(URL(url, encoded=True), timeout)
+        if response.status != 200:
+            raise self._error(response)
+
+    async def metadata(self, base: str) -> Mapping[str, Any]:
+        """Read the model's metadata; see ``Transport.metadata``."""
+        return self._object(base, await self._ask("GET", base, self._models[base]))
+
+    async def config(self, base: str, model: str | None = None, version: str | None = None) -> Mapping[str, Any]:
+        """Read a model's configuration; see ``Transport.config``."""
+        url = self._models[base] if model is None else model_url(base, model, version)
+        return self._object(base, await self._ask("GET", base, f"{url}/config"))
+
+    async def server_version(self, base: str) -> str:
+        """Read the server's version; see ``Transport.server_version``."""
+        return str(self._object(base, await self._ask("GET", base, f"{base}/v2")).get("version", ""))
+
+    async def index(self, base: str) -> Sequence[str]:
+        """List the names of the models that are ready; see ``Transport.index``."""
+        response = await self._ask("POST", base, f"{base}/v2/repository/index")
+        try:
+            return sorted({str(entry["name"]) for entry in json.loads(response.body) if entry.get("state") == "READY"})
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise self._not_triton(base, response, "no list of models") from None
+
+    async def _ask(self, method: str, base: str, url: str) -> HttpResponse:
+        """Make a call that is no inference, reading secrets again where the server refuses them."""
+        generation = self.credentials.generation
+        try:
+            response = await self._client.call(method, URL(url, encoded=True))
+            if response.status in (401, 403) and self.credentials.renew(generation):
+                response = await self._client.call(method, URL(url, encoded=True))
+        except NoResponseError as error:
+            is_cut = error.fault in (Fault.RESET, Fault.NONSENSE)
+            if is_cut and await self._client.speaks_tls(URL(base, encoded=True)):
+                raise ContractError(f"what answers at {base} speaks TLS. {Remedy.WRITE_HTTPS()}") from None
+            raise
+        if response.status != 200:
+            raise self._error(response)
+        return response
+
+    def _error(self, response: HttpResponse, generation: int | None = None) -> ErrorResponse:
+        """Say what an error means.
+
+        Args:
+            response: The error.
+            generation: The credentials' ``generation`` when the call began; None where they were renewed already.
+        """
+        dialect, status, text = self._dialect, response.status, read_error(response.body)
+        cause = dialect.cause(status, text)
+        path = f" for {response.path}" if status in dialect.concealing else ""
+        return ErrorResponse(
+            status,
+            cause,
+            f"HTTP {status}{path}: {text}",
+            conceals=dialect.conceals(status, text),
+            is_away=status in dialect.away,
+            retry_after=_retry_after(response.headers),
+            renewed=generation is not None and cause is Cause.ACCESS_DENIED and self.credentials.renew(generation),
+        )
+
+    def _object(self, base: str, response: HttpResponse) -> dict[str, Any]:
+        try:
+            found = json.loads(response.body)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise self._not_triton(base, response, "no JSON object")
+        return found
+
+    def _not_triton(self, base: str, response: HttpResponse, found: str) -> ContractError:
+        text = excerpt(self.credentials.redact(response.body))
+        return ContractError(
+            f"what answers at {base} is not Triton's HTTP port: it answered {response.path} with {found}: {text}. "
+            f"{Remedy.CHECK_ENDPOINT()}"
+        )
 
 
-async def _decompress(content: bytes, encoding: str, limit: int) -> bytes:
-    if len(content) > _ASIDE_BYTES:
-        return await asyncio.to_thread(decompress, content, encoding, limit)
-    return decompress(content, encoding, limit)
-
-
-def _call_error(error: BaseException, body: Body | None) -> CallError:
-    fault = next(fault for kind, fault in _FAULTS if isinstance(error, kind))
-    if body is None:
-        return CallError(fault, False, False, _words(error))
-    stale = fault is Fault.RESET and not body.fresh
-    if not body.began and not stale:
-        fault = _UNSENT.get(fault, fault)
-    return CallError(fault, body.began, stale, _words(error))
-
-
-def _words(error: BaseException) -> str:
-    """Why, in words that hold no header and no address beyond what the option says."""
-    reason = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(reason, ConnectionRefusedError):
-        return "Connection refused"
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return reason.verify_message
-    if isinstance(reason, ssl.SSLError):
-        return (reason.reason or "TLS failed").replace("_", " ").lower()
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return str(error.certificate_error)
-    if isinstance(reason, OSError) and reason.strerror:
-        return reason.strerror
-    if isinstance(reason, ConnectionResetError):
-        return "Connection reset by peer"
-    return type(error).__name__
-
-
-def _proxies(options: Options) -> dict[URL, str]:
-    """The proxy of each endpoint's origin, where the environment's count."""
-    if not options.proxy_from_environment:
-        return {}
-    known = getproxies_environment()
-    found = {}
-    for endpoint in options.endpoints:
-        parts = urlsplit(endpoint)
-        proxy = known.get(parts.scheme)
-        if proxy and parts.hostname and not proxy_bypass(parts.netloc, known):
-            found[URL(endpoint, encoded=True).origin()] = proxy if "://" in proxy else f"http://{proxy}"
-    return found
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that a server asks to wait; 0 where it does not say so, or says something else."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return float(text)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0

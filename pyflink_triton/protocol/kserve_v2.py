@@ -1,117 +1,81 @@
-"""Requests and responses of the KServe v2 protocol with Triton's binary tensors."""
+"""The JSON of the KServe v2 protocol with Triton's binary tensors: requests are written, and responses read."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pyflink_triton.errors import ContractError
 from pyflink_triton.model.signature import TensorSpec
+from pyflink_triton.protocol.inference import InferenceRequest, OutputTensor
 
-#: A parameter of a request whose outputs are all to be binary, and the JSON's end where it names none: all are meant.
-_BINARY_OUTPUTS = "binary_data_output"
-_ALL_OUTPUTS = "]}"
-#: Length of the JSON in front of the tensors, in requests and in responses.
+#: The HTTP header with the length of the JSON in front of the tensors, in requests and in responses.
 HEADER_LENGTH = "Inference-Header-Content-Length"
+#: The parameter of a request that asks for all outputs in binary form.
+_BINARY_OUTPUTS = "binary_data_output"
+#: Characters of a server's text that a message repeats at the most.
+_MAX_TEXT = 2000
 
 
-@dataclass(frozen=True)
-class Tensor:
-    """A tensor of a response: its shape and its bytes; None where they are not binary."""
-
-    shape: tuple[int, ...]
-    data: memoryview | None
-
-
-class RequestWriter:
-    """Writes the JSON of a model's requests, with all that does not change prepared.
+def write_request(request: InferenceRequest, request_id: str) -> bytes:
+    """Write a request's JSON; the inputs' bytes follow it in the same order.
 
     Args:
-        inputs: The tensors that requests may hold.
-        outputs: The outputs that they ask for.
-        parameters: Those of all requests.
+        request: The request.
+        request_id: Its id, in ASCII without quotes.
     """
-
-    def __init__(
-        self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], parameters: Mapping[str, Any] | None = None
-    ) -> None:
-        self._parameters = _members(parameters or {})
-        self._inputs = {
-            tensor.name: f'{{"name":{json.dumps(tensor.name)},"datatype":"{tensor.datatype.name}","shape":['
-            for tensor in inputs
-        }
-        wanted = [{"name": tensor.name, "parameters": {"binary_data": True}} for tensor in outputs]
-        self._tail = f'],"outputs":{json.dumps(wanted, separators=(",", ":"))}}}'
-
-    def ask_for_all(self) -> None:
-        """From now on requests ask for all outputs."""
-        if self._tail != _ALL_OUTPUTS:
-            self._tail = _ALL_OUTPUTS
-            self._parameters += _members({_BINARY_OUTPUTS: True})
-
-    def write(
-        self,
-        tensors: Sequence[tuple[TensorSpec, Sequence[int], memoryview]],
-        parameters: Mapping[str, Any] | None = None,
-    ) -> bytes:
-        """Write a request's JSON.
-
-        Args:
-            tensors: Each input, its shape with the batch axis, and its bytes.
-            parameters: Those of this request, beside those of all.
-        """
-        members = self._parameters + _members(parameters) if parameters else self._parameters
-        head = f'"parameters":{{{members[:-1]}}},' if members else ""
-        parts = [
-            f'{self._inputs[tensor.name]}{",".join(map(str, shape))}],"parameters":{{"binary_data_size":{len(data)}}}}}'
-            for tensor, shape, data in tensors
-        ]
-        return f'{{{head}"inputs":[{",".join(parts)}{self._tail}'.encode()
+    parameters, outputs = request.parameters, ""
+    if request.asks_for_all:
+        parameters = {**parameters, _BINARY_OUTPUTS: True}
+    else:
+        outputs = _outputs(tuple(spec.name for spec in request.outputs))
+    written = f'"parameters":{json.dumps(parameters, separators=(",", ":"))},' if parameters else ""
+    inputs = ",".join(
+        f"{_input(spec.name, spec.datatype.name)}{','.join(map(str, shape))}],"
+        f'"parameters":{{"binary_data_size":{len(data)}}}}}'
+        for spec, shape, data in request.inputs
+    )
+    return f'{{"id":"{request_id}",{written}"inputs":[{inputs}]{outputs}}}'.encode()
 
 
-def _members(parameters: Mapping[str, Any]) -> str:
-    return "".join(f"{json.dumps(name)}:{json.dumps(value)}," for name, value in parameters.items())
+@lru_cache
+def _input(name: str, datatype: str) -> str:
+    return f'{{"name":{json.dumps(name)},"datatype":"{datatype}","shape":['
 
 
-def asks_for_all(header: bytes) -> bool:
-    """Whether a request asks for all outputs, by its JSON."""
-    return "outputs" not in json.loads(header)
+@lru_cache
+def _outputs(names: tuple[str, ...]) -> str:
+    wanted = [{"name": name, "parameters": {"binary_data": True}} for name in names]
+    return f',"outputs":{json.dumps(wanted, separators=(",", ":"))}'
 
 
-def for_all_outputs(header: bytes) -> bytes:
-    """The same request's JSON, asking for all outputs."""
-    request = json.loads(header)
-    del request["outputs"]
-    request["parameters"] = {**request.get("parameters", {}), _BINARY_OUTPUTS: True}
-    return json.dumps(request, separators=(",", ":")).encode()
-
-
-def read_response(headers: Mapping[str, str], body: bytes, outputs: Mapping[str, str]) -> dict[str, Tensor]:
-    """Take a response apart.
+def read_response(headers: Mapping[str, str], body: bytes, wanted: Sequence[TensorSpec]) -> dict[str, OutputTensor]:
+    """Read a response.
 
     Args:
         headers: The HTTP headers.
         body: The HTTP body.
-        outputs: The datatype that the model promised for each output that is wanted.
+        wanted: The outputs that are wanted, with the datatypes that the model promised.
 
     Returns:
-        Those of the wanted outputs that the answer has; others are passed over, in whatever form.
+        Those of the wanted outputs that the response has, by name. Others are passed over, whatever they look like.
 
     Raises:
-        ContractError: The answer breaks the protocol, or an output is of another datatype.
+        ContractError: The response breaks the protocol, or an output has another datatype.
     """
+    outputs = {spec.name: spec.datatype.name for spec in wanted}
     size = _header_size(headers, body)
     try:
         answer = json.loads(body[:size])
         answered = [(entry["name"], entry) for entry in answer["outputs"]]
     except (ValueError, TypeError, KeyError, RecursionError):
-        # Only words are without secrets: the transport leaves an answer of tensors as it is.
+        # Secrets are taken out of text only, and a response with this header is tensors.
         words = "" if HEADER_LENGTH in headers else f": {excerpt(body)}"
         raise ContractError(f"the server's answer has no outputs{words}") from None
     view, position = memoryview(body), size
-    tensors: dict[str, Tensor] = {}
+    tensors: dict[str, OutputTensor] = {}
     for name, entry in answered:
         length = _binary_size(name, entry)
         start, position = position, position + (length or 0)
@@ -126,7 +90,7 @@ def read_response(headers: Mapping[str, str], body: bytes, outputs: Mapping[str,
         shape = entry.get("shape")
         if not isinstance(shape, list) or not all(type(dim) is int for dim in shape):
             raise ContractError(f"output '{name}' has no shape")
-        tensors[name] = Tensor(tuple(shape), None if length is None else view[start:position])
+        tensors[name] = OutputTensor(tuple(shape), None if length is None else view[start:position])
     if position != len(body):
         raise ContractError(f"the server's answer has {len(body) - position} bytes too many")
     return tensors
@@ -150,6 +114,18 @@ def _binary_size(name: str, entry: Mapping[str, Any]) -> int | None:
     return size
 
 
+def read_error(body: bytes) -> str:
+    """Read what an error says: the server's own text, or an excerpt of what something else sent.
+
+    Args:
+        body: The HTTP body.
+    """
+    try:
+        return str(json.loads(body)["error"])[:_MAX_TEXT]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return excerpt(body)
+
+
 def excerpt(body: bytes) -> str:
-    """At most 200 bytes of a body, for messages about answers that are no answers."""
+    """At most 200 bytes of a body that is not what the protocol has there, for messages."""
     return repr(body[:200].decode("utf-8", "replace"))

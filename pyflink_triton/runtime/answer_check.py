@@ -1,14 +1,13 @@
-"""What the model promised of its answers, and whose fault it is where one is not so: a row's, or the model's."""
+"""Whether a response keeps the model's signature; where it does not, the fault is a row's or the model's."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
-from pyflink_triton.delivery.request import Answer
 from pyflink_triton.errors import ContractError, RowError
 from pyflink_triton.model.signature import ModelSignature
-from pyflink_triton.protocol.kserve_v2 import read_response
+from pyflink_triton.protocol.inference import InferenceResponse
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import Binding
 from pyflink_triton.tensors.decode import Output, check
@@ -21,7 +20,7 @@ _OF_FEWER = (
 )
 
 
-class Promise:
+class AnswerCheck:
     """Reads answers, and remembers which outputs were ever as promised.
 
     Args:
@@ -33,15 +32,14 @@ class Promise:
         self._has_batch_axis = signature.has_batch_axis
         self._may_cache = signature.scheduling.may_cache
         self._outputs = outputs
-        self._datatypes = {binding.tensor.name: binding.tensor.datatype.name for binding in outputs}
         self._kept: set[str] = set()
         self._broken: Counter[str] = Counter()
 
-    def read(self, answer: Answer, rows: int) -> list[Output]:
-        """Take an answer apart.
+    def read(self, response: InferenceResponse, rows: int) -> list[Output]:
+        """Take a response apart.
 
         Args:
-            answer: The answer.
+            response: The response.
             rows: How many rows it is for.
 
         Returns:
@@ -51,10 +49,9 @@ class Promise:
             RowError: An output is missing, or may be the answer to another request.
             ContractError: The answer is broken in another way, or never was as promised.
         """
-        tensors = read_response(answer.headers, answer.body, self._datatypes)
         outputs: list[Output] = []
         for binding in self._outputs:
-            tensor = tensors.get(binding.tensor.name)
+            tensor = response.outputs.get(binding.tensor.name)
             if tensor is None and rows == 1 and binding.tensor.optional:
                 outputs.append(None)
                 continue

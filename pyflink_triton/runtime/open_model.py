@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pyflink_triton._async import await_all
 from pyflink_triton.delivery.delivery import Delivery
-from pyflink_triton.delivery.model_client import Client
+from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.delivery.signature_guard import SignatureGuard
 from pyflink_triton.errors import ContractError, TritonError, sentence
 from pyflink_triton.metrics import Metrics
@@ -42,7 +42,7 @@ class OpenedModel:
     predictor: Predictor
     columns: mapping.Mapping
     warnings: tuple[str, ...]
-    client: Client
+    client: ModelClient
     delivery: Delivery
     guard: SignatureGuard | DeclarationGuard
 
@@ -74,7 +74,7 @@ async def open_model(asked: Mapping[str, Any], metrics: Metrics) -> OpenedModel:
     """
     question = Question.parse(asked)
     options, task = question.options, asked.get("task", {})
-    client = Client(options)
+    client = ModelClient(options)
     delivery = None
     try:
         warnings: list[str] = []

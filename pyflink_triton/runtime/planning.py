@@ -11,7 +11,7 @@ from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_after_d
 
 from pyflink_triton._async import within
 from pyflink_triton._units import format_duration
-from pyflink_triton.delivery.model_client import Client
+from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.errors import UnavailableError
 from pyflink_triton.http.credentials import literal_secret
 from pyflink_triton.model.signature import ModelSignature, write_planned
@@ -94,7 +94,7 @@ async def check(question: Question) -> dict[str, Any]:
     warnings = [] if literal is None else [f"Model '{question.model}': {literal}."]
     if options.plan_check != "off":
         try:
-            signature = await _ask(options, Client.signature)
+            signature = await _ask(options, ModelClient.signature)
         except UnavailableError as error:
             if options.plan_check == "required":
                 raise (error if error.hides else _unavailable(error, Remedy.PLAN_WITHOUT_SERVER())) from None
@@ -160,7 +160,7 @@ async def describe(asked: Mapping[str, Any]) -> dict[str, Any]:
     answer = {side: asked[side] for side in ("input", "output") if asked.get(side)}
     if len(answer) < 2:
         try:
-            signature = await _ask(options, Client.signature)
+            signature = await _ask(options, ModelClient.signature)
         except UnavailableError as error:
             raise (error if error.hides else _unavailable(error, Remedy.CREATE_WITHOUT_SERVER())) from None
         derived = {"input": derive_inputs(signature, options), "output": derive_outputs(signature, options)}
@@ -184,15 +184,15 @@ async def list_models(asked: Mapping[str, Any]) -> dict[str, Any]:
         TritonError: What is wrong, in one sentence.
     """
     options = check_defaults(asked["options"])
-    return {"models": await _ask(options, Client.models) if "endpoint" in asked["options"] else []}
+    return {"models": await _ask(options, ModelClient.models) if "endpoint" in asked["options"] else []}
 
 
-async def _ask(options: Options, ask: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
+async def _ask(options: Options, ask: Callable[[ModelClient], Awaitable[_Answer]]) -> _Answer:
     """Ask the server one thing within ``plan-check-timeout``; raises UnavailableError when that is over."""
     limit = options.plan_check_timeout
     each = limit / len(options.endpoints)  # one that hangs leaves the next its time
     try:
-        async with Client(replace(options, timeout=min(options.timeout, each))) as client:
+        async with ModelClient(replace(options, timeout=min(options.timeout, each))) as client:
             return await within(limit, ask(client))
     except asyncio.TimeoutError:
         raise UnavailableError(
@@ -204,7 +204,7 @@ def _unavailable(error: UnavailableError, remedy: str) -> UnavailableError:
     return UnavailableError(f"{str(error).rstrip('.')}. {remedy}")
 
 
-async def wait_until_ready(client: Client, options: Options) -> ModelSignature:
+async def wait_until_ready(client: ModelClient, options: Options) -> ModelSignature:
     """Wait for the model at a job's start.
 
     Args:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,16 +15,16 @@ import pyarrow as pa
 from pyflink_triton._arrow import Ints
 from pyflink_triton._async import await_all
 from pyflink_triton.delivery.batch_limits import BatchLimits
-from pyflink_triton.delivery.batch_splitter import Splitter
-from pyflink_triton.delivery.request import Answer, Delivers, Request
-from pyflink_triton.delivery.requested_outputs import Asking
+from pyflink_triton.delivery.batch_splitter import BatchSplitter
+from pyflink_triton.delivery.request import Delivers, Request
+from pyflink_triton.delivery.requested_outputs import RequestedOutputs
 from pyflink_triton.delivery.warmup import warm_up
 from pyflink_triton.errors import RowError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.options.options import Options
-from pyflink_triton.protocol.kserve_v2 import RequestWriter
-from pyflink_triton.runtime.answer_check import Promise
+from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, InputTensor
+from pyflink_triton.runtime.answer_check import AnswerCheck
 from pyflink_triton.schema import binding as mapping
 from pyflink_triton.sequences.state import SequenceFlags, lone_sequence
 from pyflink_triton.sequences.tracker import Sequences
@@ -98,18 +99,16 @@ class Predictor:
         self._bytes_per_request = options.max_request_bytes
         self._most_at_once = options.max_in_flight_requests
         scheduling = signature.scheduling
-        ins, outs = ([binding.tensor for binding in side] for side in (columns.inputs, columns.outputs))
-        self._writer = RequestWriter(ins, outs, scheduling.parameters(options.priority))
-        if scheduling.wants_all_outputs:
-            self._writer.ask_for_all()
+        self._wanted = tuple(binding.tensor for binding in columns.outputs)
+        self._parameters = scheduling.parameters(options.priority)
         self._limits = BatchLimits(signature.max_batch_size, options.endpoints, metrics, warn)
-        self._delivery = Asking(delivery, self._writer, metrics)
-        self._splitter = Splitter(self._delivery, self._limits)
+        self._delivery = RequestedOutputs(delivery, metrics, scheduling.wants_all_outputs)
+        self._splitter = BatchSplitter(self._delivery, self._limits)
         self._sequences: Sequences | None = None
         self._has_steps = scheduling.has_steps
         if scheduling.sequences is not None:
             self._sequences = Sequences(options, scheduling.sequences, columns.references, metrics, subtask)
-        self._promise = Promise(signature, columns.outputs)
+        self._answers = AnswerCheck(signature, columns.outputs)
         self._output_names = [f"c{index}" for index in range(len(columns.output_types))]
 
     async def predict(self, inputs: pa.RecordBatch) -> Prediction:
@@ -143,8 +142,8 @@ class Predictor:
 
     async def warm_up(self, seconds: float) -> str | None:
         """Send one request of zeros, which is a sequence of its own for a stateful model; see ``warm_up``."""
-        parameters = lone_sequence(self._signature.scheduling.sequences)
-        return await warm_up(self._delivery, self._writer, self._signature, seconds, parameters)
+        parameters = lone_sequence(self._signature.scheduling.sequences) or {}
+        return await warm_up(self._delivery, self._signature, self._make((), parameters), seconds)
 
     def _split(self, columns: Sequence[TensorColumn], rows: Ints) -> Iterator[Ints]:
         return split(self._signature, columns, rows, lambda: self._limits.rows, self._bytes_per_request)
@@ -180,8 +179,8 @@ class Predictor:
         def write(part: Ints) -> Request:
             return self._write(batch, part)
 
-        def answered(part: Ints, answer: Answer) -> None:
-            batch.parts.append((part, self._promise.read(answer, len(part))))
+        def answered(part: Ints, response: InferenceResponse) -> None:
+            batch.parts.append((part, self._answers.read(response, len(part))))
 
         def failed(part: Ints, error: RowError) -> None:
             batch.fail(part, str(error))
@@ -197,21 +196,25 @@ class Predictor:
         request.has_steps = self._has_steps
         request.deadline = batch.deadlines.get(row)
         try:
-            answer = await self._delivery.send(request)
+            response = await self._delivery.send(request)
         finally:
             batch.deadlines[row] = request.deadline
         try:
-            batch.parts.append((rows, self._promise.read(answer, 1)))
+            batch.parts.append((rows, self._answers.read(response, 1)))
         except RowError as error:  # the row's alone: the server has taken it into the sequence
             batch.fail(rows, str(error))
-        return answer.endpoint
+        return response.endpoint
 
     def _write(self, batch: _Batch, rows: Ints, flags: SequenceFlags | None = None) -> Request:
         lead = (len(rows),) if self._has_batch_axis else ()
-        tensors = [
-            (column.tensor, (*lead, *column.shape(int(rows[0]))), column.gather(rows))
+        inputs = [
+            InputTensor(column.tensor, (*lead, *column.shape(int(rows[0]))), column.gather(rows))
             for column in batch.columns
             if column.given is None or column.given[rows[0]]
         ]
-        header = self._writer.write(tensors, None if flags is None else flags.parameters)
-        return Request(header, [data for _, _, data in tensors], len(rows), limits=self._limits)
+        request = self._make(inputs, {} if flags is None else flags.parameters)
+        return Request(request, len(rows), limits=self._limits)
+
+    def _make(self, inputs: Sequence[InputTensor], parameters: Mapping[str, Any]) -> InferenceRequest:
+        """Make a request with the parameters of all requests, and its own."""
+        return InferenceRequest(inputs, self._wanted, {**self._parameters, **parameters}, self._delivery.asks_for_all)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pyflink_triton._arrow import Bools, from_flags, from_numbers, from_offsets, numpy_type
 from pyflink_triton.errors import ContractError, RowError
-from pyflink_triton.protocol.kserve_v2 import Tensor
+from pyflink_triton.protocol.inference import OutputTensor
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import Binding
 from pyflink_triton.types.casting import from_bfloat16
@@ -29,7 +29,7 @@ Output = tuple[tuple[int, ...], memoryview] | None
 Fault = Callable[[Bools, str], None]
 
 
-def check(binding: Binding, answer: Tensor, rows: int, has_batch_axis: bool, may_cache: bool) -> Output:
+def check(binding: Binding, answer: OutputTensor, rows: int, has_batch_axis: bool, may_cache: bool) -> Output:
     """Check one output of one response against what the model promised.
 
     Args:

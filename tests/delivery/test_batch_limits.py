@@ -10,14 +10,16 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 import pytest
+from deliveries import request, values_of
 from triton import Triton
 
 from pyflink_triton._arrow import Ints
 from pyflink_triton.delivery.batch_limits import BatchLimits
-from pyflink_triton.delivery.batch_splitter import Splitter
-from pyflink_triton.delivery.request import Answer, Request
+from pyflink_triton.delivery.batch_splitter import BatchSplitter
+from pyflink_triton.delivery.request import Request
 from pyflink_triton.errors import RowError, TooManyRowsError
 from pyflink_triton.metrics import Metrics
+from pyflink_triton.protocol.inference import InferenceResponse
 from pyflink_triton.runtime.open_model import open_model
 
 A, B = "http://a", "http://b"
@@ -32,7 +34,7 @@ class Endpoints:
         self.sizes: defaultdict[str, list[int]] = defaultdict(list)
         self.refused: defaultdict[str, int] = defaultdict(int)
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> InferenceResponse:
         self._turn += 1
         base = list(self._takes)[self._turn % len(self._takes)]
         assert request.limits is not None
@@ -40,10 +42,10 @@ class Endpoints:
             raise TooManyRowsError(fewer)
         await asyncio.sleep(0)
         self.sizes[base].append(request.rows)
-        if not self._takes[base](np.frombuffer(request.tensors[0], np.int64)):
+        if not self._takes[base](values_of(request)):
             self.refused[base] += 1
             raise RowError("refused", status=400, splits=True, endpoint=base)
-        return Answer({}, b"", base)
+        return InferenceResponse({}, base)
 
 
 class Job:
@@ -54,7 +56,7 @@ class Job:
         self.metrics = Metrics()
         self.warnings: list[str] = []
         self.limits = BatchLimits(64, list(takes), self.metrics, self.warnings.append)
-        self._splitter = Splitter(self.server, self.limits)
+        self._splitter = BatchSplitter(self.server, self.limits)
 
     def send(self, count: int) -> tuple[int, int]:
         """Rows that were answered and that failed."""
@@ -71,7 +73,7 @@ class Job:
                     position += len(rows)
                     await self._splitter.send(
                         rows,
-                        lambda part: Request(b"{}", [memoryview(part.tobytes())], len(part), limits=self.limits),
+                        lambda part: request(*part.tolist(), limits=self.limits),
                         lambda part, _: answered.extend(part.tolist()),
                         lambda part, _: failed.extend(part.tolist()),
                     )
@@ -161,7 +163,7 @@ def test_a_broken_endpoint_is_no_small_one() -> None:
     job = Job({A: lambda _: False, B: at_most(64)})
     send = job.server.send
 
-    async def resend(request: Request) -> Answer:
+    async def resend(request: Request) -> InferenceResponse:
         """As a delivery does with a lone row: where it failed is avoided."""
         try:
             return await send(request)
@@ -193,7 +195,7 @@ def test_pieces_of_what_was_never_sent_have_a_time_of_their_own() -> None:
     deadlines: list[float | None] = []
 
     class Sends:
-        async def send(self, request: Request) -> Answer:
+        async def send(self, request: Request) -> InferenceResponse:
             if request.rows > 1:
                 raise TooManyRowsError(1)
             deadlines.append(request.deadline)
@@ -201,11 +203,11 @@ def test_pieces_of_what_was_never_sent_have_a_time_of_their_own() -> None:
                 request.deadline = float(len(deadlines))
             if len(deadlines) == 1:
                 raise RowError("refused", status=400, splits=True, endpoint=A)
-            return Answer({}, b"", A)
+            return InferenceResponse({}, A)
 
     failed: list[Ints] = []
-    splitter = Splitter(Sends(), BatchLimits(64, [A], Metrics(), lambda _: None))
-    rows, write = np.arange(4), lambda part: Request(b"{}", [], len(part))
+    splitter = BatchSplitter(Sends(), BatchLimits(64, [A], Metrics(), lambda _: None))
+    rows, write = np.arange(4), lambda part: request(*part.tolist())
     asyncio.run(splitter.send(rows, write, lambda *_: None, lambda part, _: failed.append(part)))
     assert [part.tolist() for part in failed] == [[0]]
     assert deadlines == [None] * 4

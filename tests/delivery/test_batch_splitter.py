@@ -7,13 +7,15 @@ from collections.abc import Collection
 
 import numpy as np
 import pytest
+from deliveries import request, values_of
 
 from pyflink_triton._arrow import Ints
 from pyflink_triton.delivery.batch_limits import BatchLimits
-from pyflink_triton.delivery.batch_splitter import Splitter
-from pyflink_triton.delivery.request import Answer, Request
+from pyflink_triton.delivery.batch_splitter import BatchSplitter
+from pyflink_triton.delivery.request import Request
 from pyflink_triton.errors import RowError
 from pyflink_triton.metrics import Metrics
+from pyflink_triton.protocol.inference import InferenceResponse
 
 
 class Server:
@@ -23,13 +25,13 @@ class Server:
         self._bad = set(bad)
         self.calls = 0
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> InferenceResponse:
         self.calls += 1
         await asyncio.sleep(0)
-        rows = np.frombuffer(request.tensors[0], np.int64)
+        rows = values_of(request)
         if self._bad & set(rows.tolist()):
             raise RowError("refused", status=400, splits=True)
-        return Answer({}, b"", "http://t")
+        return InferenceResponse({}, "http://t")
 
 
 def send(server: Server, batches: list[Ints]) -> tuple[list[int], list[int]]:
@@ -39,13 +41,13 @@ def send(server: Server, batches: list[Ints]) -> tuple[list[int], list[int]]:
 
     async def main() -> None:
         limits = BatchLimits(64, ["http://t"], Metrics(), print)
-        splitter, under_way = Splitter(server, limits), asyncio.Semaphore(4)
+        splitter, under_way = BatchSplitter(server, limits), asyncio.Semaphore(4)
 
         async def one(rows: Ints) -> None:
             async with under_way:
                 await splitter.send(
                     rows,
-                    lambda part: Request(b"{}", [memoryview(part.tobytes())], len(part)),
+                    lambda part: request(*part.tolist()),
                     lambda part, _: answered.extend(part.tolist()),
                     lambda part, _: failed.extend(part.tolist()),
                 )

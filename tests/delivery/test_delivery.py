@@ -16,7 +16,7 @@ from faults import PASS, POISON, Step, page, triton_says
 from triton import Triton
 
 from pyflink_triton.delivery.delivery import Delivery
-from pyflink_triton.delivery.model_client import Client
+from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.delivery.signature_guard import SignatureGuard
 from pyflink_triton.delivery.warmup import warm_up
 from pyflink_triton.errors import (
@@ -30,7 +30,7 @@ from pyflink_triton.errors import (
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.options.validation import parse_options
-from pyflink_triton.protocol.kserve_v2 import RequestWriter
+from pyflink_triton.protocol.inference import InferenceRequest
 from pyflink_triton.runtime.planning import wait_until_ready
 
 
@@ -378,7 +378,7 @@ def test_a_job_waits_for_a_server_that_never_answers_no_longer_than_warmup_timeo
             host, port = server.sockets[0].getsockname()
             written = {"endpoint": f"http://{host}:{port}", "model-name": "m", "warmup-timeout": seconds}
             options = parse_options({**written, "timeout": "60 s" if seconds != "0 ms" else "100 ms"})
-            async with Client(options) as client:
+            async with ModelClient(options) as client:
                 with pytest.raises(UnavailableError, match="the option 'warmup-timeout'"):
                     await asyncio.wait_for(wait_until_ready(client, options), 30)
 
@@ -403,12 +403,12 @@ def test_a_refusal_looks_at_the_signature_once(triton: Triton) -> None:
 def test_warming_up_sends_one_request_of_zeros(triton: Triton, name: str) -> None:
     async def main() -> None:
         options = parse_options({"endpoint": triton.http_url, "model-name": name})
-        async with Client(options) as client:
+        async with ModelClient(options) as client:
             signature = await client.signature()
             metrics = Metrics()
             delivery = Delivery(options, client.transport, metrics)
-            writer = RequestWriter(signature.inputs, signature.outputs)
-            assert await warm_up(delivery, writer, signature, 30.0) is None
+            request = InferenceRequest((), signature.outputs, {})
+            assert await warm_up(delivery, signature, request, 30.0) is None
             await delivery.close()
         taken = metrics.take()
         assert taken is not None

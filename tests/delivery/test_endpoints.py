@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from pyflink_triton.addresses import model_url
 from pyflink_triton.delivery.circuit_breaker import CircuitBreaker, State
-from pyflink_triton.delivery.concurrency_limit import Slots
+from pyflink_triton.delivery.concurrency_limit import ConcurrencyLimit
 from pyflink_triton.delivery.endpoints import Endpoint, Endpoints
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.validation import parse_options
@@ -130,9 +131,7 @@ def endpoints(
 
 
 def test_the_urls_of_a_model_have_its_name_as_it_is() -> None:
-    one = endpoints(Clock(), count=1).all[0]
-    assert one.infer.raw_path == "/v2/models/v1:b@2%é/versions/3/infer"
-    assert one.ready.raw_path == "/v2/models/v1:b@2%é/versions/3/ready"
+    assert model_url("http://h:1", "v1:b@2%é", "3") == "http://h:1/v2/models/v1:b@2%é/versions/3"
 
 
 def test_the_endpoint_with_the_least_under_way_is_chosen() -> None:
@@ -282,7 +281,7 @@ def test_health_checks_find_an_endpoint_that_is_away_before_a_request_does() -> 
 
 
 def test_fewer_are_in_flight_when_the_server_is_busy_and_more_again_when_it_answers() -> None:
-    slots = Slots(64, 30.0)
+    slots = ConcurrencyLimit(64, 30.0)
     assert sum(slots.try_take() for _ in range(100)) == 4
     for _ in range(60):
         slots.answered(slots.round, 64, 0.001)
@@ -304,7 +303,7 @@ def test_fewer_are_in_flight_when_the_server_is_busy_and_more_again_when_it_answ
 
 @pytest.mark.parametrize("seconds", [0.5, 2.0, 6.4])
 def test_a_server_that_works_on_one_request_at_a_time_answers_all_in_time(seconds: float) -> None:
-    slots = Slots(64, 30.0)
+    slots = ConcurrencyLimit(64, 30.0)
     now, queue, waits = 0.0, deque[tuple[float, int]](), []
     for _ in range(200):
         while slots.try_take():
@@ -319,7 +318,7 @@ def test_a_server_that_works_on_one_request_at_a_time_answers_all_in_time(second
 
 
 def test_a_model_that_is_slow_by_itself_is_no_busy_server() -> None:
-    slots = Slots(64, 30.0)
+    slots = ConcurrencyLimit(64, 30.0)
     for _ in range(100):
         slots.answered(slots.round, 64, 17.0)
     assert slots.limit == 64
@@ -327,7 +326,7 @@ def test_a_model_that_is_slow_by_itself_is_no_busy_server() -> None:
 
 def test_slots_are_given_in_order_and_first_to_those_that_were_sent_before() -> None:
     async def main() -> list[str]:
-        slots = Slots(1, 30.0)
+        slots = ConcurrencyLimit(1, 30.0)
         assert slots.try_take()
         order: list[str] = []
 
@@ -348,7 +347,7 @@ def test_slots_are_given_in_order_and_first_to_those_that_were_sent_before() -> 
 
 def test_a_cancellation_that_comes_with_the_slot_is_not_forgotten() -> None:
     async def main() -> None:
-        slots = Slots(1, 30.0)
+        slots = ConcurrencyLimit(1, 30.0)
         assert slots.try_take()
         task = asyncio.ensure_future(slots.take(True, 10.0))
         await asyncio.sleep(0)
@@ -364,7 +363,7 @@ def test_a_cancellation_that_comes_with_the_slot_is_not_forgotten() -> None:
 @pytest.mark.parametrize("how", ["time", "cancel"])
 def test_who_no_longer_waits_takes_no_slot(how: str) -> None:
     async def main() -> None:
-        slots = Slots(1, 30.0)
+        slots = ConcurrencyLimit(1, 30.0)
         assert slots.try_take()
         if how == "time":
             assert not await slots.take(True, 0.01)

@@ -15,7 +15,7 @@ from model_repository import Model, Tensor, _floats
 from triton import Triton, serving
 
 from pyflink_triton.delivery.delivery import Delivery
-from pyflink_triton.delivery.model_client import Client
+from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.errors import ContractError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.scheduling import UNKNOWN
@@ -140,7 +140,7 @@ def test_an_ensemble_whose_configuration_is_hidden_is_asked_for_all_after_its_fi
 
     async def run() -> tuple[list[Any], list[dict[str, int]]]:
         metrics, answers, counted = Metrics(), [], []
-        async with Client(question.options) as client:
+        async with ModelClient(question.options) as client:
             signature = replace(await client.signature(), scheduling=UNKNOWN)
             delivery = Delivery(question.options, client.transport, metrics)
             made = Predictor(delivery, signature, question.map(signature), question.options, metrics)

@@ -13,7 +13,7 @@ from deliveries import MODEL, model, upstream
 from fault_proxy import FaultProxy
 from triton import Triton
 
-from pyflink_triton.delivery.model_client import Client
+from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.errors import AccessError, OptionError, TritonError
 from pyflink_triton.options.validation import parse_options
 
@@ -133,7 +133,7 @@ def test_a_file_that_cannot_be_used_is_one_sentence(
     written = {key: value.format(certificates.directory) for key, value in options.items()}
 
     async def main() -> None:
-        Client(parse_options({"endpoint": "https://127.0.0.1:1", "model-name": MODEL, **written}))
+        ModelClient(parse_options({"endpoint": "https://127.0.0.1:1", "model-name": MODEL, **written}))
 
     with pytest.raises(OptionError) as error:
         asyncio.run(main())

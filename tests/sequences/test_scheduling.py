@@ -16,7 +16,7 @@ from loops import in_a_loop
 from triton import Triton
 
 from pyflink_triton.delivery.delivery import Delivery
-from pyflink_triton.delivery.model_client import Client
+from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.errors import ContractError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.scheduling import HIDDEN, STATELESS, Scheduling, SequenceBatching, read_scheduling
@@ -166,7 +166,7 @@ async def test_urgent_rows_overtake(triton: Triton, model: str) -> None:
         predictors = {}
         for name, priority in (("low", "0"), ("middle", "128"), ("high", "255")):
             given = question(triton.http_url, model, priority)
-            client = await stack.enter_async_context(Client(given.options))
+            client = await stack.enter_async_context(ModelClient(given.options))
             signature = await wait_until_ready(client, given.options)
             metrics = Metrics()
             delivery = Delivery(given.options, client.transport, metrics)
@@ -196,7 +196,7 @@ async def test_the_job_says_it_where_planning_did_not_ask_the_server(triton: Tri
 
 async def signature_of(url: str, model: str) -> ModelSignature:
     options = question(url, model, "7").options
-    async with Client(options) as client:
+    async with ModelClient(options) as client:
         return await wait_until_ready(client, options)
 
 

@@ -14,11 +14,11 @@ from stateful_rows import interleaved, running_sums
 from triton import Triton
 
 from pyflink_triton.delivery.delivery import Delivery
-from pyflink_triton.delivery.model_client import Client
+from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.delivery.warmup import warm_up
 from pyflink_triton.errors import OptionError, SchemaError
 from pyflink_triton.metrics import Metrics
-from pyflink_triton.protocol.kserve_v2 import RequestWriter
+from pyflink_triton.protocol.inference import InferenceRequest
 from pyflink_triton.runtime.planning import check, wait_until_ready
 from pyflink_triton.schema.columns import Column
 from pyflink_triton.sequences.ids import encode_id
@@ -224,13 +224,16 @@ async def test_an_array_is_no_batch_of_a_sequence(triton: Triton) -> None:
 @in_a_loop
 async def test_a_warm_up_is_a_sequence_of_its_own(triton: Triton) -> None:
     asked = question(triton.http_url, "sequence_direct", ("x", "id"), sequence_start="true")
-    async with Client(asked.options) as client:
+    async with ModelClient(asked.options) as client:
         signature = await wait_until_ready(client, asked.options)
         delivery = Delivery(asked.options, client.transport, Metrics())
-        writer = RequestWriter(signature.inputs, signature.outputs)
+        parameters = lone_sequence(signature.scheduling.sequences)
+        assert parameters is not None
+        alone = InferenceRequest((), signature.outputs, parameters)
         for _ in range(40):  # more than the model has slots
-            assert await warm_up(delivery, writer, signature, 10, lone_sequence(signature.scheduling.sequences)) is None
-        assert str(await warm_up(delivery, writer, signature, 10)).startswith("the warm-up request of zeros failed")
+            assert await warm_up(delivery, signature, alone, 10) is None
+        warning = await warm_up(delivery, signature, replace(alone, parameters={}), 10)
+        assert str(warning).startswith("the warm-up request of zeros failed")
         await delivery.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -11,18 +10,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pyarrow as pa
 from fault_proxy import Call, FaultProxy
 from faults import PASS, Step
 from triton import Triton
 
-from pyflink_triton.delivery.delivery import Delivery, Request
-from pyflink_triton.delivery.model_client import Client
+from pyflink_triton._arrow import Ints
+from pyflink_triton.delivery.delivery import Delivery
+from pyflink_triton.delivery.model_client import ModelClient
+from pyflink_triton.delivery.request import Request
 from pyflink_triton.delivery.signature_guard import SignatureGuard
 from pyflink_triton.metrics import Metrics
+from pyflink_triton.model.signature import TensorSpec
 from pyflink_triton.options.validation import parse_options
+from pyflink_triton.protocol.inference import InferenceRequest, InputTensor
 from pyflink_triton.runtime.predictor import Prediction, Predictor
 from pyflink_triton.schema.binding import Column, map_columns
+from pyflink_triton.types.triton import DATATYPES
 
 #: A model that answers x with x, and fails where x is negative.
 MODEL = "fails"
@@ -38,11 +43,16 @@ def upstream(url: str) -> tuple[str, int]:
 
 def request(*values: int, **more: Any) -> Request:
     """A request with these rows, as the predictor writes it."""
-    data = struct.pack(f"<{len(values)}q", *values)
-    shape = f'"shape":[{len(values)},1],"parameters":{{"binary_data_size":{len(data)}}}'
-    tensor = f'{{"name":"x","datatype":"INT64",{shape}}}'
-    header = f'{{"inputs":[{tensor}],"outputs":[{{"name":"y","parameters":{{"binary_data":true}}}}]}}'
-    return Request(header.encode(), [memoryview(data)], len(values), **more)
+    x, y = (TensorSpec(name, DATATYPES["INT64"], (1,)) for name in "xy")
+    data = np.array(values, np.int64)
+    return Request(
+        InferenceRequest([InputTensor(x, (len(values), 1), data.data.cast("B"))], [y], {}), len(values), **more
+    )
+
+
+def values_of(request: Request) -> Ints:
+    """The rows of such a request."""
+    return np.frombuffer(request.inference.inputs[0].data, np.int64)
 
 
 @dataclass
@@ -51,7 +61,7 @@ class Model:
 
     delivery: Delivery
     predictor: Predictor
-    client: Client
+    client: ModelClient
     _metrics: Metrics
 
     async def predict(self, *values: int) -> Prediction:
@@ -82,12 +92,12 @@ async def model(endpoint: str, describer: str, name: str = MODEL, **written: str
     options = parse_options(
         {"endpoint": endpoint, "model-name": name, **{key.replace("_", "-"): value for key, value in written.items()}}
     )
-    async with Client(parse_options({"endpoint": describer, "model-name": name})) as direct:
+    async with ModelClient(parse_options({"endpoint": describer, "model-name": name})) as direct:
         signature = await direct.signature()
     if options.max_batch_size is not None:
         signature = replace(signature, max_batch_size=options.max_batch_size)
     metrics = Metrics()
-    async with Client(options) as client:
+    async with ModelClient(options) as client:
         guard = SignatureGuard(client.signature, signature)
         delivery = Delivery(options, client.transport, metrics, guard.check)
         columns = map_columns(signature, [Column.parse("x", "BIGINT")], [Column.parse("y", "BIGINT")], None)

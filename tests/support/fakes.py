@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pyflink_triton.delivery.request import Answer, Request
+from pyflink_triton.delivery.request import Request
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import ModelSignature, TensorSpec
 from pyflink_triton.options.validation import parse_options
-from pyflink_triton.protocol.kserve_v2 import HEADER_LENGTH
+from pyflink_triton.protocol.inference import InferenceResponse
+from pyflink_triton.protocol.kserve_v2 import HEADER_LENGTH, read_response, write_request
 from pyflink_triton.runtime.predictor import Predictor
 from pyflink_triton.schema.binding import Column, map_columns
 from pyflink_triton.types.sql import parse_type
@@ -34,13 +35,15 @@ class Sends:
     def __init__(self, transport: Any, metrics: Metrics) -> None:
         self._transport, self._metrics = transport, metrics
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> InferenceResponse:
+        inference = request.inference
         self._metrics.begin(request.rows)
         try:
-            headers, body = await self._transport.infer(request.header, request.tensors)
+            header = write_request(inference, "1")
+            headers, body = await self._transport.infer(header, [tensor.data for tensor in inference.inputs])
         finally:
             self._metrics.end(0.0)
-        return Answer(headers, body, "http://localhost:1")
+        return InferenceResponse(read_response(headers, body, inference.outputs), "http://localhost:1")
 
 
 class Echo:

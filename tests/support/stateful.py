@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from pyflink_triton.delivery.delivery import Delivery
-from pyflink_triton.delivery.model_client import Client
+from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.runtime.planning import Question, wait_until_ready
 from pyflink_triton.runtime.predictor import Prediction, Predictor
@@ -67,7 +67,7 @@ async def opened(
     """Open a predictor as the worker does."""
     asked = question(url, model, columns, outputs, **options)
     metrics = Metrics()
-    async with Client(asked.options) as client:
+    async with ModelClient(asked.options) as client:
         signature = await wait_until_ready(client, asked.options)
         delivery = Delivery(asked.options, client.transport, metrics)
         try:

@@ -13,7 +13,7 @@ from fakes import Echo, declare, identity, parse_columns, predictor
 from triton import Triton
 
 from pyflink_triton.delivery.delivery import Delivery
-from pyflink_triton.delivery.model_client import Client
+from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import ModelSignature, TensorSpec
@@ -193,7 +193,7 @@ def test_a_real_model_takes_them(triton: Triton) -> None:
     metrics = Metrics()
 
     async def predict() -> list[Any]:
-        async with Client(options) as client:
+        async with ModelClient(options) as client:
             signature = await client.signature()
             columns = map_columns(signature, inputs, parse_columns(["sum ARRAY<FLOAT>"]))
             delivery = Delivery(options, client.transport, metrics)

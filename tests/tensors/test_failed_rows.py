@@ -15,7 +15,7 @@ from fakes import Echo, declare, identity, parse_columns
 from triton import Triton
 
 from pyflink_triton.delivery.delivery import Delivery
-from pyflink_triton.delivery.model_client import Client
+from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.errors import AccessError, ContractError, ExhaustedError, JobError, PlanError, RowError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import ModelSignature, TensorSpec
@@ -241,7 +241,7 @@ def test_a_real_models_error_is_its_rows_message(triton: Triton) -> None:
     batch = pa.record_batch([pa.array([1, -1, None, 2], pa.int64())], names=["c0"])
 
     async def predict() -> list[list[Any]]:
-        async with Client(options) as client:
+        async with ModelClient(options) as client:
             signature = await client.signature()
             columns = map_columns(
                 signature, parse_columns(["x BIGINT"]), parse_columns(["y BIGINT", "why STRING"]), options=options
@@ -269,11 +269,11 @@ def test_a_real_models_default_stands_in_for_a_server_that_is_gone(triton: Trito
     )
 
     async def predict(url: str) -> list[list[Any]]:
-        async with Client(options) as client:
+        async with ModelClient(options) as client:
             columns = map_columns(await client.signature(), inputs, outputs, options=options)
             signature = await client.signature()
         gone = parse_options({"endpoint": url, "model-name": "multi", "timeout": "500 ms", "total-timeout": "1 s"})
-        async with Client(gone) as client:
+        async with ModelClient(gone) as client:
             delivery = Delivery(gone, client.transport, Metrics())
             prediction = await Predictor(delivery, signature, columns, options, Metrics()).predict(batch)
             await delivery.close()

@@ -13,7 +13,7 @@ from fakes import parse_columns
 from triton import Triton
 
 from pyflink_triton.delivery.delivery import Delivery
-from pyflink_triton.delivery.model_client import Client
+from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.validation import parse_options
 from pyflink_triton.runtime.predictor import Prediction, Predictor
@@ -42,7 +42,7 @@ def predict(triton: Triton, model: str, values: dict[str, list[Any]], *, inputs:
     parsed = parse_options({"endpoint": triton.http_url, "model-name": model, **written})
 
     async def run() -> tuple[Prediction, list[str]]:
-        async with Client(parsed) as client:
+        async with ModelClient(parsed) as client:
             signature = await client.signature()
             ins = parse_columns(inputs) or derive_inputs(signature, parsed)
             outs = parse_columns(outputs) or derive_outputs(signature, parsed)

@@ -1,0 +1,75 @@
+"""What the errors of one kind of server mean: its statuses, and the phrases by which it names causes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyflink_triton.protocol.failures import Cause
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The errors of one kind of server.
+
+    Attributes:
+        causes: Status, a phrase of the server's text in lower case, and what both mean. The first match counts.
+        concealing: Statuses by which servers and gateways refuse to be asked.
+        unknown_model: A phrase by which the server itself says that it has no such model, in lower case.
+        away: Statuses of a readiness check that say that the model, or all behind a gateway, is not there.
+    """
+
+    causes: Sequence[tuple[int, str, Cause]]
+    concealing: frozenset[int]
+    unknown_model: str
+    away: frozenset[int]
+
+    def cause(self, status: int, text: str) -> Cause:
+        """Say what an error means.
+
+        Args:
+            status: Its status.
+            text: What the server says.
+        """
+        lowered = text.lower()
+        for known, phrase, cause in self.causes:
+            if status == known and phrase in lowered:
+                return cause
+        if status >= 500:
+            return Cause.SERVER_ERROR
+        return Cause.CLIENT_ERROR if status >= 400 else Cause.UNEXPECTED
+
+    def conceals(self, status: int, text: str) -> bool:
+        """Whether an error says nothing about the model, because something refuses to be asked."""
+        return status in self.concealing and self.unknown_model not in text.lower()
+
+
+TRITON = Dialect(
+    causes=(
+        (400, "must specify the start flag", Cause.SEQUENCE_NOT_STARTED),
+        (400, "unexpected shape for input", Cause.BAD_SHAPE),
+        (400, "unexpected deadlock", Cause.DEADLOCK),
+        (400, "", Cause.BAD_REQUEST),
+        (401, "", Cause.ACCESS_DENIED),
+        (403, "", Cause.ACCESS_DENIED),
+        (404, "has no available versions", Cause.NOT_LOADED),
+        (404, "not at ready state", Cause.NOT_LOADED),
+        (404, "", Cause.NOT_FOUND),
+        (405, "", Cause.NOT_SUPPORTED),
+        (408, "", Cause.REQUEST_TIMEOUT),
+        (413, "", Cause.TOO_LARGE),
+        (429, "", Cause.BUSY),
+        (500, "unable to parse", Cause.UNPARSABLE),
+        (500, "failed to parse", Cause.UNPARSABLE),
+        (500, "stub process", Cause.MODEL_CRASHED),
+        (500, "", Cause.MODEL_FAILED),
+        (501, "", Cause.NOT_SUPPORTED),
+        (502, "", Cause.GATEWAY),
+        (503, "exceeds maximum queue size", Cause.BUSY),
+        (503, "request timeout expired", Cause.BUSY),
+        (503, "", Cause.UNAVAILABLE),
+    ),
+    concealing=frozenset({401, 403, 404, 405, 501}),
+    unknown_model="unknown model",
+    away=frozenset({400, 404, 502, 503, 504}),
+)

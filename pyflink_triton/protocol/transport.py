@@ -1,0 +1,65 @@
+"""What carries requests to servers: the seam between the delivery and a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, PreparedRequest
+
+
+class Transport(Protocol):
+    """Connections to the endpoints of one model.
+
+    Every call raises ``NoResponseError`` where no response came, ``ErrorResponse`` where the server answered with an
+    error, and ``ContractError`` where what came breaks the protocol. A call that is cancelled ends at once.
+    """
+
+    async def prepare(self, request: InferenceRequest, request_id: str) -> PreparedRequest:
+        """Write a request once, however often it will be sent.
+
+        Args:
+            request: The request.
+            request_id: Its id, which the server repeats.
+        """
+        ...
+
+    def infer(self, prepared: PreparedRequest, base: str, timeout: float) -> AsyncIterator[InferenceResponse]:
+        """Send a request, and yield its responses as they come: one, or several from a decoupled model.
+
+        Args:
+            prepared: What ``prepare`` returned.
+            base: The endpoint's base URL.
+            timeout: Seconds until the last response.
+        """
+        ...
+
+    async def ready(self, base: str, timeout: float | None = None) -> None:
+        """Return if the model is ready.
+
+        Args:
+            base: The endpoint's base URL.
+            timeout: Seconds for a check by a connection of its own: a server that shuts down may still answer on
+                those that are kept. None for any connection and the option ``timeout``.
+        """
+        ...
+
+    async def metadata(self, base: str) -> Mapping[str, Any]:
+        """Read the model's metadata: its name, its versions, its inputs and outputs."""
+        ...
+
+    async def config(self, base: str, model: str | None = None, version: str | None = None) -> Mapping[str, Any]:
+        """Read the configuration of the model, or of another one."""
+        ...
+
+    async def server_version(self, base: str) -> str:
+        """Read the server's version; empty where it has none."""
+        ...
+
+    async def index(self, base: str) -> Sequence[str]:
+        """List the names of the models that are ready, sorted."""
+        ...
+
+    async def close(self) -> None:
+        """End every call under way and close the connections."""
+        ...
