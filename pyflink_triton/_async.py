@@ -1,4 +1,4 @@
-"""Awaiting several things at once: the first that raises ends the others."""
+"""Awaiting with a time limit, and awaiting several things at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _Result = TypeVar("_Result")
 
 
 async def within(seconds: float, awaitable: Awaitable[_Result]) -> _Result:
-    """Await for so long, then end it and raise asyncio.TimeoutError.
+    """Await for some seconds, then cancel it and raise asyncio.TimeoutError.
 
     A cancellation always ends it: ``asyncio.wait_for`` forgets one that comes with the result, before Python 3.12.
     """

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-#: What ends a path or a part of it, or the request's line, wherever it stands.
+#: Characters that end a path, a part of it, or the request line.
 _BREAKS = {" ": "a space", "/": "a '/'", "?": "a '?'", "#": "a '#'"}
-#: What servers and proxies take for this directory and the one above; to them %2e is a dot.
+#: Names that servers and proxies take for this directory and the one above; they read %2e as a dot.
 _DOTS = re.compile(r"(\.|%2e){1,2}", re.IGNORECASE)
 
 

@@ -7,14 +7,14 @@
     │   ├── OptionError       an option is unknown, missing or has a bad value
     │   └── SchemaError       a column does not fit the model's tensors
     ├── UnavailableError      the server or the model cannot be reached, or is not ready yet
-    ├── RowError              one row's own fault: the row fails by its policy, its neighbours do not
-    │   ├── ExhaustedError    a passing fault that did not pass in time
-    │   ├── LostError         a request that must not be sent twice may have run, and nobody knows
+    ├── RowError              a fault of one row: it fails by its policy, and its neighbours are answered
+    │   ├── ExhaustedError    a transient failure that did not pass in time
+    │   ├── LostError         a request that must not be sent twice may have run
     │   ├── NoSequenceError   the server has no sequence that the request could continue
     │   ├── DeadlockError     an ensemble could not make an output that was asked for
     │   └── TooManyRowsError  the endpoint takes fewer rows in a request: nothing was sent
-    └── JobError              nothing that a row's policy covers: the job fails
-        ├── AccessError       the server refuses us (401, 403, TLS), or a secret is missing
+    └── JobError              a fault that no row's policy covers: the job fails
+        ├── AccessError       the server refuses the credentials or TLS (401, 403), or a secret is missing
         ├── ContractError     the server's answer breaks the protocol or the model's signature
         └── SignatureError    the model is no longer the one that was planned
 """
@@ -25,7 +25,7 @@ class TritonError(Exception):
 
     Attributes:
         status: The HTTP status behind it; None where there was no answer.
-        hides: Whether the model could not be asked about, and may be served all the same.
+        hides: Whether the server refuses to describe the model, and may serve it all the same.
     """
 
     def __init__(self, message: str = "", *, status: int | None = None, hides: bool = False) -> None:
@@ -51,7 +51,7 @@ class UnavailableError(TritonError):
 
 
 class RowError(TritonError):
-    """One row's own fault.
+    """A fault of one row.
 
     Attributes:
         splits: Whether a batch that failed so is to be split until the bad row is alone.
@@ -67,11 +67,11 @@ class RowError(TritonError):
 
 
 class ExhaustedError(RowError):
-    """A passing fault that did not pass in time."""
+    """A transient failure that did not pass in time."""
 
 
 class LostError(RowError):
-    """A request that must not be sent twice may have run, and nobody knows."""
+    """A request that must not be sent twice may have run; the client cannot know."""
 
 
 class NoSequenceError(RowError):
@@ -99,7 +99,7 @@ class JobError(TritonError):
 
 
 class AccessError(JobError):
-    """The server refuses us, or a secret is missing."""
+    """The server refuses the credentials or TLS, or a secret is missing."""
 
 
 class ContractError(JobError):
@@ -111,5 +111,5 @@ class SignatureError(JobError):
 
 
 def sentence(message: str) -> str:
-    """End a message as a sentence ends."""
+    """Put a full stop after a message that has none."""
     return message if message.endswith((".", "?")) else f"{message}."

@@ -1,4 +1,4 @@
-"""What the core counts: rows, HTTP calls and their times, handed on as deltas."""
+"""Counts rows, calls and their times, and hands them on as deltas."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Metrics:
-    """Counts since the last hand-over; not safe for threads: one event loop counts.
+    """Counts since they were last taken. Only one event loop may use it, because it is not safe for threads.
 
     Counters: ``requests``, ``success``, ``failure``, ``output_rows`` and ``default_values`` count rows;
     ``http_requests`` counts inference calls, ``retries`` those of them that sent a request again,

@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.remedies import Remedy
 
-#: So many refusals in succession of batches whose rows are all answered in smaller ones halve the limit.
+#: After this many refused batches in succession whose rows were all answered in smaller ones, the limit is halved.
 _REFUSALS = 3
-#: After so many answers one request tries twice the limit.
+#: After this many answers one request tries twice the limit.
 _ANSWERS = 100
 
 
 @dataclass
 class _Seen:
-    """What was seen of one endpoint.
+    """What one endpoint has shown.
 
     Attributes:
         rows: Its limit.
         refused: Sizes of the batches that it refused since it last answered one as large.
-        answers: How many it gave since the limit changed, or was last tried.
+        answers: How many it gave since the limit changed, or since a request last tried more.
         trial: The request under way that has twice the limit.
     """
 
@@ -39,7 +39,7 @@ class BatchLimits:
         configured: Rows in a request at the most, as the model's configuration and the options say.
         endpoints: The base URLs.
         metrics: Where the smallest limit is shown.
-        warn: Told once, when a limit falls for the first time.
+        warn: Takes a message, once: when a limit falls for the first time.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class BatchLimits:
 
     @property
     def rows(self) -> int:
-        """How many rows to put into the next request: what the endpoint takes that takes the most."""
+        """How many rows to put into the next request: the largest limit of all endpoints."""
         return max(map(self._next, self._seen.values()))
 
     def _next(self, seen: _Seen) -> int:
@@ -79,7 +79,7 @@ class BatchLimits:
                 seen.trial, seen.answers = None, 0
 
     def answered(self, base: str, rows: int) -> None:
-        """A request was answered, and well."""
+        """A request was answered, and its rows were right."""
         seen = self._seen[base]
         seen.answers += 1
         if seen.refused:

@@ -1,4 +1,4 @@
-"""A batch that the server refuses is split until the bad rows are alone, so that each costs itself only."""
+"""Splits a batch that the server refuses, until each bad row is alone and its neighbours are answered."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from pyflink_triton.delivery.request import Delivers, Request
 from pyflink_triton.errors import ExhaustedError, LostError, RowError, TooManyRowsError
 from pyflink_triton.protocol.inference import InferenceResponse
 
-#: So many lone rows that failed in succession say that the model fails everything: a batch then costs one more only.
+#: After this many lone rows failed in succession, the model is taken to fail everything. A refused batch then costs
+#: one more request instead of one for each row.
 _HOPELESS = 8
 
 
 class BatchSplitter:
-    """Sends batches, and splits those that fail by a row's fault.
+    """Sends batches, and splits those that fail because of a row.
 
     Args:
         delivery: What sends the requests.
@@ -37,13 +38,13 @@ class BatchSplitter:
         answered: Callable[[Ints, InferenceResponse], None],
         failed: Callable[[Ints, RowError], None],
     ) -> None:
-        """Send a batch; halves of it one after the other, so that a hopeless model is noticed early.
+        """Send a batch. Halves go one after the other, so that a model that fails everything is noticed early.
 
         Args:
             rows: The rows of the batch.
             write: Makes the request of some of them.
-            answered: Takes the answer to some of them; raises RowError where it is none.
-            failed: Takes why some of them failed.
+            answered: Takes the response to some of them; raises RowError where it does not answer them.
+            failed: Takes rows that failed, and the reason.
 
         Raises:
             JobError: A fault that no row's policy covers.
@@ -78,7 +79,7 @@ class BatchSplitter:
             if error is None:
                 return True
             if isinstance(error, TooManyRowsError):
-                given, is_whole = deadline, True  # nothing was sent, so no piece's time counts for the next one
+                given, is_whole = deadline, True  # nothing was sent: each piece has the time that was left
                 for piece in np.split(part, range(error.rows, len(part), error.rows)):
                     deadline = given
                     is_whole &= await settle(piece)
@@ -87,7 +88,7 @@ class BatchSplitter:
                 failed(part, error)
                 return False
             if self._lone_failures >= _HOPELESS:
-                # Any row of it, alone, says whether that is still so.
+                # One row, sent alone, shows whether the model still fails everything.
                 place = random.randrange(len(part))
                 alone, rest = part[place : place + 1], np.delete(part, place)
                 its_own = await attempt(alone)
@@ -99,7 +100,7 @@ class BatchSplitter:
             else:
                 half = len(part) // 2
                 is_whole = all([await settle(piece) for piece in (part[:half], part[half:])])
-            # Where others answered all of its rows, the endpoint is broken, and smaller requests mend nothing.
+            # If other endpoints answered its rows, this endpoint is broken, and smaller requests would not help.
             if is_whole and error.endpoint in answered_by[before:]:
                 self._limits.refused(error.endpoint, len(part))
             return is_whole

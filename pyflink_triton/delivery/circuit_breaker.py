@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
-#: Requests that a share is taken of at the least, as in the Java module ...
+#: The share of failures is taken of at least this many requests, as in the Java module ...
 _MINIMUM = 10
-#: ... and at the most: what was long ago must not hide an outage.
+#: ... and of at most this many, because old successes must not hide an outage.
 _WINDOW = 20
 
 
@@ -22,16 +22,16 @@ class State(Enum):
 
 
 class CircuitBreaker:
-    """Leaves an endpoint alone for a while that keeps failing.
+    """Lets no call through to an endpoint for a while after many have failed.
 
-    Every call takes a ticket and gives it back with what became of it, so a half-open slot cannot leak; what a call
-    of an earlier state comes to says nothing about the present one.
+    Every call takes a ticket and gives it back with its outcome, so that a half-open place cannot leak. The outcome of
+    a call that began in an earlier state does not count.
 
     Args:
-        threshold: Share of failures that opens it.
+        threshold: The share of failures that opens it.
         open_seconds: How long it lets nothing through.
-        half_open_requests: How many must succeed for it to close, and may be under way at once until then.
-        clock: Seconds, for tests.
+        half_open_requests: How many calls must succeed before it closes; no more are under way at once until then.
+        clock: Returns seconds that only grow.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class CircuitBreaker:
 
         Args:
             ticket: What ``enter`` gave.
-            failed: Whether the server failed; None where the call says nothing about that.
+            failed: Whether the server failed; None where the call does not show it.
         """
         if ticket != self._era:
             return

@@ -1,4 +1,4 @@
-"""How many requests may be in flight: few at first, more while the server answers soon, fewer when it is too busy."""
+"""How many requests may be in flight: few at first, more while the server answers fast, fewer when it is busy."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections import deque
 
 #: The limit before the server has answered. A server executes what it has queued, even if nobody waits any more.
 _FIRST = 4
-#: Shares of a call's time-out. An answer within the first is soon whatever the load; one beyond the second is late,
-#: if it also took twice as long as the fastest of its size: a model that is slow by itself is no busy server.
+#: Shares of a call's time-out. A response within the first is fast, whatever the load. A response beyond the second is
+#: late if it also took twice as long as the fastest of its size: the model may be slow without the server being busy.
 _SOON, _LATE = 1 / 8, 1 / 2
 
 
 class ConcurrencyLimit:
-    """A limit that doubles in each round of answers at first, then rises by one, and falls by half on trouble.
+    """A limit that doubles in each round of responses at first, then rises by one, and falls by half on trouble.
 
     Args:
-        maximum: The most that may be in flight.
+        maximum: The largest limit.
         timeout: Seconds that a call may take.
     """
 
@@ -39,7 +39,7 @@ class ConcurrencyLimit:
 
     @property
     def taken(self) -> int:
-        """How many are."""
+        """How many are in flight."""
         return self._taken
 
     @property
@@ -48,21 +48,21 @@ class ConcurrencyLimit:
         return self._round
 
     def try_take(self) -> bool:
-        """Take a slot if one is free and nobody waits."""
+        """Take a place if one is free and no request waits."""
         if self._taken < self.limit and not self._waiting and not self._first:
             self._taken += 1
             return True
         return False
 
     async def take(self, first: bool, seconds: float | None) -> bool:
-        """Take a slot.
+        """Wait for a place and take it.
 
         Args:
             first: Whether to go before those that wait already, as a request that was sent before does.
             seconds: How long to wait; None for as long as it takes.
 
         Returns:
-            Whether there was one in time.
+            Whether a place was free in time.
         """
         queue = self._first if first else self._waiting
         if self._taken < self.limit and not self._first and (first or not queue):
@@ -71,7 +71,7 @@ class ConcurrencyLimit:
         waiter = asyncio.get_running_loop().create_future()
         queue.append(waiter)
         try:
-            # Not wait_for, which before Python 3.12 forgets a cancellation that comes with the slot.
+            # Not wait_for, which before Python 3.12 forgets a cancellation that comes with the place.
             await (waiter if seconds is None else asyncio.wait([waiter], timeout=max(seconds, 0.0)))
         except BaseException:
             if waiter.done() and not waiter.cancelled():
@@ -84,7 +84,7 @@ class ConcurrencyLimit:
         return waiter.done()
 
     def give(self) -> None:
-        """Give a slot back."""
+        """Give a place back."""
         self._taken -= 1
         self._wake()
 

@@ -50,11 +50,11 @@ class Delivery:
 
     Args:
         options: The model's options.
-        transport: What makes the calls. The caller closes it, after the delivery.
+        transport: Makes the calls. The caller closes it, after the delivery.
         metrics: Where calls are counted.
         recheck: Called with the base URL of an endpoint whose error may come of a changed model, the seconds that it
             may take, and a description of the error; raises where the model there is not the one that was planned.
-        hides_readiness: Whether 404 says nothing about readiness, because something in front of the server hides it.
+        hides_readiness: Whether something in front of the server answers readiness checks with 404.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class Delivery:
         raise RetryableError(behaviour, message, status, endpoint, retry_after, free)
 
     async def _call(self, sending: _Sending, endpoint: Endpoint, limit: float) -> InferenceResponse:
-        """Make one call and account for it."""
+        """Make one call and count it."""
         request, breaker = sending.request, endpoint.breaker
         ticket = breaker.enter() if breaker is not None else None
         if sending.calls:

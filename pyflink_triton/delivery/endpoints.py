@@ -1,4 +1,4 @@
-"""The endpoints of a model: which one a request goes to, and which are left alone until a probe brings them back."""
+"""The endpoints of a model: which one gets a request, and which get none until a probe finds them ready."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pyflink_triton.delivery.circuit_breaker import CircuitBreaker, State
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.options import Options
 
-#: So many server faults in succession put an endpoint aside while there are others ...
+#: After this many server errors in succession other endpoints are preferred ...
 _EJECT_AFTER = 3
-#: ... for so many seconds at first, and at the most.
+#: ... for this many seconds, first and at most.
 _EJECT_SECONDS = (1.0, 30.0)
-#: A server that is away is asked at least so often, so that its return is noticed.
+#: The longest pause in seconds between two probes of a server that is away.
 _PROBE_SECONDS = 2.0
 
 
@@ -27,11 +27,11 @@ class Endpoint:
         base: The URL before ``/v2``.
         breaker: Its circuit breaker; None where there is none.
         in_flight: Calls under way.
-        reachable: Whether requests go there; if not, a probe is under way.
-        faults: Server faults in succession.
-        returns: How often it was unreachable since its last answer.
-        aside_until: Until when others are preferred.
-        trouble: Why it could not be reached last, one sentence.
+        reachable: Whether requests go there. If not, a probe is under way.
+        faults: Server errors in succession.
+        returns: How often it was unreachable since it last answered.
+        aside_until: The time until which others are preferred.
+        trouble: Why it could not be reached last, in one sentence.
     """
 
     base: str
@@ -60,8 +60,8 @@ class Endpoints:
     Args:
         options: The model's options.
         probe: Asks an endpoint whether the model is ready there.
-        metrics: Where circuit breakers are told.
-        clock: Seconds.
+        metrics: Where circuit breakers are counted.
+        clock: Returns seconds that only grow.
     """
 
     def __init__(
@@ -101,11 +101,11 @@ class Endpoints:
         """Choose where a request goes: the free endpoint with the least under way.
 
         Args:
-            fixed: The base URL of the only one that will do.
-            avoid: The one that failed last: others are preferred.
+            fixed: The base URL of the only endpoint that may be chosen; None for any.
+            avoid: The one that failed last; others are preferred.
 
         Returns:
-            The endpoint; None while no request may go anywhere that will do.
+            The endpoint; None while no request may go to any of them.
         """
         only = self._only if fixed is None else self._by_base[fixed]
         if only is not None:
@@ -122,7 +122,7 @@ class Endpoints:
         )
 
     def leave(self, endpoint: Endpoint, ticket: int | None, failed: bool | None) -> None:
-        """A call gives its circuit breaker's ticket back, if it got one; see ``CircuitBreaker.leave``."""
+        """Give the ticket of a call back to the circuit breaker; see ``CircuitBreaker.leave``."""
         breaker = endpoint.breaker
         assert breaker is not None
         was_open, was_admitting = endpoint.is_open, breaker.admits
@@ -137,7 +137,7 @@ class Endpoints:
         self._timers[endpoint] = asyncio.get_running_loop().call_later(seconds, self._half_open, endpoint)
 
     def _half_open(self, endpoint: Endpoint) -> None:
-        """An open breaker has had its time; a timer may come a little early."""
+        """Let a breaker be half-open whose time is over. A timer may come a little early."""
         if endpoint.is_open:
             self._half_open_in(0.001, endpoint)
             return
@@ -152,11 +152,11 @@ class Endpoints:
             self._openings = openings
 
     def waits_for_breakers(self, fixed: str | None) -> bool:
-        """Whether open circuit breakers are why no request may go anywhere that will do."""
+        """Whether no request may go anywhere because circuit breakers are open."""
         return all(endpoint.is_open for endpoint in self._among(fixed))
 
     def trouble(self, fixed: str | None) -> str:
-        """Why no request may go anywhere that will do, in one sentence."""
+        """Why no request may go anywhere, in one sentence."""
         return next((endpoint.trouble for endpoint in self._among(fixed) if endpoint.trouble), "")
 
     def _among(self, fixed: str | None) -> Sequence[Endpoint]:
@@ -182,23 +182,23 @@ class Endpoints:
         endpoint.aside_until = 0.0
 
     def failed(self, endpoint: Endpoint) -> None:
-        """The endpoint failed a request by a fault of the server's."""
+        """The endpoint failed a request, and the server is to blame."""
         endpoint.faults += 1
         if self._only is None and endpoint.faults >= _EJECT_AFTER:
             first, most = _EJECT_SECONDS
             endpoint.aside_until = self._clock() + min(most, first * 2 ** (endpoint.faults - _EJECT_AFTER))
 
     def unreachable(self, endpoint: Endpoint) -> None:
-        """No request can reach the model there: one probe at a time asks until it is back."""
+        """Send no request there until a probe finds the model ready; one probe runs at a time."""
         if not endpoint.reachable:
-            return  # one of many that were under way together: they tell of one time
-        # Where a probe finds the model ready and requests fail all the same, they wait longer each time.
+            return  # many calls were under way together, and all of them saw the same outage
+        # If a probe finds the model ready and requests still fail, they wait longer each time.
         wait = self._options.retry_initial_backoff * 2**endpoint.returns
         self._leave_alone(endpoint, min(wait, self._options.retry_max_backoff))
         endpoint.returns = min(endpoint.returns + 1, 30)
 
     def suspect(self, endpoint: Endpoint) -> None:
-        """A connection broke there: as with ``unreachable``, but a probe asks at once."""
+        """Send no request there until a probe finds the model ready; the first probe runs at once."""
         self._leave_alone(endpoint, 0.0)
 
     def _leave_alone(self, endpoint: Endpoint, seconds: float) -> None:

@@ -26,7 +26,7 @@ _NOT_TLS = (
     "Failed to connect to Triton server at {base}: what answers there does not speak TLS ({details}). "
     f"{Remedy.WRITE_HTTP()}"
 )
-#: Servers that speak plain HTTP, as Triton does, or miss a certificate, do not always say so before they hang up.
+#: A server that speaks plain HTTP, as Triton does, or that wants a certificate may hang up without saying so.
 _MAYBE_PLAIN_OR_CERTIFICATE = f". {Remedy.WRITE_HTTP_OR_SHOW_CERTIFICATE()}"
 
 

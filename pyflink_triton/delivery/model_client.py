@@ -1,4 +1,4 @@
-"""What a model's server says about the model: its readiness and its signature."""
+"""Asks a server about a model: whether it is ready, and what its signature is."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ModelClient:
         options: The model's options.
 
     Attributes:
-        transport: What makes its calls, for the model's requests too.
+        transport: Makes the calls, also those of inferences.
         hides_readiness: Whether something in front of the server answers readiness checks with 404.
     """
 
@@ -64,7 +64,7 @@ class ModelClient:
 
         Raises:
             UnavailableError: No server could be reached, or the model is not ready.
-            JobError: There is no such model, or the server refuses us.
+            JobError: There is no such model, or the server refuses the call.
             SchemaError: The model's metadata is of a kind that this version does not know.
         """
         bases = self._options.endpoints if base is None else [base]

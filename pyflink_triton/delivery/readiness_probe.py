@@ -1,4 +1,4 @@
-"""Whether a model is ready at an endpoint, asked by a connection made for it."""
+"""Checks whether a model is ready at an endpoint, by a connection of its own."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _SECONDS = 5.0
 
 
 class Probe:
-    """Asks for the model.
+    """Checks readiness.
 
     Args:
         options: The model's options.
-        transport: What makes the calls.
-        hides_readiness: Whether 404 says nothing about readiness, because something in front of the server hides it.
+        transport: Makes the calls.
+        hides_readiness: Whether something in front of the server answers readiness checks with 404.
     """
 
     def __init__(self, options: Options, transport: Transport, hides_readiness: bool) -> None:
@@ -28,7 +28,7 @@ class Probe:
         self._hides_readiness = hides_readiness
 
     async def ask(self, endpoint: Endpoint) -> bool:
-        """Ask whether the model is ready at an endpoint."""
+        """Return whether the model is ready at an endpoint."""
         try:
             await self._transport.ready(endpoint.base, self._seconds)
         except NoResponseError as error:

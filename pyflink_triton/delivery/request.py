@@ -25,7 +25,7 @@ class Request:
             server begins a sequence when another has ended. Whoever sends such requests bounds them.
         deadline: When its rows' time is over, in the event loop's clock; None until it is first sent or held back.
             Requests made of the same rows carry it on.
-        limits: How many rows each endpoint takes; None where only one is sent, or whatever comes of it.
+        limits: How many rows each endpoint takes; None where that does not matter.
     """
 
     inference: InferenceRequest

@@ -13,7 +13,7 @@ from pyflink_triton.options.options import Options
 
 
 class RetryableError(Exception):
-    """A call failed, and another one may follow.
+    """A call failed for a reason that may pass.
 
     Attributes:
         behaviour: What the failure means.
@@ -43,7 +43,7 @@ class RetryableError(Exception):
 
 
 class Retries:
-    """What one request has been through since it first failed.
+    """The retries of one request, from its first failure on.
 
     Args:
         options: The model's options.
@@ -80,7 +80,7 @@ class Retries:
         first = self._options.retry_initial_backoff
         backoff = min(first * 2 ** (self._used - 1) + random.uniform(0.0, first), self._options.retry_max_backoff)
         pause = max(backoff, failed.retry_after)
-        # A wait beyond the deadline would only let the row fail later: half of what is left gives it a chance.
+        # A wait beyond the deadline would make the row fail late. Half of the time that is left gives it another chance.
         self._pause = pause if pause < remaining else remaining / 2
         return True
 

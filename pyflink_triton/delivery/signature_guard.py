@@ -1,4 +1,4 @@
-"""Whether the model is still the one that was planned, asked when it refuses requests."""
+"""Checks whether the model is still the one that was planned, when it refuses requests."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pyflink_triton.errors import SignatureError, TritonError
 from pyflink_triton.model.signature import ModelSignature, check_unchanged
 from pyflink_triton.remedies import Remedy
 
-#: Refusals within so many seconds are answered by one look, for a stream of bad rows must not double the calls;
-#: and by one that could not see the model, which may be on its way.
+#: One check counts for all refusals within these seconds, so that a stream of bad rows does not double the calls.
+#: A check that could not read the model counts for less, because the model may just be loading.
 _SECONDS = 5.0
 _SECONDS_UNSEEN = 0.5
 
@@ -25,7 +25,7 @@ class SignatureGuard:
     Args:
         read: Reads the signature anew, from the endpoint of this base URL.
         began_with: The signature that the job began with.
-        clock: Seconds, for tests.
+        clock: Returns seconds that only grow.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class SignatureGuard:
         self._next_at: dict[str, float] = {}
 
     async def check(self, base: str, seconds: float, words: str = "") -> None:
-        """Look whether the signature has changed at an endpoint, once for all that ask within some seconds.
+        """Check whether the signature has changed at an endpoint; one check counts for several seconds.
 
         Args:
             base: The endpoint's base URL.
-            seconds: How long to look; what was not seen by then counts as unchanged.
-            words: What the refusal says; the model itself says more.
+            seconds: How long the check may take; a signature that was not read by then counts as unchanged.
+            words: A description of the refusal; not used here.
 
         Raises:
             SignatureError: It has.
@@ -61,7 +61,7 @@ class SignatureGuard:
                 return
             try:
                 found = await self._read(base)
-            except TritonError:  # what the requests are answered says more
+            except TritonError:  # the errors of the requests say more
                 self._next_at[base] = self._clock() + _SECONDS_UNSEEN
                 return
             check_unchanged(self._began_with, found, base)

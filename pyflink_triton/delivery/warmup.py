@@ -1,4 +1,4 @@
-"""One request of zeros before the first row, so that the model's first inference is not a row's."""
+"""Sends one request of zeros before the first row, because a model's first inference is often slow."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ async def warm_up(
     """Send one request of zeros: variable dims 1, BYTES empty, optional tensors left out where there are others.
 
     Args:
-        delivery: What sends it.
+        delivery: Sends it.
         signature: The model.
         request: The request without its inputs.
-        seconds: How long it may take, with all that is done to get an answer.
+        seconds: How long it may take, retries included.
 
     Returns:
         A warning if it failed; None if it was answered.

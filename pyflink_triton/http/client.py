@@ -103,7 +103,7 @@ class HttpClient:
         return await speaks_tls(host, port)
 
     async def probe(self, url: URL, timeout: float) -> HttpResponse:
-        """Ask for something by a connection made for it; see ``call``.
+        """Send a GET by a connection of its own; see ``call``.
 
         Args:
             url: Where to.
@@ -135,7 +135,7 @@ class HttpClient:
 
         Raises:
             NoResponseError: There was no answer.
-            ContractError: The answer is larger than allowed, or compressed in a way that was not asked for.
+            ContractError: The response is larger than allowed, or has a compression that was not asked for.
         """
         sent_headers = self.credentials.headers if headers is None else {**self.credentials.headers, **headers}
         more: dict[str, Any] = {}
@@ -148,7 +148,7 @@ class HttpClient:
                 method, url, data=body, headers=sent_headers, allow_redirects=False, **more
             ) as response:
                 content = await self._read(response, is_inference=body is not None)
-                # An answer of tensors is left as it is; other words may go into a message.
+                # Tensors are left as they are. Text may go into a message.
                 if response.status != 200 or (body is not None and HEADER_LENGTH not in response.headers):
                     content = self.credentials.redact(content)
                 return HttpResponse(response.status, response.headers, content, url.raw_path)
@@ -178,7 +178,7 @@ class HttpClient:
         if encoding == "identity":
             return content
         if response.status != 200:
-            # What it says is that; without its words where they cannot be read.
+            # The status says most of it; the text is left out where it cannot be read.
             with contextlib.suppress(ContractError):
                 return await decompress(content, encoding, limit)
             return b""
@@ -200,7 +200,7 @@ def _no_response(error: BaseException, body: Body | None) -> NoResponseError:
 
 
 def _words(error: BaseException) -> str:
-    """Why, in words that hold no header and no address beyond what the option says."""
+    """Why, without a header and without an address that the option does not hold."""
     reason = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(reason, ConnectionRefusedError):
         return "Connection refused"
@@ -218,7 +218,7 @@ def _words(error: BaseException) -> str:
 
 
 def _proxies(options: Options) -> dict[URL, str]:
-    """The proxy of each endpoint's origin, where the environment's count."""
+    """The proxy of each endpoint's origin, where proxies of the environment are used."""
     if not options.proxy_from_environment:
         return {}
     known = getproxies_environment()

@@ -1,4 +1,4 @@
-"""The headers of every call, with the secrets that they refer to: read on the machine that sends, kept nowhere."""
+"""The headers of every call. Secrets that they refer to are read on the machine that sends, and stored nowhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _DIRECTORY = "PYFLINK_TRITON_SECRETS_DIR"
 _VARIABLE = "PYFLINK_TRITON_SECRET_"
 _MAX_BYTES = 1 << 16
-#: A shorter text is in many words, and no secret.
+#: A shorter text is part of many words, so it is not masked.
 _SHORTEST = 6
 
 
@@ -29,7 +29,7 @@ class Credentials:
         environment: Where secrets are looked for.
 
     Raises:
-        AccessError: A secret is not there, or is none that a header may hold.
+        AccessError: A secret is missing, or a header cannot hold it.
     """
 
     def __init__(self, options: Options, environment: Mapping[str, str] = os.environ) -> None:
@@ -71,7 +71,7 @@ class Credentials:
         return used != self.generation
 
     def redact(self, words: bytes) -> bytes:
-        """Take the secrets out of what a server says: some that refuse a call print its headers.
+        """Mask the secrets in a server's text: some servers that refuse a call print its headers.
 
         Args:
             words: An answer's body.
@@ -82,7 +82,7 @@ class Credentials:
         return words if self._spelt is None else self._spelt.sub(b"***", words)
 
     def _keep(self, secret: str) -> None:
-        """Remember what is not to be said: a secret, also one that came before, and without its scheme."""
+        """Remember a secret with and without its scheme, so that messages never show it, even once it is renewed."""
         texts = {text for text in (secret, secret.rpartition(" ")[2]) if len(text) >= _SHORTEST}
         if not texts <= self._secrets:
             self._secrets |= texts

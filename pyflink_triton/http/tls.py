@@ -22,7 +22,7 @@ def tls_context(options: Options) -> ssl.SSLContext | None:
         The context; None where no endpoint is ``https``.
 
     Raises:
-        OptionError: A file cannot be read, or is none of its kind.
+        OptionError: A file cannot be read, or holds something else.
     """
     if not any(endpoint.startswith("https:") for endpoint in options.endpoints):
         return None

@@ -110,7 +110,7 @@ class HttpTransport:
             raise self._not_triton(base, response, "no list of models") from None
 
     async def _ask(self, method: str, base: str, url: str) -> HttpResponse:
-        """Make a call that is no inference, reading secrets again where the server refuses them."""
+        """Make a call other than an inference, and read secrets again where the server refuses them."""
         generation = self.credentials.generation
         try:
             response = await self._client.call(method, URL(url, encoded=True))

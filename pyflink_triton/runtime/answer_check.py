@@ -12,7 +12,7 @@ from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import Binding
 from pyflink_triton.tensors.decode import Output, check
 
-#: So many lone rows with a fault in one output, and none ever without it, are the model's fault.
+#: After this many lone rows with a fault in one output, and none without it, the model is at fault.
 _NEVER = 8
 _OF_FEWER = (
     ". Or another client asked for some of the outputs only, and the model's response_cache has no others for these "
@@ -21,10 +21,10 @@ _OF_FEWER = (
 
 
 class AnswerCheck:
-    """Reads answers, and remembers which outputs were ever as promised.
+    """Checks responses, and remembers which outputs were ever as the signature says.
 
     Args:
-        signature: The server's model.
+        signature: The model's signature.
         outputs: The outputs that are wanted.
     """
 
@@ -43,11 +43,11 @@ class AnswerCheck:
             rows: How many rows it is for.
 
         Returns:
-            Each output that is wanted; None for an optional one that a lone row's answer lacks.
+            Each output that is wanted; None for an optional one that the response to a lone row lacks.
 
         Raises:
-            RowError: An output is missing, or may be the answer to another request.
-            ContractError: The answer is broken in another way, or never was as promised.
+            RowError: An output is missing, or may answer another request.
+            ContractError: The response is wrong in another way, or an output never was as the signature says.
         """
         outputs: list[Output] = []
         for binding in self._outputs:
@@ -74,7 +74,7 @@ class AnswerCheck:
 
 
 def _lacks(binding: Binding, may_cache: bool) -> RowError:
-    """Of a batch, one of its rows may be why, and of an optional output some rows may have it."""
+    """The error of a missing output. In a batch one row may be the reason, so the batch is split."""
     message = (
         f"the server's answer lacks the output '{binding.tensor.name}' that the model promised. "
         f"{Remedy.SET_OPTIONAL_OUTPUT(column=binding.column.name)}, and it is NULL"

@@ -28,15 +28,15 @@ _LOG = logging.getLogger("pyflink_triton")
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """What predicts, and the columns it was opened for; close it when the task ends.
+    """An opened model; close it when the task ends.
 
     Attributes:
         predictor: Predicts batches.
         columns: The declared columns and their tensors.
-        warnings: What the warm-up found, and what planning could not say.
+        warnings: What the warm-up found, and what was not known when the statement was planned.
         client: Asks the server about the model.
         delivery: Carries the requests.
-        guard: Knows what the model was opened as.
+        guard: Knows the signature that the model was opened with.
     """
 
     predictor: Predictor
@@ -112,5 +112,5 @@ async def open_model(asked: Mapping[str, Any], metrics: Metrics) -> OpenedModel:
 
 
 def _warn(model: str, message: str) -> None:
-    """Log what was found while rows were predicted; a worker's standard error is its task's log."""
+    """Log a warning; a worker's standard error is its task's log."""
     _LOG.warning("Model '%s': %s", model, sentence(message))

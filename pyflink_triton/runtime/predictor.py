@@ -1,4 +1,4 @@
-"""Rows in, rows out: a batch of Arrow columns is split into requests, and the answers put back in its order."""
+"""Predicts a batch of Arrow columns: splits it into requests, and puts the responses back in its order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pyflink_triton.protocol.inference import InferenceRequest, InferenceRespons
 from pyflink_triton.runtime.answer_check import AnswerCheck
 from pyflink_triton.schema import binding as mapping
 from pyflink_triton.sequences.state import SequenceFlags, lone_sequence
-from pyflink_triton.sequences.tracker import Sequences
+from pyflink_triton.sequences.tracker import SequenceTracker
 from pyflink_triton.tensors.array_batch import element_mapping, explode
 from pyflink_triton.tensors.batching import encode_batch, split
 from pyflink_triton.tensors.encode import TensorColumn
@@ -39,7 +39,7 @@ _LOG = logging.getLogger("pyflink_triton")
 
 @dataclass
 class Prediction:
-    """What became of a batch.
+    """The outcome of a batch.
 
     Attributes:
         outputs: The declared output columns, named c0, c1, ..., a row for each row that came in; NULL where
@@ -53,7 +53,7 @@ class Prediction:
 
 @dataclass
 class _Batch:
-    """One batch under way: what was encoded, which rows failed, and the parts answered so far."""
+    """One batch under way: its encoded columns, the rows that failed, and the parts that were answered."""
 
     rows: int
     columns: list[TensorColumn] = field(default_factory=list)
@@ -70,13 +70,13 @@ class Predictor:
     """Predicts batches with one model.
 
     Args:
-        delivery: What carries the requests.
-        signature: The server's model.
+        delivery: Carries the requests.
+        signature: The model's signature.
         columns: The declared columns and their tensors.
         options: The model's options.
         metrics: Where rows and calls are counted.
         subtask: Index of the subtask, for the ids of sequences.
-        warn: Takes a sentence for the log, when something is found that the options should say.
+        warn: Takes a message for the log, where options should be set otherwise.
     """
 
     def __init__(
@@ -104,10 +104,10 @@ class Predictor:
         self._limits = BatchLimits(signature.max_batch_size, options.endpoints, metrics, warn)
         self._delivery = RequestedOutputs(delivery, metrics, scheduling.wants_all_outputs)
         self._splitter = BatchSplitter(self._delivery, self._limits)
-        self._sequences: Sequences | None = None
+        self._sequences: SequenceTracker | None = None
         self._has_steps = scheduling.has_steps
         if scheduling.sequences is not None:
-            self._sequences = Sequences(options, scheduling.sequences, columns.references, metrics, subtask)
+            self._sequences = SequenceTracker(options, scheduling.sequences, columns.references, metrics, subtask)
         self._answers = AnswerCheck(signature, columns.outputs)
         self._output_names = [f"c{index}" for index in range(len(columns.output_types))]
 
@@ -141,7 +141,7 @@ class Predictor:
         return self._settle(outputs, int(np.count_nonzero(given)), errors)
 
     async def warm_up(self, seconds: float) -> str | None:
-        """Send one request of zeros, which is a sequence of its own for a stateful model; see ``warm_up``."""
+        """Send one request of zeros, a whole sequence for a stateful model; see ``warm_up``."""
         parameters = lone_sequence(self._signature.scheduling.sequences) or {}
         return await warm_up(self._delivery, self._signature, self._make((), parameters), seconds)
 
@@ -162,7 +162,7 @@ class Predictor:
         return Prediction(pa.record_batch(columns, names=self._output_names), {} if is_covered else errors)
 
     async def _requests(self, batch: _Batch, requests: Iterator[Ints]) -> None:
-        """Send a batch's requests: an array as a batch may make more than should be written at once."""
+        """Send a batch's requests, a limited number at once: an array as a batch may make very many."""
 
         async def send(rows: Ints) -> None:
             await self._request(batch, rows)
@@ -201,7 +201,7 @@ class Predictor:
             batch.deadlines[row] = request.deadline
         try:
             batch.parts.append((rows, self._answers.read(response, 1)))
-        except RowError as error:  # the row's alone: the server has taken it into the sequence
+        except RowError as error:  # the row fails alone, because the server has taken it into the sequence
             batch.fail(rows, str(error))
         return response.endpoint
 

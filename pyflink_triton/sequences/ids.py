@@ -1,4 +1,4 @@
-"""Ids of sequences: what a row's template says, and the number or text that the server is sent for it."""
+"""Ids of sequences: the text that the template gives for a row, and the number or text that is sent for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyflink_triton._arrow import from_offsets
 from pyflink_triton.model.scheduling import CORRID_MAXIMA
 from pyflink_triton.options.parsers import columns_of
 
-#: As the server knows a sequence.
+#: The id by which the server knows a sequence.
 WireId = int | str
 
 _PARTS = re.compile(r"\$\{([^{}]+)\}")
@@ -54,7 +54,7 @@ def _text(value: str) -> pa.Scalar:
 
 
 def encode_id(text: str, corrid: str | None) -> WireId:
-    """What the server is sent for an id.
+    """The number or text that is sent for an id.
 
     Args:
         text: The id, not empty.

@@ -1,4 +1,4 @@
-"""What the failure of a request that continued a sequence says about it: does the server still have it?"""
+"""Whether the server still has a sequence after a request that continued it has failed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ NOT_FOUND = (
 
 
 def why_lost(error: RowError) -> str:
-    """The message of the row whose sequence a request lost; what the server says of a missing START names the id."""
+    """The message of a row whose sequence was lost. The server's text is left out where it names the id."""
     return NOT_FOUND if isinstance(error, NoSequenceError) else f"{NOT_FOUND}. It was lost when {error}"
 
 
 def is_lost(error: RowError) -> bool:
     """Whether the server may no longer have the sequence as this task knows it, after a request that continued it."""
     if isinstance(error, ExhaustedError):
-        return error.status is None  # its server is away for longer than a row waits
+        return error.status is None  # the server is away for longer than a row waits
     return isinstance(error, LostError | NoSequenceError)

@@ -1,4 +1,4 @@
-"""What is known of one sequence, and whether a row's request begins or ends it."""
+"""The state of one sequence, and whether a row's request begins or ends it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class SequenceFlags:
 
     @property
     def parameters(self) -> dict[str, WireId | bool]:
-        """As the protocol writes them."""
+        """The request's parameters."""
         return {"sequence_id": self.id, "sequence_start": self.start, "sequence_end": self.end}
 
 
 def lone_sequence(batching: SequenceBatching | None) -> dict[str, WireId | bool]:
-    """The parameters of a request that is a sequence of its own, as for a warm-up; none for a stateless model."""
+    """The parameters of a request that is a whole sequence, as for a warm-up; empty for a stateless model."""
     if batching is None:
         return {}
     return SequenceFlags(encode_id(os.urandom(16).hex(), batching.corrid), start=True, end=True).parameters
@@ -48,8 +48,8 @@ class Row:
 
 
 @dataclass(slots=True)
-class Sequence:
-    """What is known of one id; START and END that no request has carried yet are due."""
+class SequenceState:
+    """The state of one id as this task knows it. A START or END that no request has carried yet is due."""
 
     text: str
     id: WireId
@@ -85,7 +85,7 @@ class Sequence:
 class Turn:
     """Rows of one batch that belong to one sequence, and what they wait for."""
 
-    sequence: Sequence
+    sequence: SequenceState
     before: asyncio.Event | None
     rows: list[Row] = field(default_factory=list)
     done: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,7 +1,8 @@
-"""Sequences of a stateful model: one request of each under way, in the rows' order, begun and ended as the options say.
+"""Sequences of a stateful model: each has one request under way, in the order of its rows.
 
-What the server keeps for a sequence cannot be seen, so a request that only continues one is sent where this task began
-it and the server is known to have it. All else counts as lost: a row is never answered from a state that is in doubt.
+A client cannot see what the server keeps for a sequence. So a request that continues a sequence is sent only where this
+task began it, and while the server is known to have it. Otherwise the sequence is lost: a row is never answered from a
+state that is in doubt.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from pyflink_triton.options.options import Options
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.sequences.ids import IdTemplate, WireId, encode_id
 from pyflink_triton.sequences.loss import NOT_FOUND, is_lost, why_lost
-from pyflink_triton.sequences.state import Row, Sequence, SequenceFlags, Turn
+from pyflink_triton.sequences.state import Row, SequenceFlags, SequenceState, Turn
 
 _EMPTY = f"Invalid sequence ID: the id of the row is empty. {Remedy.GIVE_ID()}"
 _SAME_NUMBER = f"Invalid sequence ID: two ids are one number to the model. {Remedy.USE_NUMBERS()}"
 
 
-#: Takes a row that failed, and why.
+#: Takes a row that failed, and the reason.
 Fail = Callable[[int, str], object]
 
 
@@ -43,7 +44,7 @@ class Send(Protocol):
         ...
 
 
-class Sequences:
+class SequenceTracker:
     """Every sequence of one subtask.
 
     Args:
@@ -52,7 +53,7 @@ class Sequences:
         columns: Where each column that the options refer to is in a batch.
         metrics: Where losses are counted.
         subtask: Index of the subtask, for automatic ids.
-        clock: Seconds that only grow.
+        clock: Returns seconds that only grow.
     """
 
     def __init__(
@@ -77,10 +78,10 @@ class Sequences:
         self._keep_seconds = None if batching.idle_seconds is None else 2 * batching.idle_seconds
         self._max_ids = options.sequence_max_ids
         self._requests = asyncio.Semaphore(options.max_in_flight_requests)
-        # Where the server's slots are taken, first requests wait there: they must leave room for those that end one.
+        # First requests wait in the server while its slots are taken. They must leave room for those that end one.
         self._beginnings = asyncio.Semaphore(max(1, options.max_in_flight_requests // 2))
-        self._sequences: dict[WireId, Sequence] = {}
-        self._idle: OrderedDict[WireId, Sequence] = OrderedDict()
+        self._sequences: dict[WireId, SequenceState] = {}
+        self._idle: OrderedDict[WireId, SequenceState] = OrderedDict()
         self._metrics = metrics
         self._clock = clock
         metrics.live_sequences = 0
@@ -92,10 +93,10 @@ class Sequences:
             inputs: The batch, with the columns that the options refer to.
             sent: The rows to send, ascending; the others only hand on their START and END.
             send: Sends one row.
-            fail: Called with each row that failed and why.
+            fail: Takes each row that failed, and the reason.
 
         Raises:
-            TritonError: What no row's policy covers.
+            TritonError: A failure that no row's policy covers.
         """
         await await_all([self._run(turn, send, fail) for turn in self._enter(inputs, sent, fail)])
 
@@ -125,10 +126,10 @@ class Sequences:
         """A sequence of one row."""
         wire = encode_id(f"{text}{self._suffix}{self._counter}", self._corrid)
         self._counter += 1
-        return Turn(Sequence("", wire), None, [Row(row, True, True, True)])
+        return Turn(SequenceState("", wire), None, [Row(row, True, True, True)])
 
     def _flags(self, inputs: pa.RecordBatch, option: bool | str) -> Bools:
-        """Where a column says so; a constant is no row's own and is not handed on."""
+        """The rows whose column says so; a constant belongs to every request and is not handed on."""
         if isinstance(option, bool):
             return np.zeros(inputs.num_rows, dtype=np.bool_)
         column = inputs.column(self._columns[option])
@@ -140,7 +141,7 @@ class Sequences:
         if turn is None:
             sequence = self._sequences.get(wire)
             if sequence is None:
-                sequence = self._sequences[wire] = Sequence(text, wire)
+                sequence = self._sequences[wire] = SequenceState(text, wire)
             self._idle.pop(wire, None)
             turn = turns[wire] = Turn(sequence, sequence.last)
             sequence.last = turn.done
@@ -162,7 +163,7 @@ class Sequences:
             if not self._is_automatic:
                 self._leave(turn.sequence)
 
-    async def _request(self, sequence: Sequence, row: Row, send: Send, fail: Fail) -> None:
+    async def _request(self, sequence: SequenceState, row: Row, send: Send, fail: Fail) -> None:
         start, end = sequence.flags_of(row, begins=self._begins, ends=self._end is True)
         try:
             if not start and sequence.live:
@@ -185,7 +186,7 @@ class Sequences:
         except RowError as error:
             fail(row.number, str(error))
 
-    async def _begin(self, sequence: Sequence, row: Row, end: bool, send: Send) -> None:
+    async def _begin(self, sequence: SequenceState, row: Row, end: bool, send: Send) -> None:
         self._set_live(sequence, False)
         sequence.endpoint = None
         sequence.start_due, sequence.end_due = not end, False  # while it has not succeeded
@@ -193,26 +194,26 @@ class Sequences:
         async with contextlib.nullcontext() if is_whole else self._beginnings:
             await self._send(sequence, row, start=True, end=end, send=send)
 
-    async def _send(self, sequence: Sequence, row: Row, *, start: bool, end: bool, send: Send) -> None:
+    async def _send(self, sequence: SequenceState, row: Row, *, start: bool, end: bool, send: Send) -> None:
         async with self._requests:
             endpoint = await send(row.number, SequenceFlags(sequence.id, start, end), sequence.endpoint)
         sequence.endpoint = None if end else endpoint
         sequence.start_due = sequence.end_due = False
         self._set_live(sequence, not end)
 
-    def _set_live(self, sequence: Sequence, live: bool) -> None:
+    def _set_live(self, sequence: SequenceState, live: bool) -> None:
         if not self._is_automatic:
             self._metrics.live_sequences = (self._metrics.live_sequences or 0) + live - sequence.live
         sequence.live = live
 
-    def _lose(self, sequence: Sequence) -> None:
+    def _lose(self, sequence: SequenceState) -> None:
         self._set_live(sequence, False)
         sequence.start_due = sequence.end_due = False
         sequence.endpoint = None
         self._metrics.lose_sequence()
 
-    def _leave(self, sequence: Sequence) -> None:
-        """Keep what is still needed; what nothing is known of is not."""
+    def _leave(self, sequence: SequenceState) -> None:
+        """Keep the sequence while it is live or has a START or END to hand on."""
         sequence.turns -= 1
         if sequence.turns:
             return
@@ -225,7 +226,7 @@ class Sequences:
             del self._sequences[sequence.id]
 
     def _forget(self) -> None:
-        """Forget what the server dropped long ago, and what is over the limit, the longest idle first."""
+        """Forget sequences that the server dropped long ago or that exceed the limit, the longest idle first."""
         now = self._clock()
         while self._idle:
             sequence = next(iter(self._idle.values()))

@@ -19,7 +19,7 @@ from pyflink_triton.model.scheduling import CORRID_MAXIMA, SequenceBatching
 from pyflink_triton.options.validation import parse_options
 from pyflink_triton.sequences.ids import IdTemplate, encode_id
 from pyflink_triton.sequences.state import SequenceFlags
-from pyflink_triton.sequences.tracker import Sequences
+from pyflink_triton.sequences.tracker import SequenceTracker
 
 Answer = Callable[["Server", int, SequenceFlags, "str | None"], Awaitable["str | None"]]
 NOT_STARTED = NoSequenceError("the model answered HTTP 400: must specify the START flag", status=400)
@@ -58,7 +58,7 @@ class Task:
         self.server, self.metrics, self.now = server, Metrics(), 0.0
         batching = batching or SequenceBatching(None, 60)
         columns = {"id": 0, "first": 1, "last": 2}
-        self.sequences = Sequences(parse_options(written), batching, columns, self.metrics, 3, lambda: self.now)
+        self.sequences = SequenceTracker(parse_options(written), batching, columns, self.metrics, 3, lambda: self.now)
 
     async def predict(self, *rows: tuple[Any, ...]) -> dict[int, str]:
         """Send rows of (id, first, last, whether it is sent); returns the errors."""
