@@ -51,7 +51,7 @@ def describe_error(options: Options, base: str, error: ErrorResponse) -> str:
         error: The error.
     """
     message = f"{describe_model(options, base)} answered {error.description}"
-    is_elsewhere = error.conceals and error.status in (404, 405)
+    is_elsewhere = error.hides and error.status in (404, 405)
     return f"{message}. {Remedy.CHECK_ENDPOINT()}" if is_elsewhere else message
 
 

@@ -89,7 +89,7 @@ class ModelClient:
 
     async def _signature(self, base: str) -> ModelSignature:
         not_ready = await self._not_ready(base)
-        if not_ready is not None and not not_ready.conceals:
+        if not_ready is not None and not not_ready.hides:
             raise self._unavailable(base, await self._explained(base, not_ready))
         self.hides_readiness |= not_ready is not None and not_ready.status == 404
         # Triton describes only what is ready.
@@ -97,14 +97,14 @@ class ModelClient:
             try:
                 metadata = await self.transport.metadata(base)
             except ErrorResponse as error:
-                if error.conceals:
-                    raise self._concealed(base, error) from None
+                if error.hides:
+                    raise self._hidden(base, error) from None
                 raise (self._refused if not_ready is None else self._unavailable)(base, error) from None
             config: Mapping[str, Any] | None = None
             try:
                 config = await self.transport.config(base)
             except ErrorResponse as error:
-                if not error.conceals:
+                if not error.hides:
                     model = describe_model(self._options, base)
                     raise UnavailableError(f"{model} answered {error.description} for its configuration") from None
             signature = read_signature(metadata, config, self._options.max_batch_size)
@@ -129,7 +129,7 @@ class ModelClient:
             try:
                 await self.transport.metadata(base)
             except ErrorResponse as error:
-                return not_ready if error.conceals else error
+                return not_ready if error.hides else error
         return not_ready
 
     async def _step_config(self, base: str, model: str, version: str | None) -> Mapping[str, Any] | None:
@@ -179,7 +179,7 @@ class ModelClient:
         model = describe_model(self._options, base)
         return UnavailableError(f"{model} is not ready: {error.description}", status=error.status)
 
-    def _concealed(self, base: str, error: ErrorResponse) -> TritonError:
+    def _hidden(self, base: str, error: ErrorResponse) -> TritonError:
         kinds: dict[int, type[TritonError]] = {401: AccessError, 403: AccessError, 404: UnavailableError}
         kind = kinds.get(error.status, JobError)
         check = Remedy.CHECK_ENDPOINT()

@@ -80,7 +80,7 @@ class Retries:
         first = self._options.retry_initial_backoff
         backoff = min(first * 2 ** (self._used - 1) + random.uniform(0.0, first), self._options.retry_max_backoff)
         pause = max(backoff, failed.retry_after)
-        # A wait beyond the deadline would make the row fail late. Half of the time that is left gives it another chance.
+        # A wait beyond the deadline would make the row fail late. Half of the time left gives it another chance.
         self._pause = pause if pause < remaining else remaining / 2
         return True
 

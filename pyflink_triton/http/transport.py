@@ -134,12 +134,12 @@ class HttpTransport:
         """
         dialect, status, text = self._dialect, response.status, read_error(response.body)
         cause = dialect.cause(status, text)
-        path = f" for {response.path}" if status in dialect.concealing else ""
+        path = f" for {response.path}" if status in dialect.hiding else ""
         return ErrorResponse(
             status,
             cause,
             f"HTTP {status}{path}: {text}",
-            conceals=dialect.conceals(status, text),
+            hides=dialect.hides(status, text),
             is_away=status in dialect.away,
             retry_after=_retry_after(response.headers),
             renewed=generation is not None and cause is Cause.ACCESS_DENIED and self.credentials.renew(generation),

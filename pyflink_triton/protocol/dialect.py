@@ -14,13 +14,13 @@ class Dialect:
 
     Attributes:
         causes: Status, a phrase of the server's text in lower case, and what both mean. The first match counts.
-        concealing: Statuses by which servers and gateways refuse to be asked.
+        hiding: Statuses by which servers and gateways refuse to be asked.
         unknown_model: A phrase by which the server itself says that it has no such model, in lower case.
         away: Statuses of a readiness check that say that the model, or all behind a gateway, is not there.
     """
 
     causes: Sequence[tuple[int, str, Cause]]
-    concealing: frozenset[int]
+    hiding: frozenset[int]
     unknown_model: str
     away: frozenset[int]
 
@@ -39,9 +39,9 @@ class Dialect:
             return Cause.SERVER_ERROR
         return Cause.CLIENT_ERROR if status >= 400 else Cause.UNEXPECTED
 
-    def conceals(self, status: int, text: str) -> bool:
+    def hides(self, status: int, text: str) -> bool:
         """Whether an error says nothing about the model, because something refuses to be asked."""
-        return status in self.concealing and self.unknown_model not in text.lower()
+        return status in self.hiding and self.unknown_model not in text.lower()
 
 
 TRITON = Dialect(
@@ -69,7 +69,7 @@ TRITON = Dialect(
         (503, "request timeout expired", Cause.BUSY),
         (503, "", Cause.UNAVAILABLE),
     ),
-    concealing=frozenset({401, 403, 404, 405, 501}),
+    hiding=frozenset({401, 403, 404, 405, 501}),
     unknown_model="unknown model",
     away=frozenset({400, 404, 502, 503, 504}),
 )

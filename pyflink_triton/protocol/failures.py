@@ -67,7 +67,7 @@ class ErrorResponse(Exception):
         status: The status as HTTP has it.
         cause: What the status and the server's text mean.
         description: The status, the path where that matters, and the server's text without a secret.
-        conceals: Whether the response says nothing about the model: something refuses to be asked.
+        hides: Whether the response says nothing about the model: something refuses to be asked.
         is_away: Whether a readiness check that is answered so says that the model is not there.
         retry_after: Seconds that the server asks to wait.
         renewed: Whether the credentials were read again and have changed since the call began.
@@ -79,7 +79,7 @@ class ErrorResponse(Exception):
         cause: Cause,
         description: str,
         *,
-        conceals: bool = False,
+        hides: bool = False,
         is_away: bool = False,
         retry_after: float = 0.0,
         renewed: bool = False,
@@ -88,7 +88,7 @@ class ErrorResponse(Exception):
         self.status = status
         self.cause = cause
         self.description = description
-        self.conceals = conceals
+        self.hides = hides
         self.is_away = is_away
         self.retry_after = retry_after
         self.renewed = renewed
