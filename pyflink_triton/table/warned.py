@@ -8,7 +8,7 @@ from pyflink.java_gateway import get_gateway
 from pyflink.table import TableEnvironment
 from pyflink.util.java_utils import to_jarray
 
-_CATALOG = "io.github.pyflinktriton.TritonCatalog"
+_CATALOG = "io.github.pyflinktriton.catalog.TritonCatalog"
 
 
 class _Listener:

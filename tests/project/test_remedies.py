@@ -501,7 +501,7 @@ OF_THE_JAR = {
     "JobFiles": ("test_cluster.py",),
     "Joins": ("test_beside_tables.py::test_what_is_refused_has_a_remedy_that_runs",),
     "ModelFunction": ("test_remedies.py::test_a_null_without_a_type_in_batch",),
-    "ModelNames": (
+    "NameClashes": (
         "test_model_names.py::test_flinks_functions_win_and_a_model_is_called_by_the_name_that_the_warning_says",
     ),
     "ModelPlans": ("test_guards.py::test_the_remedy_without_the_jar", "test_guards.py::test_the_remedy_as_a_function"),

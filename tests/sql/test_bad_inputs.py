@@ -73,7 +73,7 @@ def test_the_deepest_sentence_of_ours_is_found() -> None:
     trace = (
         "java.lang.RuntimeException: Failed\n\tat org.apache.flink.X.y(X.java:1)\n"
         "Caused by: org.apache.flink.table.api.ValidationException: Model 'm': write this.\n"
-        "\tat io.github.pyflinktriton.PlanningWorker.ask(PlanningWorker.java:1)\n"
+        "\tat io.github.pyflinktriton.worker.PlanningWorker.ask(PlanningWorker.java:1)\n"
         "Caused by: java.io.IOException: broken\n\tat java.base/java.io.X.y(X.java:1)\n"
     )
     assert sentence_of(trace) == "Model 'm': write this."

@@ -11,7 +11,7 @@ import pyflink_triton
 endpoint, jar, *steps = sys.argv[1:]
 t_env = session(with_jar=False)
 t_env.execute_sql(f"ADD JAR '{jar}'")
-t_env.execute_sql("CREATE TEMPORARY SYSTEM FUNCTION twice AS 'io.github.pyflinktriton.AsyncFirst$Twice'")
+t_env.execute_sql("CREATE TEMPORARY SYSTEM FUNCTION twice AS 'io.github.pyflinktriton.compat.AsyncFirst$Twice'")
 view(t_env, "numbers", {"n": "INT", "beside": "BIGINT", "words": "STRING"}, [(1, None, None), (2, 5, "text")])
 numbers = "default_catalog.default_database.numbers"
 queries = {

@@ -10,9 +10,9 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 
 /** Gives every class the one logger that the user documentation names. */
-final class Log {
+public final class Log {
 
-    static final Logger LOG = LoggerFactory.getLogger("org.apache.flink.model.triton");
+    public static final Logger LOG = LoggerFactory.getLogger("org.apache.flink.model.triton");
 
     private static final int TOLD_AT_MOST = 1000;
 
@@ -22,12 +22,12 @@ final class Log {
     private Log() {}
 
     /** PyFlink shows nobody the log, so what is new in it also goes to Python, once. */
-    static void listen(Consumer<String> python) {
+    public static void listen(Consumer<String> python) {
         TOLD.clear();
         listener = python;
     }
 
-    static void warn(String warning) {
+    public static void warn(String warning) {
         LOG.warn(warning);
         if (TOLD.size() < TOLD_AT_MOST && TOLD.add(warning)) {
             try {
@@ -40,7 +40,7 @@ final class Log {
     }
 
     /** Passes on what Python warned of while a statement was planned. */
-    static void warnings(String model, JsonNode answer) {
+    public static void warnings(String model, JsonNode answer) {
         for (JsonNode warning : answer.path("warnings")) {
             warn(model + ": " + warning.asText());
         }

@@ -1,11 +1,11 @@
 package io.github.pyflinktriton;
 
 /** Carries a sentence of Python's to the user as it is: a refused statement or a failed row. */
-final class RefusedException extends WorkerException {
+public final class RefusedException extends WorkerException {
 
     private static final long serialVersionUID = 1L;
 
-    RefusedException(String message) {
+    public RefusedException(String message) {
         super(message);
     }
 }

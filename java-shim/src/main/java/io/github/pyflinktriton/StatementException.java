@@ -3,11 +3,11 @@ package io.github.pyflinktriton;
 import org.apache.flink.table.api.ValidationException;
 
 /** What is wrong in a statement: the last cause that the user reads, so without a stack. */
-final class StatementException extends ValidationException {
+public final class StatementException extends ValidationException {
 
     private static final long serialVersionUID = 1L;
 
-    StatementException(String message) {
+    public StatementException(String message) {
         super(message);
     }
 

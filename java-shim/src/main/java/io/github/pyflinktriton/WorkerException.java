@@ -1,15 +1,15 @@
 package io.github.pyflinktriton;
 
 /** Says that the Python worker, or what it answered, cannot be used. */
-class WorkerException extends RuntimeException {
+public class WorkerException extends RuntimeException {
 
     private static final long serialVersionUID = 1L;
 
-    WorkerException(String message) {
+    public WorkerException(String message) {
         super(message);
     }
 
-    WorkerException(String message, Throwable cause) {
+    public WorkerException(String message, Throwable cause) {
         super(message, cause);
     }
 }

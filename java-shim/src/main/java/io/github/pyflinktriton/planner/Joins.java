@@ -60,7 +60,7 @@ final class Joins {
                     Calcs.projects(left).get(keys.leftKeys.get(i)));
         }
         int none = Calcs.width(left.getInput());
-        RexShuttle lefts =
+        RexShuttle leftColumns =
                 new RexShuttle() {
                     @Override
                     public RexNode visitInputRef(RexInputRef column) {
@@ -73,7 +73,7 @@ final class Joins {
         List<RexNode> asked = new ArrayList<>(Calcs.conditions(right));
         boolean isLess =
                 asked.removeIf(
-                        each -> models.areIn(each) && known.contains(each.accept(lefts)));
+                        each -> models.areIn(each) && known.contains(each.accept(leftColumns)));
         return isLess
                 ? with(
                         join,
@@ -86,16 +86,16 @@ final class Joins {
     /** What an outer join's condition asks of a model is a column of the side that it is about. */
     private RelNode withConditionBefore(FlinkLogicalJoin join) {
         int width = Calcs.width(join.getLeft());
-        ImmutableBitSet lefts = ImmutableBitSet.range(width);
+        ImmutableBitSet leftColumns = ImmutableBitSet.range(width);
         List<RexNode> left = new ArrayList<>();
         List<RexNode> right = new ArrayList<>();
         List<RexNode> conditions = RelOptUtil.conjunctions(join.getCondition());
         for (RexNode condition : conditions) {
             if (models.areIn(condition)) {
                 ImmutableBitSet read = RelOptUtil.InputFinder.bits(condition);
-                if (lefts.contains(read)) {
+                if (leftColumns.contains(read)) {
                     left.add(condition);
-                } else if (!lefts.intersects(read)) {
+                } else if (!leftColumns.intersects(read)) {
                     right.add(condition.accept(Calcs.moved(0, -width)));
                 } else {
                     throw new ValidationException(
@@ -115,10 +115,10 @@ final class Joins {
             if (!models.areIn(condition)) {
                 rest.add(condition.accept(moved));
             } else {
-                boolean isLefts = lefts.contains(RelOptUtil.InputFinder.bits(condition));
+                boolean isOnLeft = leftColumns.contains(RelOptUtil.InputFinder.bits(condition));
                 rest.add(
                         new RexInputRef(
-                                isLefts ? nextLeft++ : nextRight++, condition.getType()));
+                                isOnLeft ? nextLeft++ : nextRight++, condition.getType()));
             }
         }
         FlinkLogicalJoin wider =

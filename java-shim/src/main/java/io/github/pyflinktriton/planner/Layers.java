@@ -105,7 +105,7 @@ final class Layers {
 
     /** A NULL in the right place makes the answer NULL, and nothing is sent. */
     private RexCall guarded(RexCall call, Map<RexCall, List<Set<RexNode>>> settled) {
-        int[] places = models.strictPlaces(call);
+        int[] places = models.strictArguments(call);
         List<Set<RexNode>> sets = settled.get(call);
         if (places == null || places.length == 0 || sets.stream().anyMatch(Set::isEmpty)) {
             return call;
@@ -113,7 +113,7 @@ final class Layers {
         for (int place : places) {
             RexNode argument = call.getOperands().get(place);
             if (models.isModel(argument)
-                    && models.strictPlaces((RexCall) argument).length > 0
+                    && models.strictArguments((RexCall) argument).length > 0
                     && sets.equals(settled.get(argument))) {
                 return call;
             }

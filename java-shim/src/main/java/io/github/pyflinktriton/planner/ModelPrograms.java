@@ -26,15 +26,15 @@ import org.apache.flink.table.planner.plan.optimize.program.StreamOptimizeContex
 import org.apache.flink.table.planner.plan.rules.logical.RemoteCalcSplitRuleBase;
 import org.apache.flink.table.planner.plan.rules.logical.SplitRemoteConditionFromJoinRule;
 
-import scala.Option;
-import scala.Some;
-import scala.Tuple2;
-
 import java.lang.reflect.Field;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
+
+import scala.Option;
+import scala.Some;
+import scala.Tuple2;
 
 /**
  * Flink's own optimizer programs with a step for models. Flink gives Python and async functions
@@ -45,7 +45,7 @@ public final class ModelPrograms implements CalciteConfig {
 
     private static final String STEP = "models";
 
-    private final CalciteConfig users;
+    private final CalciteConfig configured;
     private final TableConfig session;
     private final Models models;
     private final Consumer<Throwable> problems;
@@ -58,11 +58,11 @@ public final class ModelPrograms implements CalciteConfig {
      * @param problems Takes what hinders the step; the plan is Flink's own then.
      */
     public ModelPrograms(
-            CalciteConfig users,
+            CalciteConfig configured,
             TableConfig session,
             Function<FunctionDefinition, Object> models,
             Consumer<Throwable> problems) {
-        this.users = users == null ? CalciteConfig.DEFAULT() : users;
+        this.configured = configured == null ? CalciteConfig.DEFAULT() : configured;
         this.session = session;
         this.models = new Models(models);
         this.problems = problems;
@@ -70,8 +70,8 @@ public final class ModelPrograms implements CalciteConfig {
 
     @Override
     public Option<FlinkChainedProgram<StreamOptimizeContext>> getStreamProgram() {
-        if (users.getStreamProgram().isDefined()) {
-            return users.getStreamProgram();
+        if (configured.getStreamProgram().isDefined()) {
+            return configured.getStreamProgram();
         }
         FlinkChainedProgram<StreamOptimizeContext> program =
                 FlinkStreamProgram.buildProgram(session);
@@ -80,8 +80,8 @@ public final class ModelPrograms implements CalciteConfig {
 
     @Override
     public Option<FlinkChainedProgram<BatchOptimizeContext>> getBatchProgram() {
-        if (users.getBatchProgram().isDefined()) {
-            return users.getBatchProgram();
+        if (configured.getBatchProgram().isDefined()) {
+            return configured.getBatchProgram();
         }
         FlinkChainedProgram<BatchOptimizeContext> program = FlinkBatchProgram.buildProgram(session);
         return withStep(program, FlinkBatchProgram.LOGICAL_REWRITE());
@@ -166,21 +166,21 @@ public final class ModelPrograms implements CalciteConfig {
 
     @Override
     public boolean replacesSqlOperatorTable() {
-        return users.replacesSqlOperatorTable();
+        return configured.replacesSqlOperatorTable();
     }
 
     @Override
     public Option<SqlOperatorTable> getSqlOperatorTable() {
-        return users.getSqlOperatorTable();
+        return configured.getSqlOperatorTable();
     }
 
     @Override
     public Option<SqlParser.Config> getSqlParserConfig() {
-        return users.getSqlParserConfig();
+        return configured.getSqlParserConfig();
     }
 
     @Override
     public Option<SqlToRelConverter.Config> getSqlToRelConverterConfig() {
-        return users.getSqlToRelConverterConfig();
+        return configured.getSqlToRelConverterConfig();
     }
 }

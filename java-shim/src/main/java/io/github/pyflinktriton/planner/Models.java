@@ -23,15 +23,15 @@ final class Models {
 
     private static final int[] NO_MODEL = {};
 
-    private final Function<FunctionDefinition, Object> strictPlaces;
+    private final Function<FunctionDefinition, Object> strictArguments;
     private final Map<FunctionDefinition, int[]> known = new IdentityHashMap<>();
 
-    Models(Function<FunctionDefinition, Object> strictPlaces) {
-        this.strictPlaces = strictPlaces;
+    Models(Function<FunctionDefinition, Object> strictArguments) {
+        this.strictArguments = strictArguments;
     }
 
     boolean isModel(RexNode node) {
-        return node instanceof RexCall && strictPlaces((RexCall) node) != null;
+        return node instanceof RexCall && strictArguments((RexCall) node) != null;
     }
 
     /** A model, or another function that Flink gives an operator of its own. */
@@ -46,7 +46,7 @@ final class Models {
     }
 
     /** The places of the arguments whose NULL makes the answer NULL; null where it is no model. */
-    int[] strictPlaces(RexCall call) {
+    int[] strictArguments(RexCall call) {
         FunctionDefinition definition = ShortcutUtils.unwrapFunctionDefinition(call);
         if (definition == null) {
             return null;
@@ -55,7 +55,7 @@ final class Models {
                 known.computeIfAbsent(
                         definition,
                         asked -> {
-                            int[] found = (int[]) strictPlaces.apply(asked);
+                            int[] found = (int[]) strictArguments.apply(asked);
                             return found == null ? NO_MODEL : found;
                         });
         return places == NO_MODEL ? null : places;

@@ -148,11 +148,11 @@ final class RightSides {
             @Override
             public RexNode visitFieldAccess(RexFieldAccess field) {
                 RexNode of = field.getReferenceExpr();
-                boolean isLefts =
+                boolean isOnLeft =
                         of instanceof RexCorrelVariable
                                 && ((RexCorrelVariable) of)
                                         .id.equals(correlate.getCorrelationId());
-                return isLefts
+                return isOnLeft
                         ? new RexInputRef(field.getField().getIndex(), field.getType())
                         : super.visitFieldAccess(field);
             }

@@ -1,0 +1,75 @@
+package io.github.pyflinktriton.compat;
+
+import io.github.pyflinktriton.Log;
+
+import org.apache.flink.configuration.ReadableConfig;
+import org.apache.flink.table.api.TableConfig;
+import org.apache.flink.table.types.inference.CallContext;
+
+import java.lang.reflect.Field;
+import java.util.Optional;
+
+/** Finds the configuration of the statement that is being planned: what is set there holds for it. */
+public final class StatementConfig {
+
+    private static final String SHORTCUTS =
+            "org.apache.flink.table.planner.utils.ShortcutUtils";
+
+    private static final String VALIDATED = "CallBindingCallContext";
+
+    private StatementConfig() {}
+
+    /** Empty for a session's of the SQL gateway, which each statement copies when it begins. */
+    public static Optional<TableConfig> of(ReadableConfig given) {
+        if (given instanceof TableConfig) {
+            return Optional.of((TableConfig) given);
+        }
+        // Where Flink generates an operator's code, it has wrapped it to be read only.
+        for (Field field : given.getClass().getDeclaredFields()) {
+            if (field.getType() == ReadableConfig.class) {
+                Object wrapped = read(field, given);
+                if (wrapped instanceof TableConfig) {
+                    return Optional.of((TableConfig) wrapped);
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** That of a call that is being validated; empty while Flink plans on. */
+    public static Optional<TableConfig> of(CallContext call) {
+        CallContext original = ArgumentTypes.original(call);
+        if (!original.getClass().getSimpleName().equals(VALIDATED)) {
+            return Optional.empty();
+        }
+        try {
+            Object types = original.getArgumentDataTypes();
+            Field field = types.getClass().getDeclaredField("val$binding");
+            field.setAccessible(true);
+            Object binding = field.get(types);
+            Object validator = binding.getClass().getMethod("getValidator").invoke(binding);
+            Field clusters = validator.getClass().getDeclaredField("relOptCluster");
+            clusters.setAccessible(true);
+            Object cluster = clusters.get(validator);
+            ClassLoader planner = validator.getClass().getClassLoader();
+            Object config =
+                    Class.forName(SHORTCUTS, true, planner)
+                            .getMethod("unwrapTableConfig", clusters.getType())
+                            .invoke(null, cluster);
+            return Optional.of((TableConfig) config);
+        } catch (ReflectiveOperationException | LinkageError | RuntimeException e) {
+            ModelPlans.warn(e);
+            return Optional.empty();
+        }
+    }
+
+    private static Object read(Field field, Object object) {
+        try {
+            field.setAccessible(true);
+            return field.get(object);
+        } catch (ReflectiveOperationException | RuntimeException e) {
+            Log.LOG.debug("{} cannot be read.", field, e);
+            return null;
+        }
+    }
+}

@@ -1,0 +1,136 @@
+package io.github.pyflinktriton.function;
+
+import io.github.pyflinktriton.StatementException;
+import io.github.pyflinktriton.compat.AsyncDefaults;
+import io.github.pyflinktriton.compat.ForwardedNulls;
+import io.github.pyflinktriton.compat.JobFiles;
+import io.github.pyflinktriton.model.ModelCall;
+import io.github.pyflinktriton.worker.PredictWorker;
+import io.github.pyflinktriton.worker.PythonCommands;
+import io.github.pyflinktriton.worker.WorkerClient;
+
+import org.apache.flink.configuration.ReadableConfig;
+import org.apache.flink.table.catalog.DataTypeFactory;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.functions.AsyncScalarFunction;
+import org.apache.flink.table.functions.FunctionContext;
+import org.apache.flink.table.functions.SpecializedFunction;
+import org.apache.flink.table.functions.UserDefinedFunction;
+import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.inference.TypeInference;
+import org.apache.flink.table.types.logical.LogicalType;
+
+import java.util.Collection;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
+
+/** {@code m(x)} in streaming: hands each row to the instance's worker and returns at once. */
+public final class TritonAsyncScalarFunction extends AsyncScalarFunction
+        implements SpecializedFunction {
+
+    private static final long serialVersionUID = 1L;
+
+    private final transient ModelFunction function;
+    private final ModelCall call;
+    private final PythonCommands python;
+    private transient PredictWorker worker;
+    private transient RowData.FieldGetter only;
+
+    public TritonAsyncScalarFunction(ModelFunction function) {
+        this(function, null, function.python());
+    }
+
+    private TritonAsyncScalarFunction(
+            ModelFunction function, ModelCall call, PythonCommands python) {
+        this.function = function;
+        this.call = call;
+        this.python = python;
+    }
+
+    @Override
+    public TypeInference getTypeInference(DataTypeFactory typeFactory) {
+        ForwardedNulls.objection()
+                .ifPresent(
+                        objection -> {
+                            throw new StatementException(objection);
+                        });
+        return function.typeInference();
+    }
+
+    @Override
+    public UserDefinedFunction specialize(SpecializedContext context) {
+        List<LogicalType> types =
+                context.getCallContext().getArgumentDataTypes().stream()
+                        .map(DataType::getLogicalType)
+                        .collect(Collectors.toList());
+        ReadableConfig statement = context.getConfiguration();
+        return new TritonAsyncScalarFunction(
+                function,
+                function.call(types, statement).within(AsyncDefaults.scalarLimit(statement)),
+                PythonCommands.of(statement, System.getenv()));
+    }
+
+    /** What it says counts where Flink computes a row again, as for a retraction. */
+    @Override
+    public boolean isDeterministic() {
+        return function.isDeterministic();
+    }
+
+    /** The places of the arguments whose NULL makes the answer NULL: Flink sees to it for all. */
+    int[] strictArguments() {
+        return function.strictArguments(true);
+    }
+
+    /** It is what it is in each row, but planning must never call it. */
+    @Override
+    public boolean supportsConstantFolding() {
+        return false;
+    }
+
+    @Override
+    public void open(FunctionContext context) {
+        worker =
+                PredictWorker.open(
+                        call,
+                        python.inTask(new JobFiles(context)),
+                        context.getTaskInfo(),
+                        context.getMetricGroup(),
+                        WorkerClient.SILENCE_LIMIT);
+        only =
+                call.output.getFieldCount() == 1
+                        ? RowData.createFieldGetter(call.output.getTypeAt(0), 0)
+                        : null;
+    }
+
+    /** One output is the result; several are a ROW. */
+    public void eval(CompletableFuture<Object> future, Object... arguments) {
+        CompletableFuture<Collection<RowData>> rows = new CompletableFuture<>();
+        rows.whenComplete(
+                (row, failure) -> {
+                    if (failure != null) {
+                        future.completeExceptionally(failure);
+                    } else {
+                        future.complete(result(row.iterator().next()));
+                    }
+                });
+        try {
+            worker.predict(arguments, rows);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            future.completeExceptionally(e);
+        }
+    }
+
+    private Object result(RowData row) {
+        return only == null ? row : only.getFieldOrNull(row);
+    }
+
+    @Override
+    public void close() {
+        if (worker != null) {
+            worker.close();
+            worker = null;
+        }
+    }
+}

@@ -1,0 +1,85 @@
+package io.github.pyflinktriton.rows;
+
+import io.github.pyflinktriton.ProtocolException;
+
+import org.apache.arrow.memory.ArrowBuf;
+import org.apache.arrow.memory.BufferAllocator;
+import org.apache.arrow.vector.VectorLoader;
+import org.apache.arrow.vector.VectorSchemaRoot;
+import org.apache.arrow.vector.ipc.ReadChannel;
+import org.apache.arrow.vector.ipc.message.ArrowRecordBatch;
+import org.apache.arrow.vector.ipc.message.MessageMetadataResult;
+import org.apache.arrow.vector.ipc.message.MessageSerializer;
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.types.logical.RowType;
+
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.channels.Channels;
+
+/** Turns the body of a reply into rows of the declared output columns. */
+public final class RowDecoder implements AutoCloseable {
+
+    private final BufferAllocator allocator;
+    private final VectorSchemaRoot root;
+    private final VectorLoader loader;
+    private final ColumnReader[] columns;
+
+    public RowDecoder(RowType types, BufferAllocator allocator) {
+        this.allocator = allocator;
+        root = ArrowTypes.root(types, allocator);
+        loader = new VectorLoader(root);
+        columns = new ColumnReader[types.getFieldCount()];
+        for (int c = 0; c < columns.length; c++) {
+            columns[c] = ColumnReader.of(types.getTypeAt(c), root.getVector(c));
+        }
+    }
+
+    /** Makes the rows of a body ready to be read; they must be as many as were sent. */
+    public void load(byte[] body, int rows) throws IOException {
+        ByteArrayInputStream bytes = new ByteArrayInputStream(body);
+        try (ReadChannel channel = new ReadChannel(Channels.newChannel(bytes))) {
+            MessageMetadataResult metadata = MessageSerializer.readMessage(channel);
+            if (metadata == null || metadata.getMessageBodyLength() != bytes.available()) {
+                throw new ProtocolException("a body of another length than its metadata says");
+            }
+            ArrowBuf buffer = allocator.buffer(bytes.available());
+            try {
+                channel.readFully(buffer, buffer.capacity());
+                buffer.getReferenceManager().retain();
+                load(metadata, buffer, rows);
+            } finally {
+                buffer.getReferenceManager().release();
+            }
+        }
+    }
+
+    private void load(MessageMetadataResult metadata, ArrowBuf buffer, int rows)
+            throws IOException {
+        try (ArrowRecordBatch batch =
+                MessageSerializer.deserializeRecordBatch(metadata.getMessage(), buffer)) {
+            if (batch.getLength() != rows) {
+                throw new ProtocolException(batch.getLength() + " rows for " + rows + " sent");
+            }
+            loader.load(batch);
+        }
+    }
+
+    public GenericRowData row(int index) {
+        GenericRowData row = new GenericRowData(columns.length);
+        for (int c = 0; c < columns.length; c++) {
+            row.setField(c, columns[c].read(index));
+        }
+        return row;
+    }
+
+    /** Gives the memory of the loaded rows back. */
+    public void clear() {
+        root.clear();
+    }
+
+    @Override
+    public void close() {
+        root.close();
+    }
+}

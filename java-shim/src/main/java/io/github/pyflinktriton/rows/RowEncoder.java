@@ -1,0 +1,71 @@
+package io.github.pyflinktriton.rows;
+
+import org.apache.arrow.memory.BufferAllocator;
+import org.apache.arrow.vector.FieldVector;
+import org.apache.arrow.vector.VectorSchemaRoot;
+import org.apache.arrow.vector.VectorUnloader;
+import org.apache.arrow.vector.ipc.WriteChannel;
+import org.apache.arrow.vector.ipc.message.ArrowRecordBatch;
+import org.apache.arrow.vector.ipc.message.MessageSerializer;
+import org.apache.flink.table.types.logical.RowType;
+
+import java.io.IOException;
+import java.nio.channels.WritableByteChannel;
+import java.util.List;
+
+/** Turns rows into the body of a frame, each value by the column's own type. */
+public final class RowEncoder implements AutoCloseable {
+
+    /** Buffers that one large row has grown are given back, for a reset clears all of them. */
+    private static final long KEPT_BYTES = 8 << 20;
+
+    private static final int INITIAL_ROWS = 256;
+
+    private final VectorSchemaRoot root;
+    private final VectorUnloader unloader;
+    private final ColumnWriter[] columns;
+    private boolean cleared = true;
+
+    public RowEncoder(RowType types, BufferAllocator allocator) {
+        root = ArrowTypes.root(types, allocator);
+        unloader = new VectorUnloader(root);
+        columns = new ColumnWriter[types.getFieldCount()];
+        for (int c = 0; c < columns.length; c++) {
+            columns[c] = ColumnWriter.of(types.getTypeAt(c), root.getVector(c));
+        }
+    }
+
+    public void encode(List<Object[]> rows, WritableByteChannel frame) throws IOException {
+        prepare();
+        for (int c = 0; c < columns.length; c++) {
+            ColumnWriter column = columns[c];
+            for (int r = 0; r < rows.size(); r++) {
+                column.write(r, rows.get(r)[c]);
+            }
+        }
+        root.setRowCount(rows.size());
+        try (ArrowRecordBatch batch = unloader.getRecordBatch()) {
+            cleared = batch.computeBodyLength() > KEPT_BYTES;
+            MessageSerializer.serialize(new WriteChannel(frame), batch);
+        }
+    }
+
+    private void prepare() {
+        if (cleared) {
+            root.clear();
+            for (FieldVector column : root.getFieldVectors()) {
+                // Without it a vector allocates what it held last.
+                column.setInitialCapacity(INITIAL_ROWS);
+                column.allocateNew();
+            }
+            cleared = false;
+        } else {
+            root.getFieldVectors().forEach(FieldVector::reset);
+        }
+    }
+
+    @Override
+    public void close() {
+        root.close();
+    }
+}

@@ -1,0 +1,38 @@
+package io.github.pyflinktriton.worker;
+
+import io.github.pyflinktriton.WorkerException;
+
+import com.fasterxml.jackson.databind.JsonNode;
+
+/** What the worker said, when opened, about how much it takes at once. */
+final class InFlightLimits {
+
+    final int frameRows;
+    final long frameBytes;
+    final int framesInFlight;
+    final long maxInFlightBytes;
+
+    InFlightLimits(int frameRows, long frameBytes, int framesInFlight, long maxInFlightBytes) {
+        this.frameRows = frameRows;
+        this.frameBytes = frameBytes;
+        this.framesInFlight = framesInFlight;
+        this.maxInFlightBytes = maxInFlightBytes;
+    }
+
+    static InFlightLimits of(JsonNode opened) {
+        return new InFlightLimits(
+                (int) positive(opened, "frame_rows"),
+                positive(opened, "frame_bytes"),
+                (int) positive(opened, "frames_in_flight"),
+                positive(opened, "max_in_flight_bytes"));
+    }
+
+    private static long positive(JsonNode opened, String field) {
+        long value = opened.path(field).asLong();
+        if (value <= 0) {
+            throw new WorkerException(
+                    "The Python worker opened without a positive '" + field + "'.");
+        }
+        return value;
+    }
+}

@@ -1,0 +1,95 @@
+package io.github.pyflinktriton.worker;
+
+import io.github.pyflinktriton.Json;
+import io.github.pyflinktriton.RefusedException;
+import io.github.pyflinktriton.StatementException;
+import io.github.pyflinktriton.WorkerException;
+import io.github.pyflinktriton.model.ModelCall;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+import org.apache.flink.table.api.TableException;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeoutException;
+
+/** Keeps one worker per Python for the planner's questions; it leaves by itself when idle. */
+public final class PlanningWorker {
+
+    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final Map<WorkerCommand, PlanningWorker> WORKERS = new ConcurrentHashMap<>();
+
+    private final WorkerCommand command;
+    private WorkerClient client;
+
+    private PlanningWorker(WorkerCommand command) {
+        this.command = command;
+    }
+
+    public static PlanningWorker of(WorkerCommand command) {
+        return WORKERS.computeIfAbsent(command, PlanningWorker::new);
+    }
+
+    /** Asks Python whether a call is right; what Python objects to is the user's to read. */
+    public JsonNode check(ModelCall call) {
+        return ask("check", call.toJson());
+    }
+
+    /**
+     * Asks any of the questions of planning. A worker that lacks variables of the environment for
+     * it answers with their names, and one that has them is asked.
+     */
+    public JsonNode ask(String question, ObjectNode fields) {
+        fields.put("kind", "plan").put("question", question);
+        if (!command.variables.isEmpty()) {
+            fields.set("environment", Json.MAPPER.valueToTree(command.variables));
+        }
+        JsonNode answer = ask(fields);
+        List<String> wanted = ModelCall.environment(answer);
+        return wanted.isEmpty() || wanted.equals(command.variables)
+                ? answer
+                : of(command.passing(wanted)).ask(question, fields);
+    }
+
+    private JsonNode ask(ObjectNode fields) {
+        try {
+            WorkerClient asked = living();
+            try {
+                return ask(asked, fields);
+            } catch (RefusedException e) {
+                throw e;
+            } catch (WorkerException e) {
+                // It may have left, being idle, while the question was on its way.
+                if (hasLeft(asked, e)) {
+                    return ask(living(), fields);
+                }
+                throw e;
+            }
+        } catch (RefusedException e) {
+            throw new StatementException(e.getMessage());
+        } catch (WorkerException e) {
+            throw new TableException(e.getMessage(), e);
+        }
+    }
+
+    private static boolean hasLeft(WorkerClient asked, WorkerException why) {
+        return asked.failure().isDone() && !(why.getCause() instanceof TimeoutException);
+    }
+
+    private static JsonNode ask(WorkerClient asked, ObjectNode fields) {
+        return asked.ask(fields, "answer", LIMIT).path("answer");
+    }
+
+    private synchronized WorkerClient living() {
+        if (client == null || client.failure().isDone()) {
+            client =
+                    WorkerClient.start(
+                            "planning", command, WorkerClient.SILENCE_LIMIT, metrics -> {});
+        }
+        return client;
+    }
+}

@@ -1,0 +1,66 @@
+package io.github.pyflinktriton.worker;
+
+import io.github.pyflinktriton.ProtocolException;
+import io.github.pyflinktriton.RefusedException;
+import io.github.pyflinktriton.WorkerException;
+
+import com.fasterxml.jackson.databind.JsonNode;
+
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** Remembers who asked what, so that each reply reaches its question and no other. */
+final class Questions {
+
+    private static final int SHOWN_CHARS = 200;
+
+    private final Map<Long, Question> open = new ConcurrentHashMap<>();
+
+    void put(long id, String replyKind, ReplyHandler handler) {
+        open.put(id, new Question(replyKind, handler));
+    }
+
+    void answer(Frame frame) throws ProtocolException {
+        JsonNode header = frame.header;
+        JsonNode id = header.path("id");
+        Question question = id.isIntegralNumber() ? open.get(id.asLong()) : null;
+        if (question == null) {
+            throw new ProtocolException("a reply to no question, with id " + shown(id));
+        }
+        if (frame.isError()) {
+            question.handler.failed(new RefusedException(header.path("message").asText()));
+        } else if (frame.kind().equals(question.replyKind)) {
+            question.handler.reply(frame);
+        } else {
+            throw new ProtocolException("not '" + question.replyKind + "' but " + shown(header));
+        }
+        // Only now: had the reply been nonsense, the question would be one of those that fail.
+        open.remove(id.asLong());
+    }
+
+    void fail(long id, WorkerException failure) {
+        Question question = open.remove(id);
+        if (question != null) {
+            question.handler.failed(failure);
+        }
+    }
+
+    void failAll(WorkerException failure) {
+        open.keySet().forEach(id -> fail(id, failure));
+    }
+
+    private static String shown(JsonNode json) {
+        String text = json.toString();
+        return text.substring(0, Math.min(text.length(), SHOWN_CHARS));
+    }
+
+    private static final class Question {
+        final String replyKind;
+        final ReplyHandler handler;
+
+        Question(String replyKind, ReplyHandler handler) {
+            this.replyKind = replyKind;
+            this.handler = handler;
+        }
+    }
+}

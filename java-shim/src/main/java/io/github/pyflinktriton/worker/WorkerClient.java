@@ -1,0 +1,197 @@
+package io.github.pyflinktriton.worker;
+
+import io.github.pyflinktriton.Log;
+import io.github.pyflinktriton.ProtocolException;
+import io.github.pyflinktriton.RefusedException;
+import io.github.pyflinktriton.WorkerException;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+
+/** Talks to one worker: sends questions, reads replies, and turns its end into a failure. */
+public final class WorkerClient {
+
+    public static final Duration SILENCE_LIMIT = Duration.ofSeconds(30);
+    private static final Duration GREETING_LIMIT = Duration.ofSeconds(60);
+    private static final Duration CLOSING_GRACE = Duration.ofSeconds(2);
+
+    private final WorkerProcess process;
+    private final Consumer<JsonNode> metrics;
+    private final Questions questions = new Questions();
+    private final AtomicLong ids = new AtomicLong();
+    private final ReentrantLock writing = new ReentrantLock();
+    private final AtomicBoolean failing = new AtomicBoolean();
+    private final CompletableFuture<WorkerException> failure = new CompletableFuture<>();
+    private final Watchdog watchdog;
+    private final Thread watchdogThread;
+    private final Thread reader;
+    private volatile boolean greeted;
+    private volatile boolean closing;
+
+    private WorkerClient(
+            String worker, WorkerCommand command, Duration silence, Consumer<JsonNode> metrics) {
+        this.process = WorkerProcess.start(worker, command);
+        this.metrics = metrics;
+        this.watchdog = new Watchdog(silence, () -> fail(() -> silent(silence)));
+        this.reader = WorkerProcess.daemon("replies of " + worker, this::readReplies);
+        this.watchdogThread = WorkerProcess.daemon("watch over " + worker, watchdog);
+    }
+
+    /** Starts a worker of our own version, or throws and leaves nothing behind. */
+    static WorkerClient start(
+            String worker, WorkerCommand command, Duration silence, Consumer<JsonNode> metrics) {
+        WorkerClient client = new WorkerClient(worker, command, silence, metrics);
+        try {
+            Handshake.check(client.ask(Handshake.question(), "hello", GREETING_LIMIT));
+            client.greeted = true;
+            return client;
+        } catch (RuntimeException e) {
+            client.close();
+            throw e;
+        }
+    }
+
+    /** Asks a question without a body and waits for the reply's header. */
+    JsonNode ask(ObjectNode question, String replyKind, Duration limit) {
+        PendingReply answer = new PendingReply();
+        long id = nextId();
+        send(id, replyKind, new FrameBuffer().begin(question.put("id", id).toString()), answer);
+        try {
+            return answer.await(limit);
+        } catch (TimeoutException e) {
+            String what = "The Python worker gave no answer within " + limit + ".";
+            fail(() -> new WorkerException(what, e));
+            throw failure.join();
+        }
+    }
+
+    long nextId() {
+        return ids.incrementAndGet();
+    }
+
+    /** Sends a question that is written already; blocks while the worker does not read. */
+    void send(long id, String replyKind, FrameBuffer frame, ReplyHandler handler) {
+        questions.put(id, replyKind, handler);
+        writing.lock();
+        try {
+            if (!closing && !failure.isDone()) {
+                frame.writeTo(process.stdin());
+            }
+        } catch (IOException e) {
+            ended(e);
+        } finally {
+            writing.unlock();
+        }
+        // A failure that came before the question was noted has not reached it.
+        if (failure.isDone()) {
+            questions.fail(id, failure.join());
+        }
+    }
+
+    private void readReplies() {
+        try {
+            FrameReader in = new FrameReader(process.stdout());
+            Frame frame;
+            watchdog.awaiting();
+            while ((frame = in.read()) != null) {
+                watchdog.heard();
+                receive(frame);
+                watchdog.awaiting();
+            }
+            ended(null);
+        } catch (ProtocolException e) {
+            fail(() -> nonsense(e));
+        } catch (IOException e) {
+            ended(e);
+        } catch (RuntimeException | Error e) {
+            fail(() -> new WorkerException("A reply of the worker could not be handled.", e));
+        }
+    }
+
+    private void receive(Frame frame) throws ProtocolException {
+        if (frame.header.hasNonNull("metrics")) {
+            metrics.accept(frame.header.get("metrics"));
+        }
+        if (frame.isError() && !frame.header.hasNonNull("id")) {
+            fail(() -> new RefusedException(frame.header.path("message").asText()));
+        } else if (!frame.kind().equals("heartbeat")) {
+            questions.answer(frame);
+        }
+    }
+
+    private WorkerException nonsense(ProtocolException e) {
+        String what = "The Python worker answered nonsense: " + e.getMessage() + ".";
+        return new WorkerException(what + process.killedWords(), e);
+    }
+
+    private WorkerException silent(Duration limit) {
+        String what = "The Python worker hangs: neither a frame nor a heartbeat came for ";
+        return new WorkerException(what + limit.toMillis() + " ms." + process.killedWords());
+    }
+
+    private void ended(IOException cause) {
+        fail(() -> new WorkerException(process.describeEnd(greeted), cause));
+    }
+
+    /** The failure that ended the worker, once there is one. */
+    CompletableFuture<WorkerException> failure() {
+        return failure;
+    }
+
+    /** Ends the worker: every open question and each later one fails with the first reason. */
+    void fail(Supplier<WorkerException> why) {
+        // Decided before the process is killed, or its end would pass for the reason.
+        if (!closing && failing.compareAndSet(false, true)) {
+            WorkerException reason = why.get();
+            watchdog.stop();
+            process.kill();
+            failure.complete(reason);
+            questions.failAll(reason);
+        }
+    }
+
+    /**
+     * Ends the worker and all that belongs to it; questions still open stay unanswered. False if
+     * a thread did not end.
+     */
+    boolean close() {
+        closing = true;
+        watchdog.stop();
+        process.end(closeStdin() ? CLOSING_GRACE : Duration.ZERO);
+        boolean ended = WorkerProcess.join(reader, CLOSING_GRACE);
+        ended &= WorkerProcess.join(watchdogThread, CLOSING_GRACE);
+        process.closePipes();
+        return ended;
+    }
+
+    /** The end of its input is the worker's sign to leave; not given while a frame is stuck. */
+    private boolean closeStdin() {
+        boolean free = false;
+        try {
+            free = writing.tryLock(CLOSING_GRACE.toMillis(), TimeUnit.MILLISECONDS);
+            if (free) {
+                process.stdin().close();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (IOException e) {
+            Log.LOG.debug("The Python worker was gone before it was closed.", e);
+        } finally {
+            if (free) {
+                writing.unlock();
+            }
+        }
+        return free;
+    }
+}

@@ -1,0 +1,119 @@
+package io.github.pyflinktriton.worker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.pyflinktriton.WorkerException;
+
+import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
+import org.apache.flink.table.data.RowData;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+import java.time.Duration;
+import java.util.Collection;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+
+/** What a worker that dies, hangs or talks nonsense does to its task. */
+class BrokenWorkerTest extends WorkerTestBase {
+
+    @ParameterizedTest
+    @CsvSource({
+        "die in mid frame, 'exited with code 3. Its last lines on standard error:\n', last words",
+        "garbage, answered nonsense: lengths of, Traceback (most recent",
+        "bad json, answered nonsense: a header that is not JSON, fake worker: bad json",
+        "wrong row count, answered nonsense: 2 rows for 1 sent, fake worker",
+        "unknown id, answered nonsense: a reply to no question, 4711",
+        "wrong kind, answered nonsense: not 'result' but, answer",
+        "bad body, answered nonsense: a body, fake worker",
+        "cut body, answered nonsense: a body of another length, fake worker",
+        "error, The signature has changed., ''",
+        "worker error, The worker broke., ''",
+    })
+    void aBrokenWorkerFailsTheTaskAtOnce(String does, String what, String andAlso) {
+        try (PredictWorker worker = open("does=" + does)) {
+            Throwable failure = failure(predict(worker, 0));
+            assertInstanceOf(WorkerException.class, failure);
+            assertTrue(failure.getMessage().contains(what), failure.getMessage());
+            assertTrue(failure.getMessage().contains(andAlso), failure.getMessage());
+            assertFalse(failure.getMessage().contains("row 0"), "no values in messages");
+
+            assertEquals(failure, failure(predict(worker, 1)), "and each later row as well");
+        }
+    }
+
+    @Test
+    void aKilledWorkerFailsTheTaskAtOnce() {
+        try (PredictWorker worker = open("does=hang")) {
+            CompletableFuture<Collection<RowData>> row = predict(worker, 0);
+            killWorker();
+            String message = failure(row).getMessage();
+            assertTrue(message.contains("code 137 (killed by signal 9)"), message);
+        }
+    }
+
+    @Test
+    void aSilentWorkerIsKilled() {
+        silence = Duration.ofSeconds(4);
+        try (PredictWorker worker = open("does=hang")) {
+            String message = failure(predict(worker, 0)).getMessage();
+            assertTrue(message.contains("hangs: neither a frame nor a heartbeat"), message);
+            assertTrue(message.contains("fake worker: hang"), message);
+        }
+    }
+
+    @Test
+    void aFailureReachesATaskThatIsHeldBack() throws Exception {
+        try (PredictWorker worker = open("does=hang", "frame_rows=1", "max_in_flight_bytes=20")) {
+            predict(worker, 0);
+            CompletableFuture<CompletableFuture<Collection<RowData>>> held =
+                    new CompletableFuture<>();
+            Thread task = new Thread(() -> held.complete(predict(worker, 1)));
+            task.start();
+            Await.blocked(task);
+            killWorker();
+            assertTrue(failure(held.get()).getMessage().contains("signal 9"));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "refuse, The model is not ready., ''",
+        "other version, 0.1.0 (protocol 1), pyflink-triton 9.9.9 (protocol 1)",
+        "absent, 'exited with code 1 before it was ready', pip install pyflink-triton",
+    })
+    void whatCannotBeOpenedSaysWhy(String does, String what, String andAlso) {
+        Exception e = assertThrows(WorkerException.class, () -> open("does=" + does));
+        assertTrue(e.getMessage().contains(what), e.getMessage());
+        assertTrue(e.getMessage().contains(andAlso), e.getMessage());
+    }
+
+    @Test
+    void aProgramThatEndsAtOnceIsQuotedToItsLastLine() {
+        String script = "for n in 1 2 3; do echo line $n >&2; done; exit 127";
+        WorkerCommand command =
+                new WorkerCommand(List.of("/bin/sh", "-c", script), "python.executable");
+        Exception e =
+                assertThrows(
+                        WorkerException.class,
+                        () -> open(command, new UnregisteredMetricsGroup()));
+        assertTrue(e.getMessage().contains("exited with code 127"), e.getMessage());
+        assertTrue(e.getMessage().endsWith(":\nline 1\nline 2\nline 3"), e.getMessage());
+    }
+
+    @Test
+    void aProgramThatIsNotThereIsNamedWithItsOption() {
+        WorkerCommand command = WorkerCommand.bridge("/no/such/python", "python.executable");
+        Exception e =
+                assertThrows(
+                        WorkerException.class,
+                        () -> open(command, new UnregisteredMetricsGroup()));
+        assertTrue(e.getMessage().contains("'/no/such/python -m pyflink_triton.bridge'"));
+        assertTrue(e.getMessage().contains("Set 'python.executable'"), e.getMessage());
+    }
+}

@@ -1,0 +1,129 @@
+package io.github.pyflinktriton.worker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+import java.util.concurrent.CompletableFuture;
+
+@Timeout(30)
+class SendQueueTest {
+
+    @Test
+    void aFrameClosesAtItsRows() throws InterruptedException {
+        SendQueue backlog = new SendQueue(new InFlightLimits(3, 1000, 10, 1 << 20));
+        add(backlog, 1, 1, 1, 1, 1, 1, 1);
+        assertEquals(3, backlog.next().size());
+        assertEquals(3, backlog.next().size());
+        assertEquals(1, backlog.next().size());
+    }
+
+    @Test
+    void aFrameClosesAtItsBytesAndALargeRowGoesAlone() throws InterruptedException {
+        SendQueue backlog = new SendQueue(new InFlightLimits(256, 100, 10, 1 << 20));
+        add(backlog, 40, 40, 40, 1000, 40, 60, 1);
+        assertEquals(2, backlog.next().size());
+        assertEquals(1, backlog.next().size());
+        Batch large = backlog.next();
+        assertEquals(1, large.size());
+        assertEquals(1000, large.bytes());
+        assertEquals(2, backlog.next().size());
+        assertEquals(1, backlog.next().size());
+    }
+
+    @Test
+    void rowsWaitWhileEnoughFramesAreInFlight() throws InterruptedException {
+        SendQueue backlog = new SendQueue(new InFlightLimits(256, 1000, 1, 1 << 20));
+        add(backlog, 1);
+        Batch first = backlog.next();
+        add(backlog, 1, 1, 1);
+        CompletableFuture<Batch> second = CompletableFuture.supplyAsync(() -> next(backlog));
+        assertFalse(second.isDone());
+        backlog.answered(first, 0);
+        assertEquals(3, second.join().size());
+    }
+
+    @Test
+    void theDoorIsShutWhileTooManyBytesAreHeld() throws Exception {
+        SendQueue backlog = new SendQueue(new InFlightLimits(1, 1000, 10, 100));
+        add(backlog, 60);
+        Batch first = backlog.next();
+        Thread adder = new Thread(() -> addQuietly(backlog, 60));
+        adder.start();
+        Await.blocked(adder);
+        backlog.holdReply(10);
+        backlog.answered(first, 10);
+        adder.join();
+        assertEquals(60, backlog.next().bytes());
+    }
+
+    @Test
+    void aRowLargerThanAllMayHoldGoesWhenAlone() throws InterruptedException {
+        SendQueue backlog = new SendQueue(new InFlightLimits(1, 1000, 10, 100));
+        add(backlog, 5000);
+        assertEquals(5000, backlog.next().bytes());
+    }
+
+    @Test
+    void theEndWakesEverybody() throws Exception {
+        SendQueue full = new SendQueue(new InFlightLimits(10, 1000, 10, 100));
+        add(full, 100);
+        Thread adder = new Thread(() -> assertFalse(addQuietly(full, 1)));
+        adder.start();
+        Await.blocked(adder);
+        assertEquals(1, full.end().size());
+        adder.join();
+        assertNull(full.next());
+
+        SendQueue empty = new SendQueue(new InFlightLimits(10, 1000, 10, 100));
+        CompletableFuture<Batch> next = CompletableFuture.supplyAsync(() -> next(empty));
+        empty.end();
+        assertNull(next.join());
+    }
+
+    @Test
+    void aBlockedRowCanBeInterrupted() throws Exception {
+        SendQueue backlog = new SendQueue(new InFlightLimits(10, 1000, 10, 100));
+        add(backlog, 100);
+        CompletableFuture<Boolean> interrupted = new CompletableFuture<>();
+        Thread adder =
+                new Thread(
+                        () -> {
+                            try {
+                                backlog.add(new Object[0], new CompletableFuture<>(), 1);
+                            } catch (InterruptedException e) {
+                                interrupted.complete(true);
+                            }
+                        });
+        adder.start();
+        Await.blocked(adder);
+        adder.interrupt();
+        assertTrue(interrupted.join());
+    }
+
+    private static void add(SendQueue backlog, long... bytes) {
+        for (long each : bytes) {
+            assertTrue(addQuietly(backlog, each));
+        }
+    }
+
+    private static boolean addQuietly(SendQueue backlog, long bytes) {
+        try {
+            return backlog.add(new Object[0], new CompletableFuture<>(), bytes);
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static Batch next(SendQueue backlog) {
+        try {
+            return backlog.next();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+}
