@@ -18,6 +18,7 @@ from pyflink_triton.options.options import OPTIONS
 from pyflink_triton.options.validation import parse_options
 from pyflink_triton.runtime.planning import call, describe
 from pyflink_triton.table.async_function import TritonAsyncScalarFunction
+from pyflink_triton.table.bytes_for_text import as_bytes, take_bytes, text_places
 from pyflink_triton.table.data_types import Declared, read_schema, result_type, sql_type, write_schema
 from pyflink_triton.table.scalar_function import TritonScalarFunction
 from pyflink_triton.table.session import prepare_functions
@@ -122,13 +123,15 @@ class TritonModelProvider:
             TritonError: The model does not fit; one sentence.
         """
         planned = self._call(argument_types)
-        return udf(
+        places = text_places(planned) if argument_types is None else []
+        function = udf(
             TritonScalarFunction(planned),
             input_types=[column["type"] for column in planned["input"]],
             result_type=result_type(planned["output"]),
             func_type="pandas",
             name=self.name,
         )
+        return take_bytes(function, places)
 
     def async_scalar_function(self, argument_types: Sequence[str | DataType] | None = None) -> Any:
         """The model as an async function: rows come one by one and go in batches of those that wait.
@@ -148,12 +151,14 @@ class TritonModelProvider:
             TritonError: The model does not fit; one sentence.
         """
         planned = self._call(argument_types)
-        return udf(
-            TritonAsyncScalarFunction(planned),
+        places = text_places(planned) if argument_types is None else []
+        function = udf(
+            TritonAsyncScalarFunction(as_bytes(planned, places)),
             input_types=[column["type"] for column in planned["input"]],
             result_type=result_type(planned["output"]),
             name=self.name,
         )
+        return take_bytes(function, places)
 
     def model_descriptor(self) -> ModelDescriptor:
         """The model for ``t_env.create_model``; ``ML_PREDICT`` with it needs the jar (``connect``)."""

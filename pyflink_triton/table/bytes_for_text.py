@@ -1,0 +1,76 @@
+"""PyFlink's functions that also take bytes where a text is declared: PyFlink itself fixes one type for each argument."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pyflink.java_gateway import get_gateway
+from pyflink.util.java_utils import to_jarray
+
+from pyflink_triton.jar import jar_path
+from pyflink_triton.option_columns import find_references
+from pyflink_triton.planning import Question
+from pyflink_triton.sqltypes import array_of, simple
+
+_FUNCTIONS = {"PythonScalarFunction": "BytesPythonFunction", "PythonAsyncScalarFunction": "BytesPythonAsyncFunction"}
+
+
+def text_places(call: Mapping[str, Any]) -> list[int]:
+    """The places of a planned call's columns that are text for tensors, and not for an option; alone or in ARRAYs."""
+    question = Question.parse(call)
+    references = find_references(question.options, question.inputs).values()
+    return [
+        place
+        for place, column in enumerate(question.inputs)
+        if column.type.leaf.name == "STRING" and place not in references
+    ]
+
+
+def as_bytes(call: Mapping[str, Any], places: Sequence[int]) -> dict[str, Any]:
+    """The call with bytes at these places, which texts become on the way to their tensor anyway."""
+    columns = Question.parse(call).inputs
+    types = {place: str(array_of(simple("BYTES"), columns[place].type.depth)) for place in places}
+    inputs = [{**column, "type": types.get(place, column["type"])} for place, column in enumerate(call["input"])]
+    return {**call, "input": inputs}
+
+
+def take_bytes(function: Any, places: Sequence[int]) -> Any:
+    """Let a function of PyFlink's also take bytes at these places.
+
+    Args:
+        function: What ``udf`` returned; only its Java function changes, and that only while Flink plans.
+        places: The places of its arguments that are text.
+
+    Returns:
+        The function. Without the jar in the package it is as it was.
+    """
+    make = function._create_judf
+
+    def create(*arguments: Any) -> Any:
+        made = make(*arguments)
+        name = _FUNCTIONS[made.getClass().getSimpleName()]
+        try:
+            loader = _loader(get_gateway())
+        except FileNotFoundError:
+            return made
+        (constructor,) = loader.loadClass(f"io.github.pyflinktriton.{name}").getConstructors()
+        jvm = get_gateway().jvm
+        given = jvm.java.util.ArrayList()
+        given.add(made)
+        given.add(to_jarray(jvm.int, places))
+        return constructor.newInstance(given.toArray())
+
+    if places:
+        function._create_judf = create
+    return function
+
+
+@lru_cache(maxsize=1)
+def _loader(gateway: Any) -> Any:
+    """The jar's classes beside Flink's own: functions are made where there is no session, and so no jar in it."""
+    jar = gateway.jvm.java.net.URL(Path(jar_path()).as_uri())
+    parent = gateway.jvm.Class.forName("org.apache.flink.table.functions.python.PythonScalarFunction").getClassLoader()
+    return gateway.jvm.java.net.URLClassLoader(to_jarray(gateway.jvm.java.net.URL, [jar]), parent)
