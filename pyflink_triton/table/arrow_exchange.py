@@ -72,6 +72,19 @@ def answered(series: Any) -> pa.Array | None:
     return _joined(series.array.__arrow_array__().chunks) if is_arrow else None
 
 
+def answered_type(series: Any, declared: pa.DataType) -> pa.DataType:
+    """The type of what another Python function answered: where text is declared it may be bytes."""
+    values = series.dropna()
+    given = pa.infer_type(values.iloc[:1]) if len(values) else declared
+    return given if _is_bytes_for_text(given, declared) else declared
+
+
+def _is_bytes_for_text(given: pa.DataType, declared: pa.DataType) -> bool:
+    if pa.types.is_list(given) and pa.types.is_list(declared):
+        return _is_bytes_for_text(given.value_type, declared.value_type)
+    return bool(pa.types.is_binary(given) and pa.types.is_string(declared))
+
+
 def to_series(column: pa.Array) -> Any:
     """An Arrow column as a Series that is written as it is."""
     return pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([column])))

@@ -1,4 +1,4 @@
-"""PyFlink's functions that also take bytes where a text is declared: PyFlink itself fixes one type for each argument."""
+"""PyFlink's functions that also take bytes for a text: PyFlink itself fixes one type for each argument."""
 
 from __future__ import annotations
 
@@ -51,12 +51,13 @@ def take_bytes(function: Any, places: Sequence[int]) -> Any:
 
     def create(*arguments: Any) -> Any:
         made = make(*arguments)
-        name = _FUNCTIONS[made.getClass().getSimpleName()]
+        made_class = made.getClass()
         try:
-            loader = _loader(get_gateway())
+            loader = _loader(made_class.getClassLoader())
         except FileNotFoundError:
             return made
-        (constructor,) = loader.loadClass(f"io.github.pyflinktriton.{name}").getConstructors()
+        name = f"io.github.pyflinktriton.{_FUNCTIONS[made_class.getSimpleName()]}"
+        (constructor,) = loader.loadClass(name).getConstructors()
         jvm = get_gateway().jvm
         given = jvm.java.util.ArrayList()
         given.add(made)
@@ -69,8 +70,8 @@ def take_bytes(function: Any, places: Sequence[int]) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _loader(gateway: Any) -> Any:
-    """The jar's classes beside Flink's own: functions are made where there is no session, and so no jar in it."""
-    jar = gateway.jvm.java.net.URL(Path(jar_path()).as_uri())
-    parent = gateway.jvm.Class.forName("org.apache.flink.table.functions.python.PythonScalarFunction").getClassLoader()
-    return gateway.jvm.java.net.URLClassLoader(to_jarray(gateway.jvm.java.net.URL, [jar]), parent)
+def _loader(parent: Any) -> Any:
+    """A loader of the package's jar beside Flink's classes: a function is made without a session that has the jar."""
+    jvm = get_gateway().jvm
+    jar = jvm.java.net.URL(Path(jar_path()).as_uri())
+    return jvm.java.net.URLClassLoader(to_jarray(jvm.java.net.URL, [jar]), parent)

@@ -112,8 +112,9 @@ class TritonModelProvider:
         ``connect`` set these where you have not.
 
         Args:
-            argument_types: The types of the arguments where they are not the columns': BYTES for STRING, ARRAYs
-                where each row is a batch of its own, flat ARRAYs for nested ones.
+            argument_types: The types of the arguments where they are not the columns': ARRAYs where each row is a
+                batch of its own, flat ARRAYs for nested ones, BYTES alone for STRING. By default the columns' types,
+                and BYTES too where a text is a tensor.
 
         Returns:
             What ``pyflink.table.udf.udf`` returns: call it with a column for each input. It gives the output, or

@@ -32,6 +32,7 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
         self._question = Question.parse(call)
         self._inputs, self._outputs = given_columns(self._question), self._question.outputs
         self._is_typed = self._is_retyped = False
+        self._types: list[pa.DataType] = []
         inputs = loaded_inputs()
         #: The arguments that are columns of rows, and not what another Python function gave.
         self._from_rows = {place for place, each in enumerate(inputs or ()) if each.HasField("inputOffset")}
@@ -91,9 +92,10 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
 
     def _take_types(self, arguments: tuple[Any, ...]) -> None:
         """Open the model anew where the columns have other types than the planner could tell this function."""
-        self._is_typed = True
+        self._is_typed = not any(self._is_undecided(place, arguments[place]) for place in range(len(self._inputs)))
         types = [self._type_of(place, arguments[place]) for place in range(len(self._inputs))]
-        call = retyped(self._call, self._question, types)
+        call = None if types == self._types else retyped(self._call, self._question, types)
+        self._types = types
         if call is not None:
             self._is_retyped = True
             assert self._model is not None
@@ -106,7 +108,13 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
         values, declared = self._values(place, argument), self._inputs[place].type.arrow
         if values is not None:
             return values.type
-        return declared if isinstance(argument, pd.Series) else constant_type(argument, declared)
+        if isinstance(argument, pd.Series):
+            return exchange.answered_type(argument, declared)
+        return constant_type(argument, declared)
+
+    def _is_undecided(self, place: int, argument: Any) -> bool:
+        """Whether another Python function answered NULLs alone, which say nothing of its type."""
+        return isinstance(argument, pd.Series) and self._values(place, argument) is None and argument.isna().all()
 
     def _values(self, place: int, argument: Any) -> pa.Array | None:
         if not isinstance(argument, pd.Series):

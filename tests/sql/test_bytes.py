@@ -11,6 +11,7 @@ from model_repository import MODELS as STANDARD
 from model_repository import Model, Tensor
 from pyflink.table import TableEnvironment
 from pyflink.table.expressions import col
+from pyflink.table.udf import udf
 from triton import Triton, serving
 
 import pyflink_triton
@@ -114,7 +115,76 @@ def test_functions_of_a_provider_take_the_types_that_they_are_made_for(
     got = collect(env, "SELECT n, as_is(b) FROM t UNION ALL SELECT n, y FROM answers")
     assert sorted(got) == sorted(2 * [(n, b) for n, b, _, _ in ROWS])
     with pytest.raises(Exception, match="Data type STRING expected but BYTES passed"):
-        env.from_path("t").select(make()(col("b"))).explain()
+        env.from_path("t").select(make(["STRING"])(col("b"))).explain()
+
+
+@pytest.mark.parametrize("with_jar", [True, False], ids=["jar", "no jar"])
+@pytest.mark.parametrize(("mode", "asynchronous"), [("streaming", False), ("batch", False), ("streaming", True)])
+def test_functions_of_a_provider_take_bytes_where_nothing_is_declared(
+    server: Triton, mode: str, asynchronous: bool, with_jar: bool
+) -> None:
+    env = session(mode, with_jar=with_jar)
+    view(env, "t", TYPES, ROWS)
+    factory = pyflink_triton.TritonModelProviderFactory()
+    made = {}
+    for name in ("hex_1", "hex_n", "three"):
+        provider = factory.create_model_provider({"endpoint": server.http_url, "model-name": name})
+        provider.register(env, name, asynchronous=asynchronous)
+        made[name] = provider.async_scalar_function() if asynchronous else provider.scalar_function()
+    env.create_temporary_system_function("same", udf(lambda b: b, ["BYTES"], "BYTES", func_type="pandas"))
+    calls = ["hex_1(b)", "hex_n(bs)", "hex_n(ARRAY[b, x'01'])", "hex_1(same(b))", "hex_1(s)", "hex_n(ARRAY[s])"]
+    calls += ["hex_1(CASE WHEN n < 3 THEN b END)", "hex_1(NULLIF(s, s))", "hex_1(CAST(b AS BINARY(1)))"]
+    got = sorted(collect(env, f"SELECT n, {', '.join(calls)} FROM t WHERE n < 4"))
+    for (n, b, bs, _), row in zip(ROWS, got, strict=False):
+        arrays = [value.hex() for value in bs], [b.hex(), "01"]
+        assert row[:7] == (n, b.hex(), *arrays, b.hex(), "c3bc", ["c3bc"])
+        assert row[7:] == (b.hex() if n < 3 else None, None, b[:1].hex())
+    # Beside others, which are cast as ever: an INT to a FLOAT and to a BIGINT.
+    query = "SELECT three(n, n, b) AS r, three(n, n, s).text AS y FROM t WHERE n = 3"
+    assert collect(env, f"SELECT r.c, r.d, r.text, y FROM ({query})") == [(3.0, 3, "a", "ü")]
+    answers = env.from_path("t").select(col("n"), made["hex_1"](col("b")).alias("y"), made["hex_1"](col("s")))
+    assert "STRING" in str(answers.get_resolved_schema())
+    env.create_temporary_view("answers", answers)
+    assert sorted(collect(env, "SELECT n, y FROM answers")) == [(n, b.hex()) for n, b, _, _ in ROWS]
+    for call, words in (
+        ("hex_1(n)", "STRING expected but INT passed"),
+        ("hex_1(bs)", "STRING expected but ARRAY<BYTES> passed"),
+        ("hex_n(b)", "ARRAY<STRING> expected but BYTES passed"),
+        ("three(b, n, b)", "FLOAT expected but BYTES passed"),
+        ("hex_1(b, b)", "No match found for function signature"),
+    ):
+        with pytest.raises(Exception, match=words):
+            env.explain_sql(f"SELECT {call} FROM t")
+
+
+@pytest.mark.parametrize("mode", BOTH)
+def test_bytes_that_another_python_function_answered_after_nulls_alone(server: Triton, mode: str) -> None:
+    """A batch of NULLs says nothing of their type; the next one does."""
+    env = made(mode, server)
+    env.get_config().set("python.fn-execution.arrow.batch.size", "1")
+    env.create_temporary_system_function("same", udf(lambda b: b, ["BYTES"], "BYTES", func_type="pandas"))
+    options = {"endpoint": server.http_url, "model-name": "hex_1"}
+    pyflink_triton.TritonModelProviderFactory().create_model_provider(options).register(env, "hexes")
+    nulls = [(n, None if n < 2 else b, None, None) for n, b, _, _ in ROWS]
+    view(env, "late", TYPES, nulls)
+    expected = [(n, *(2 * [b and b.hex()])) for n, b, _, _ in nulls]
+    expected[-1] = (4, "", "")
+    assert sorted(collect(env, "SELECT n, hexes(same(b)), hex_1(same(b)) FROM late"), key=str) == expected
+
+
+def test_functions_of_a_provider_take_no_bytes_for_a_sequence(server: Triton) -> None:
+    env = session("streaming", with_jar=False)
+    view(env, "t", TYPES, ROWS)
+    factory = pyflink_triton.TritonModelProviderFactory()
+    options = {
+        "endpoint": server.http_url,
+        "model-name": "sequence",
+        "sequence-id": "${user}",
+        "sequence-start": "true",
+    }
+    sums = factory.create_model_provider(options).scalar_function()
+    with pytest.raises(Exception, match="STRING expected but BYTES passed"):
+        env.from_path("t").select(sums(col("n"), col("b"))).explain()
 
 
 def test_bytes_name_a_sequence_without_a_loss(server: Triton) -> None:
