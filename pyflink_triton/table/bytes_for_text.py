@@ -11,9 +11,9 @@ from pyflink.java_gateway import get_gateway
 from pyflink.util.java_utils import to_jarray
 
 from pyflink_triton.jar import jar_path
-from pyflink_triton.option_columns import find_references
-from pyflink_triton.planning import Question
-from pyflink_triton.sqltypes import array_of, simple
+from pyflink_triton.runtime.planning import Question
+from pyflink_triton.schema.option_columns import find_references
+from pyflink_triton.types.sql import array_of, simple
 
 _FUNCTIONS = {"PythonScalarFunction": "BytesPythonFunction", "PythonAsyncScalarFunction": "BytesPythonAsyncFunction"}
 
@@ -56,7 +56,7 @@ def take_bytes(function: Any, places: Sequence[int]) -> Any:
             loader = _loader(made_class.getClassLoader())
         except FileNotFoundError:
             return made
-        name = f"io.github.pyflinktriton.{_FUNCTIONS[made_class.getSimpleName()]}"
+        name = f"io.github.pyflinktriton.compat.{_FUNCTIONS[made_class.getSimpleName()]}"
         (constructor,) = loader.loadClass(name).getConstructors()
         jvm = get_gateway().jvm
         given = jvm.java.util.ArrayList()

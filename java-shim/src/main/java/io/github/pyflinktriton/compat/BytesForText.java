@@ -1,4 +1,4 @@
-package io.github.pyflinktriton;
+package io.github.pyflinktriton.compat;
 
 import org.apache.flink.table.functions.FunctionDefinition;
 import org.apache.flink.table.types.DataType;
@@ -36,7 +36,7 @@ final class BytesForText implements InputTypeStrategy {
 
     @Override
     public Optional<List<DataType>> inferInputTypes(CallContext context, boolean throwOnFailure) {
-        List<DataType> given = GivenTypes.original(context).getArgumentDataTypes();
+        List<DataType> given = ArgumentTypes.original(context).getArgumentDataTypes();
         List<DataType> types = new ArrayList<>(context.getArgumentDataTypes());
         for (int place : places) {
             LogicalType declared = types.get(place).getLogicalType();

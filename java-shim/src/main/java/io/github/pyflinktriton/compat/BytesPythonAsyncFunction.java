@@ -1,19 +1,19 @@
-package io.github.pyflinktriton;
+package io.github.pyflinktriton.compat;
 
 import org.apache.flink.table.catalog.DataTypeFactory;
-import org.apache.flink.table.functions.python.PythonScalarFunction;
+import org.apache.flink.table.functions.python.PythonAsyncScalarFunction;
 import org.apache.flink.table.types.inference.TypeInference;
 
 /** PyFlink's function while it is planned: takes bytes for text. Jobs get PyFlink's own. */
-public final class BytesPythonFunction extends PythonScalarFunction {
+public final class BytesPythonAsyncFunction extends PythonAsyncScalarFunction {
 
     private static final long serialVersionUID = 1L;
 
-    private final PythonScalarFunction function;
+    private final PythonAsyncScalarFunction function;
     private final int[] places;
 
     /** For the Python package, by reflection. */
-    public BytesPythonFunction(PythonScalarFunction function, int[] places) {
+    public BytesPythonAsyncFunction(PythonAsyncScalarFunction function, int[] places) {
         super(
                 function.toString(),
                 function.getSerializedPythonFunction(),
