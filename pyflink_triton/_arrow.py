@@ -48,6 +48,11 @@ def flags(array: pa.Array) -> Bools:
     return _unpack(array.buffers()[1], array.offset, len(array))
 
 
+def any_of(mask: Bools) -> Bools | None:
+    """A mask, or None where it is False everywhere."""
+    return mask if mask.any() else None
+
+
 def present(array: pa.Array) -> Bools:
     """Where an array is not NULL."""
     bitmap = array.buffers()[0]

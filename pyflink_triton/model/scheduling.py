@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pyflink_triton.errors import ContractError
+from pyflink_triton.types.triton import DATATYPES
 
 #: Reads a step's configuration by its model and version (None: the newest); None where the server hides it.
 FetchConfig = Callable[[str, "str | None"], Awaitable["Mapping[str, Any] | None"]]
 
-#: The largest id that each type of a CORRID control holds.
+#: The largest id of each datatype that a CORRID control of numbers may have, as the configuration names it.
 CORRID_MAXIMA = {
-    "INT32": (1 << 31) - 1,
-    "UINT32": (1 << 32) - 1,
-    "INT64": (1 << 63) - 1,
-    "UINT64": (1 << 64) - 1,
+    datatype.config_name: datatype.max_sequence_id
+    for datatype in DATATYPES.values()
+    if datatype.max_sequence_id is not None
 }
-#: A CORRID control of texts.
-CORRID_STRING = "STRING"
+#: The datatypes of a CORRID control of texts.
+CORRID_TEXTS = frozenset(datatype.config_name for datatype in DATATYPES.values() if not datatype.is_fixed_size)
 #: What Triton takes where the configuration names no limit.
 _DEFAULT_IDLE_SECONDS = 1.0
 
@@ -29,8 +29,8 @@ class SequenceBatching:
     """How a model keeps the state of sequences.
 
     Attributes:
-        corrid: The type of its CORRID control: a key of ``CORRID_MAXIMA``, ``CORRID_STRING``, or None where it has
-            no such control.
+        corrid: The datatype of its CORRID control, as the configuration names it: a key of ``CORRID_MAXIMA`` or one of
+            ``CORRID_TEXTS``. None where it has no such control.
         idle_seconds: After so long without a request the server drops a sequence; None where it is not known.
         strategy: ``direct``, ``oldest``, or empty where it is not known.
     """
@@ -79,7 +79,12 @@ STATELESS = Scheduling()
 UNKNOWN = Scheduling(is_partial=True, may_cache=True)
 #: A model whose configuration is hidden and for which the user names sequences. An id of 31 bits suits every CORRID
 #: but a text: Triton cuts a longer one to the control's size without a word, and ids would be mixed.
-HIDDEN = Scheduling(SequenceBatching("INT32", None), has_steps=True, is_partial=True, may_cache=True)
+HIDDEN = Scheduling(
+    SequenceBatching(min(CORRID_MAXIMA, key=CORRID_MAXIMA.__getitem__), None),
+    has_steps=True,
+    is_partial=True,
+    may_cache=True,
+)
 
 
 async def read_scheduling(config: Mapping[str, Any], fetch: FetchConfig) -> Scheduling:

@@ -10,8 +10,8 @@ from pyflink_triton.model.signature import ModelSignature, TensorSpec, with_sche
 from pyflink_triton.options.options import Options
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import check_declared
-from pyflink_triton.schema.columns import DOCUMENTED, Column
-from pyflink_triton.types.triton import DATATYPES
+from pyflink_triton.schema.columns import Column
+from pyflink_triton.types.triton import DEFAULT_DATATYPES
 
 #: How Triton says that a request does not fit the model, whatever is in its rows.
 _MISFITS = (
@@ -51,13 +51,13 @@ def assume_signature(inputs: Sequence[Column], outputs: Sequence[Column], option
 
 def _tensor(column: Column, flatten: bool) -> TensorSpec:
     leaf, depth = column.type.leaf, column.type.depth
-    if leaf.name not in DOCUMENTED:
+    if leaf.name not in DEFAULT_DATATYPES:
         raise SchemaError(
             f"column '{column.name}' is {column.type}, and the server does not let us ask what its tensor is. "
-            + Remedy.DECLARE_ONE_OF(types=", ".join(DOCUMENTED))
+            + Remedy.DECLARE_ONE_OF(types=", ".join(DEFAULT_DATATYPES))
         )
     rank = depth - 1 if flatten and depth > 1 else depth
-    return TensorSpec(column.name, DATATYPES[DOCUMENTED[leaf.name]], (-1,) * rank if rank else (1,))
+    return TensorSpec(column.name, DEFAULT_DATATYPES[leaf.name], (-1,) * rank if rank else (1,))
 
 
 class DeclarationGuard:

@@ -10,19 +10,7 @@ from pyflink_triton.model.signature import TensorSpec
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.types.conversions import advice, conversion
 from pyflink_triton.types.sql import FLOATS, INTEGERS, SqlType, parse_type
-
-#: The datatype that the specification's table gives for a Flink type.
-DOCUMENTED = {
-    "BOOLEAN": "BOOL",
-    "TINYINT": "INT32",
-    "SMALLINT": "INT32",
-    "INT": "INT32",
-    "BIGINT": "INT64",
-    "FLOAT": "FP32",
-    "DOUBLE": "FP64",
-    "STRING": "BYTES",
-    "BYTES": "BYTES",
-}
+from pyflink_triton.types.triton import DEFAULT_DATATYPES
 
 
 @dataclass(frozen=True)
@@ -119,11 +107,11 @@ def check_type(side: str, column: Column, tensor: TensorSpec) -> None:
     leaf, datatype = column.type.leaf, tensor.datatype
     if datatype.takes(leaf) if side == "input" else datatype.gives(leaf):
         return
-    natural = tensor.sql_type
-    expected, got = natural.leaf, DOCUMENTED.get(leaf.name, leaf.name)
+    natural, default = tensor.sql_type, DEFAULT_DATATYPES.get(leaf.name)
+    expected, got = str(natural.leaf), leaf.name if default is None else default.name
     expression, done = conversion(column.type, natural), "given"
     if side == "output":
-        expected, got = leaf, datatype.name
+        expected, got = str(leaf), datatype.name
         expression, done = conversion(natural, column.type), "needed"
     remedy = Remedy.DECLARE_AS(type=natural)
     if expression:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyflink_triton._units import format_duration
 from pyflink_triton.errors import OptionError, SchemaError
-from pyflink_triton.model.scheduling import CORRID_MAXIMA, CORRID_STRING
+from pyflink_triton.model.scheduling import CORRID_MAXIMA, CORRID_TEXTS
 from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.options.options import Options
 from pyflink_triton.options.parsers import columns_of
@@ -38,11 +38,11 @@ def check_scheduling(signature: ModelSignature, options: Options | None) -> None
             f"every one. {Remedy.SET_START()}"
         )
     corrid = batching.corrid if batching is not None else None
-    if corrid not in (None, CORRID_STRING, *CORRID_MAXIMA):
+    if corrid not in (None, *CORRID_TEXTS, *CORRID_MAXIMA):
         raise SchemaError(f"{stateful} with a CORRID control of {corrid}, which this version does not know")
-    if corrid == CORRID_STRING and _version(signature.server_version) <= _NO_TEXT_CORRID:
+    if corrid in CORRID_TEXTS and _version(signature.server_version) <= _NO_TEXT_CORRID:
         raise SchemaError(
-            f"{stateful} with a CORRID control of TYPE_STRING, and Triton {signature.server_version} refuses every "
+            f"{stateful} with a CORRID control of TYPE_{corrid}, and Triton {signature.server_version} refuses every "
             f"request for such a model. {Remedy.CHANGE_CORRID()}"
         )
 

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pyflink_triton._arrow import Bools, from_flags, from_numbers, from_offsets, numpy_type
+from pyflink_triton._arrow import Bools, from_offsets
 from pyflink_triton.errors import ContractError, RowError
 from pyflink_triton.protocol.inference import OutputTensor
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import Binding
-from pyflink_triton.types.casting import from_bfloat16
-from pyflink_triton.types.sql import SqlType
+from pyflink_triton.types.wire import WireError
 
 _MAX_ELEMENTS = (1 << 31) - 1
 _OF_ANOTHER = (
@@ -70,7 +66,7 @@ def check(binding: Binding, answer: OutputTensor, rows: int, has_batch_axis: boo
     if rows * math.prod(max(size, 1) for size in inner) > _MAX_ELEMENTS:
         raise ContractError(f"output '{tensor.name}' has the shape {list(shape)}, more than a batch can hold")
     size = rows * per_row * tensor.datatype.itemsize
-    if len(data) < size or (tensor.datatype.numpy is not None and len(data) != size):
+    if len(data) < size or (tensor.datatype.is_fixed_size and len(data) != size):
         raise ContractError(f"output '{tensor.name}' has {len(data)} bytes for the shape {list(shape)}")
     return inner, data
 
@@ -93,61 +89,14 @@ def decode(binding: Binding, inner: tuple[int, ...], data: memoryview | bytes, r
     """
     tensor, declared = binding.tensor, binding.column.type
     per_row = math.prod(inner)
-    if tensor.datatype.numpy is None:
-        elements = _split_bytes(tensor.name, memoryview(data), rows * per_row)
-        if declared.leaf.name == "STRING":
-            elements, bad = _to_text(elements)
-            if bad.any():
-                message = f"output '{tensor.name}' holds bytes that are not UTF-8: {Remedy.DECLARE_BYTES()}"
-                fault(bad.reshape(rows, per_row).any(axis=1), message)
-    else:
-        elements = _widen(np.frombuffer(data, tensor.datatype.numpy), tensor.datatype.name, declared.leaf)
+    try:
+        elements, bad = tensor.datatype.wire.decode(data, rows * per_row, declared.leaf)
+    except WireError as error:
+        raise ContractError(f"output '{tensor.name}' {error}") from None
+    if bad is not None:
+        message = f"output '{tensor.name}' holds bytes that are not UTF-8: {Remedy.DECLARE_BYTES()}"
+        fault(bad.reshape(rows, per_row).any(axis=1), message)
     return _nest(elements, rows, (per_row,) if declared.depth == 1 else inner, declared.depth)
-
-
-def _widen(values: npt.NDArray[Any], datatype: str, leaf: SqlType) -> pa.Array:
-    if leaf.name == "DECIMAL":
-        return from_numbers(values, pa.uint64()).cast(pa.decimal128(20, 0)).cast(leaf.arrow)
-    if datatype == "BF16":
-        values = from_bfloat16(values)
-    if leaf.name == "BOOLEAN":
-        return from_flags(values)
-    return from_numbers(values.astype(numpy_type(leaf.arrow), copy=not values.flags.aligned), leaf.arrow)
-
-
-def _split_bytes(name: str, data: memoryview, count: int) -> pa.Array:
-    """Strip the length prefixes; where each stands depends on those before it."""
-    starts = np.empty(count + 1, dtype=np.int64)
-    position = 0
-    size = len(data)
-    for element in range(count):
-        starts[element] = position
-        if position + 4 > size:
-            raise ContractError(f"output '{name}' ends before its element {element}")
-        position += 4 + int.from_bytes(data[position : position + 4], "little")
-    if position != size:
-        raise ContractError(f"output '{name}' has {size} bytes, and its elements say {position}")
-    starts[count] = position
-    keep = np.ones(size, dtype=np.bool_)
-    keep[(starts[:-1, None] + np.arange(4)).ravel()] = False
-    return from_offsets(pa.binary(), starts - 4 * np.arange(count + 1), np.frombuffer(data, np.uint8)[keep])
-
-
-def _to_text(values: pa.Array) -> tuple[pa.Array, Bools]:
-    """Take bytes as UTF-8; where some are not, an empty text and their places."""
-    try:
-        return values.cast(pa.utf8()), np.zeros(len(values), dtype=np.bool_)
-    except pa.ArrowInvalid:
-        bad = np.array([not _is_utf8(value) for value in values.to_pylist()])
-        return pc.if_else(from_flags(bad), b"", values).cast(pa.utf8()), bad
-
-
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _nest(elements: pa.Array, rows: int, shape: tuple[int, ...], depth: int) -> pa.Array:

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pyflink_triton._arrow import Bools, Ints, from_offsets, offsets, present
+from pyflink_triton._arrow import Bools, Ints, offsets, present
 from pyflink_triton.model.signature import TensorSpec
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import Binding
-from pyflink_triton.types.casting import cast_column, to_elements
+from pyflink_triton.types.casting import cast_column
 from pyflink_triton.types.sql import SqlType, array_of
+from pyflink_triton.types.wire import Elements
 
 Fault = Callable[[Bools, str], None]
-#: pa.scalar would import pandas.
-_NOTHING = from_offsets(pa.binary(), np.zeros(2), b"")[0]
 #: From elements to the rows that hold one of them.
 ToRows = Callable[[Bools], Bools]
 
@@ -80,59 +78,49 @@ def encode(binding: Binding, column: pa.Array, fault: Fault) -> TensorColumn:
         fault: Called with a mask of rows and what is wrong with them; those rows must not be sent either.
     """
     declared, tensor = binding.column.type, binding.tensor
-    is_fixed = tensor.datatype.numpy is not None
     if declared.depth == 0:
-        elements = _cast_elements(binding, column, fault, lambda mask: mask)
-        if is_fixed:
-            data = _fixed_bytes(binding, elements, fault, lambda mask: mask)
-            return TensorColumn(tensor, None, data, size=tensor.datatype.itemsize)
-        data, edges = encode_bytes(elements)
-        return TensorColumn(tensor, None, data, starts=edges[:-1], sizes=np.diff(edges))
+        elements = _to_wire(binding, _cast_elements(binding, column, fault, _same), fault, _same)
+        edges = elements.offsets
+        if edges is None:
+            return TensorColumn(tensor, None, elements.data, size=tensor.datatype.itemsize)
+        return TensorColumn(tensor, None, elements.data, starts=edges[:-1], sizes=np.diff(edges))
     rows = len(column)
     given = present(column)
     starts, ends = np.arange(rows, dtype=np.int64), np.arange(1, rows + 1, dtype=np.int64)
     lengths: list[Ints] = []
-    elements = column
+    values = column
     for _ in range(declared.depth):
-        starts, ends, elements = _descend(elements, starts, ends, lengths, given, fault)
+        starts, ends, values = _descend(values, starts, ends, lengths, given, fault)
 
     def of_rows(mask: Bools) -> Bools:
         return _any_between(mask, starts, ends)
 
-    elements = _cast_elements(binding, elements, fault, of_rows)
-    if elements.null_count:
-        fault(given & of_rows(~present(elements)), "holds a NULL; tensors cannot")
+    values = _cast_elements(binding, values, fault, of_rows)
+    if values.null_count:
+        fault(given & of_rows(~present(values)), "holds a NULL; tensors cannot")
     if binding.flatten:
         leads = lengths.pop(0)
         fault(given & (leads != 1), "has a leading dimension that is not 1, so 'flatten-batch-dim' cannot drop it")
     shapes = _shapes(tensor, lengths, given, fault)
-    if is_fixed:
-        data, size = _fixed_bytes(binding, elements, fault, of_rows), tensor.datatype.itemsize
-        return TensorColumn(tensor, shapes, data, starts=starts * size, sizes=(ends - starts) * size)
-    data, edges = encode_bytes(elements)
-    return TensorColumn(tensor, shapes, data, starts=edges[starts], sizes=edges[ends] - edges[starts])
+    elements = _to_wire(binding, values, fault, of_rows)
+    edges = elements.offsets
+    if edges is None:
+        size = tensor.datatype.itemsize
+        return TensorColumn(tensor, shapes, elements.data, starts=starts * size, sizes=(ends - starts) * size)
+    return TensorColumn(tensor, shapes, elements.data, starts=edges[starts], sizes=edges[ends] - edges[starts])
 
 
-def _fixed_bytes(binding: Binding, elements: pa.Array, fault: Fault, of_rows: ToRows) -> memoryview:
-    values, bad = to_elements(elements, binding.tensor.datatype)
-    if bad is not None:
-        fault(of_rows(bad), f"is out of the range of {binding.tensor.datatype.name}")
-    data: memoryview = np.ascontiguousarray(values).data.cast("B")
-    return data
+def _same(mask: Bools) -> Bools:
+    """Where a column is no ARRAY, each element is a row."""
+    return mask
 
 
-def encode_bytes(values: pa.Array) -> tuple[memoryview, Ints]:
-    """Write each value as a BYTES element: its length in four bytes, then itself.
-
-    Returns:
-        The bytes of all elements, and where each begins in them, with the end appended.
-    """
-    binary = values.cast(pa.binary())
-    lengths = np.where(present(binary), np.diff(offsets(binary)), 0).astype("<u4")
-    prefixes = from_offsets(pa.binary(), np.arange(0, 4 * len(lengths) + 4, 4), lengths)
-    joined = pc.binary_join_element_wise(prefixes, binary, _NOTHING, null_handling="replace", null_replacement=b"")
-    body = joined.buffers()[2]
-    return memoryview(body if body is not None else b""), offsets(joined)
+def _to_wire(binding: Binding, values: pa.Array, fault: Fault, of_rows: ToRows) -> Elements:
+    datatype = binding.tensor.datatype
+    elements = datatype.wire.encode(values)
+    if elements.out_of_range is not None:
+        fault(of_rows(elements.out_of_range), f"is out of the range of {datatype.name}")
+    return elements
 
 
 def _cast_elements(binding: Binding, elements: pa.Array, fault: Fault, of_rows: ToRows) -> pa.Array:

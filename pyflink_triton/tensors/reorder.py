@@ -50,11 +50,11 @@ def _column(binding: Binding, answered: list[Part], rows: Ints, output: int, fai
 
     BYTES are decoded part by part: a wrong length in one must not reach into the next.
     """
-    is_fixed = binding.tensor.datatype.numpy is not None
+    is_fixed_size = binding.tensor.datatype.is_fixed_size
 
     def key(part: Part) -> object:
         found = part[1][output]
-        return None if found is None else found[0] if is_fixed else id(part)
+        return None if found is None else found[0] if is_fixed_size else id(part)
 
     chunks: list[pa.Array] = []
     done = 0

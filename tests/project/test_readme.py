@@ -17,7 +17,7 @@ def types() -> str:
     for datatype in DATATYPES.values():
         inputs = ", ".join(f"`{name}`" for name in datatype.inputs if name != datatype.sql)
         outputs = ", ".join(f"`{name}`" for name in datatype.outputs if name != datatype.sql)
-        range_checked = ", each value checked" if datatype.checked else ""
+        range_checked = ", each value checked" if datatype.is_checked else ""
         rows.append(f"| `{datatype.name}` | `{datatype.sql}`{range_checked} | {inputs or '-'} | {outputs or '-'} |")
     return "\n".join(rows)
 

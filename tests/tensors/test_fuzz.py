@@ -46,9 +46,8 @@ class StrictEcho(Echo):
 
 
 def count_elements(datatype: str, data: bytes) -> float:
-    numpy_type = DATATYPES[datatype].numpy
-    if numpy_type is not None:
-        return len(data) / numpy_type.itemsize
+    if DATATYPES[datatype].is_fixed_size:
+        return len(data) / DATATYPES[datatype].itemsize
     position = count = 0
     while position < len(data):
         position += 4 + int(struct.unpack_from("<I", data, position)[0])
