@@ -19,7 +19,7 @@ from pyflink_triton.metrics import Metrics
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.runtime.open_model import OpenedModel, open_model
 from pyflink_triton.runtime.planning import Question
-from pyflink_triton.schema.binding import Mapping
+from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.version import __version__
 
 #: A frame closes at so many rows or bytes.
@@ -114,7 +114,7 @@ class Worker:
         for warning in self._opened.warnings:
             print(f"Model '{self._model}': {sentence(warning)}", file=sys.stderr, flush=True)
         columns = self._opened.columns
-        self._schema = pa.schema([(f"c{index}", type_.arrow) for index, type_ in enumerate(columns.given)])
+        self._schema = pa.schema([(f"c{index}", type_.arrow) for index, type_ in enumerate(columns.argument_types)])
         self._send(
             kind="opened",
             id=frame.header["id"],
@@ -165,7 +165,7 @@ class Worker:
             await self._opened.close()
 
 
-def _frame_rows(columns: Mapping) -> int:
+def _frame_rows(columns: ColumnBindings) -> int:
     """How many rows a frame may have so that its answer is no larger than a frame may be."""
     tensors = [binding.tensor for binding in columns.outputs]
     row = sum(tensor.datatype.itemsize * abs(math.prod(tensor.dims)) for tensor in tensors)

@@ -21,7 +21,7 @@ class TensorSpec:
         name: The tensor's name.
         datatype: Its Triton datatype.
         dims: Its shape without the batch axis; -1 where it varies.
-        optional: Whether a request may leave it out, or an answer.
+        optional: Whether a request may leave it out, as the model's configuration says; only an input.
     """
 
     name: str
@@ -170,9 +170,8 @@ def _read(metadata: Mapping[str, Any], config: Mapping[str, Any] | None, max_bat
         raise SchemaError(f"model '{name}': the server hides its configuration, so {Remedy.SET_BATCH_SIZE()}")
     config = config or {}
     optional = {entry["name"] for entry in config.get("input", ()) if entry.get("optional")}
-    inputs, outputs = (
-        tuple(_tensor(entry, batch > 0, optional) for entry in metadata.get(side, ())) for side in ("inputs", "outputs")
-    )
+    inputs = tuple(_tensor(entry, batch > 0, optional) for entry in metadata.get("inputs", ()))
+    outputs = tuple(_tensor(entry, batch > 0, set()) for entry in metadata.get("outputs", ()))
     if batch > 0 and max_batch_size:
         batch = min(batch, max_batch_size)
     return ModelSignature(

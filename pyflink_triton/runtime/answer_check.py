@@ -9,7 +9,7 @@ from pyflink_triton.errors import ContractError, RowError
 from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.protocol.inference import InferenceResponse
 from pyflink_triton.remedies import Remedy
-from pyflink_triton.schema.binding import Binding
+from pyflink_triton.schema.binding import TensorBinding
 from pyflink_triton.tensors.decode import Output, check
 
 #: After this many lone rows with a fault in one output, and none without it, the model is at fault.
@@ -28,7 +28,7 @@ class AnswerCheck:
         outputs: The outputs that are wanted.
     """
 
-    def __init__(self, signature: ModelSignature, outputs: Sequence[Binding]) -> None:
+    def __init__(self, signature: ModelSignature, outputs: Sequence[TensorBinding]) -> None:
         self._has_batch_axis = signature.has_batch_axis
         self._may_cache = signature.scheduling.may_cache
         self._outputs = outputs
@@ -52,7 +52,7 @@ class AnswerCheck:
         outputs: list[Output] = []
         for binding in self._outputs:
             tensor = response.outputs.get(binding.tensor.name)
-            if tensor is None and rows == 1 and binding.tensor.optional:
+            if tensor is None and rows == 1 and binding.may_be_missing:
                 outputs.append(None)
                 continue
             try:
@@ -73,7 +73,7 @@ class AnswerCheck:
             raise ContractError(f"of {_NEVER} rows in succession each was answered so, and none before: {error}")
 
 
-def _lacks(binding: Binding, may_cache: bool) -> RowError:
+def _lacks(binding: TensorBinding, may_cache: bool) -> RowError:
     """The error of a missing output. In a batch one row may be the reason, so the batch is split."""
     message = (
         f"the server's answer lacks the output '{binding.tensor.name}' that the model promised. "

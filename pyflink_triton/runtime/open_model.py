@@ -19,8 +19,8 @@ from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import check_unchanged, read_planned
 from pyflink_triton.runtime.planning import Question, wait_until_ready
 from pyflink_triton.runtime.predictor import Prediction, Predictor
-from pyflink_triton.schema import binding as mapping
 from pyflink_triton.schema.assumed_signature import DeclarationGuard, assume_signature
+from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.schema.sequence_checks import check_parallelism, scheduling_warnings
 
 _LOG = logging.getLogger("pyflink_triton")
@@ -40,7 +40,7 @@ class OpenedModel:
     """
 
     predictor: Predictor
-    columns: mapping.Mapping
+    columns: ColumnBindings
     warnings: tuple[str, ...]
     client: ModelClient
     delivery: Delivery

@@ -18,8 +18,7 @@ from pyflink_triton.model.signature import ModelSignature, write_planned
 from pyflink_triton.options.options import Options
 from pyflink_triton.options.validation import check_defaults, parse_options
 from pyflink_triton.remedies import Remedy
-from pyflink_triton.schema import binding as mapping
-from pyflink_triton.schema.binding import check_declared, map_columns
+from pyflink_triton.schema.binding import ColumnBindings, bind_columns, check_declared
 from pyflink_triton.schema.columns import Column, check_count
 from pyflink_triton.schema.derived import derive_inputs, derive_outputs
 from pyflink_triton.schema.function_types import call_types
@@ -64,9 +63,9 @@ class Question:
             options = options.within(asked["limit"] / 1000)
         return Question(asked["model"], options, inputs, _columns(asked["output"]), arguments)
 
-    def map(self, signature: ModelSignature) -> mapping.Mapping:
+    def map(self, signature: ModelSignature) -> ColumnBindings:
         """Map the columns to the model's tensors; raises SchemaError."""
-        return map_columns(signature, self.inputs, self.outputs, self.arguments, self.options)
+        return bind_columns(signature, self.inputs, self.outputs, self.arguments, self.options)
 
 
 def _columns(columns: Sequence[Mapping[str, str]]) -> tuple[Column, ...]:

@@ -25,10 +25,10 @@ from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, InputTensor
 from pyflink_triton.runtime.answer_check import AnswerCheck
-from pyflink_triton.schema import binding as mapping
+from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.sequences.state import SequenceFlags, lone_sequence
 from pyflink_triton.sequences.tracker import SequenceTracker
-from pyflink_triton.tensors.array_batch import element_mapping, explode
+from pyflink_triton.tensors.array_batch import element_bindings, explode
 from pyflink_triton.tensors.batching import encode_batch, split
 from pyflink_triton.tensors.encode import TensorColumn
 from pyflink_triton.tensors.failed_rows import Policy
@@ -83,14 +83,14 @@ class Predictor:
         self,
         delivery: Delivers,
         signature: ModelSignature,
-        columns: mapping.Mapping,
+        columns: ColumnBindings,
         options: Options,
         metrics: Metrics,
         subtask: int = 0,
         warn: Callable[[str], object] = _LOG.warning,
     ) -> None:
         self._declared = columns
-        self._columns = element_mapping(columns) if columns.is_array_batch else columns
+        self._columns = element_bindings(columns) if columns.is_array_batch else columns
         columns = self._columns
         self._policy = Policy.of(columns)
         self._metrics = metrics
@@ -115,7 +115,7 @@ class Predictor:
         """Predict a batch.
 
         Args:
-            inputs: All input columns, in order, in the given types.
+            inputs: All input columns, in order, in the arguments' types.
 
         Returns:
             A row for each row, in the same order.
@@ -126,7 +126,7 @@ class Predictor:
         arrays = explode(self._declared, inputs) if self._declared.is_array_batch else None
         rows = inputs if arrays is None else arrays.elements
         batch = _Batch(rows.num_rows)
-        batch.columns, given, sent = encode_batch(self._columns, self._has_batch_axis, rows, batch.fail)
+        batch.columns, not_null, sent = encode_batch(self._columns, self._has_batch_axis, rows, batch.fail)
         if arrays is not None:
             sent = arrays.whole_rows(sent, batch.errors)
         if self._sequences is not None:
@@ -137,8 +137,8 @@ class Predictor:
         outputs = assemble(self._columns.outputs, batch.parts, batch.rows, batch.errors, batch.fail)
         errors = batch.errors
         if arrays is not None:
-            outputs, given, errors = arrays.collect(outputs, batch.errors), arrays.given, arrays.errors
-        return self._settle(outputs, int(np.count_nonzero(given)), errors)
+            outputs, not_null, errors = arrays.collect(outputs, batch.errors), arrays.not_null, arrays.errors
+        return self._settle(outputs, int(np.count_nonzero(not_null)), errors)
 
     async def warm_up(self, seconds: float) -> str | None:
         """Send one request of zeros, a whole sequence for a stateful model; see ``warm_up``."""
@@ -210,7 +210,7 @@ class Predictor:
         inputs = [
             InputTensor(column.tensor, (*lead, *column.shape(int(rows[0]))), column.gather(rows))
             for column in batch.columns
-            if column.given is None or column.given[rows[0]]
+            if column.present is None or column.present[rows[0]]
         ]
         request = self._make(inputs, {} if flags is None else flags.parameters)
         return Request(request, len(rows), limits=self._limits)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import typing
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -25,36 +24,38 @@ from pyflink_triton.schema.option_columns import (
 from pyflink_triton.schema.sequence_checks import check_one_row, check_scheduling
 from pyflink_triton.types.sql import SqlType, array_of
 
-__all__ = ["Binding", "Column", "Mapping", "check_declared", "map_columns"]
+__all__ = ["Column", "ColumnBindings", "TensorBinding", "bind_columns", "check_declared"]
 
 
 @dataclass(frozen=True)
-class Binding:
+class TensorBinding:
     """A column, the tensor that it stands for, and the type that its values come in.
 
     Attributes:
         column: The declared column.
         tensor: Its tensor.
-        given: The type of the values that rows hold; cast to the declared type. Outputs: the declared type.
+        argument_type: The type of the values that rows hold; cast to the declared type. Outputs: the declared type.
         place: Which of the declared columns of its side it is.
         flatten: Whether its values have a leading dimension of 1 that the tensor has not.
+        may_be_missing: Whether a response may lack it; only an output.
     """
 
     column: Column
     tensor: TensorSpec
-    given: SqlType
+    argument_type: SqlType
     place: int = 0
     flatten: bool = False
+    may_be_missing: bool = False
 
 
 @dataclass(frozen=True)
-class Mapping:
+class ColumnBindings:
     """Every column's tensor, or what else the column is for.
 
     Attributes:
         inputs: A binding for each input column that is a tensor, in the columns' order.
         outputs: A binding for each output column that is a tensor, in the columns' order.
-        given: The types of the values of all input columns, in the columns' order.
+        argument_types: The types of the values of all input columns, in the columns' order.
         output_types: The types of all output columns, in the columns' order.
         references: The input columns that options refer to: which one, by the name that the option has for it.
         error_column: Which output column takes the message of a row that failed; None: there is none.
@@ -63,11 +64,11 @@ class Mapping:
         is_array_batch: Whether each row is a batch of its own: ARRAYs of the elements that the tensors take.
     """
 
-    inputs: tuple[Binding, ...]
-    outputs: tuple[Binding, ...]
-    given: tuple[SqlType, ...]
+    inputs: tuple[TensorBinding, ...]
+    outputs: tuple[TensorBinding, ...]
+    argument_types: tuple[SqlType, ...]
     output_types: tuple[SqlType, ...]
-    references: typing.Mapping[str, int] = field(default_factory=dict)
+    references: Mapping[str, int] = field(default_factory=dict)
     error_column: int | None = None
     defaults: tuple[pa.Array, ...] | None = None
     nullable: frozenset[int] = frozenset()
@@ -75,14 +76,14 @@ class Mapping:
 
 
 @dataclass(frozen=True)
-class Declared:
-    """What the declared columns and the options say by themselves; see ``Mapping``.
+class OptionColumns:
+    """What the declared columns and the options say by themselves; see ``ColumnBindings``.
 
     Attributes:
         optional_outputs: The output columns that are NULL where an answer lacks their tensor.
     """
 
-    references: typing.Mapping[str, int]
+    references: Mapping[str, int]
     error_column: int | None
     defaults: tuple[pa.Array, ...] | None
     optional_outputs: frozenset[int]
@@ -93,7 +94,7 @@ def check_declared(
     outputs: Sequence[Column],
     arguments: Sequence[SqlType] | None = None,
     options: Options | None = None,
-) -> Declared:
+) -> OptionColumns:
     """Check what can be checked of the declared columns without the server's model.
 
     Args:
@@ -115,21 +116,21 @@ def check_declared(
     check_nullable(outputs, error_column)
     if arguments is not None:
         check_count(inputs, arguments)
-        for place, (column, given) in enumerate(zip(inputs, arguments, strict=True)):
+        for place, (column, argument) in enumerate(zip(inputs, arguments, strict=True)):
             if place in references.values():
-                check_reference_argument(column, given)
+                check_reference_argument(column, argument)
             else:
-                check_argument(column, given)
-    return Declared(references, error_column, defaults, optional_outputs)
+                check_argument(column, argument)
+    return OptionColumns(references, error_column, defaults, optional_outputs)
 
 
-def map_columns(
+def bind_columns(
     signature: ModelSignature,
     inputs: Sequence[Column],
     outputs: Sequence[Column],
     arguments: Sequence[SqlType] | None = None,
     options: Options | None = None,
-) -> Mapping:
+) -> ColumnBindings:
     """Find each column's tensor and check types and shapes.
 
     Args:
@@ -148,10 +149,11 @@ def map_columns(
             "does not serve decoupled models. " + Remedy.USE_ANOTHER_MODEL()
         )
     check_scheduling(signature, options)
-    declared = check_declared(inputs, outputs, arguments, options)
-    error_column = declared.error_column
-    given = tuple(arguments or (column.type for column in inputs))
-    in_places = tensor_places(inputs, signature.inputs, set(declared.references.values()))
+    from_options = check_declared(inputs, outputs, arguments, options)
+    error_column = from_options.error_column
+    argument_types = tuple(arguments or (column.type for column in inputs))
+    referred = set(from_options.references.values())
+    in_places = tensor_places(inputs, signature.inputs, referred)
     out_places = [place for place in range(len(outputs)) if place != error_column]
     if error_column is not None:
         _refuse_two_meanings(outputs[error_column], signature.outputs)
@@ -165,7 +167,7 @@ def map_columns(
         )
     if arguments is not None:
         for place in in_places:
-            check_argument(inputs[place], given[place])
+            check_argument(inputs[place], argument_types[place])
     out_tensors = match("output", [outputs[place] for place in out_places], signature.outputs)
     in_pairs = [(place, inputs[place], tensor) for place, tensor in zip(in_places, in_tensors, strict=True)]
     out_pairs = [(place, outputs[place], tensor) for place, tensor in zip(out_places, out_tensors, strict=True)]
@@ -179,21 +181,21 @@ def map_columns(
     is_flattened = [_fits("input", column, tensor, flatten, is_array_batch) for _, column, tensor in in_pairs]
     for _, column, tensor in out_pairs:
         _fits("output", column, tensor, False, is_array_batch)
-    return Mapping(
+    return ColumnBindings(
         inputs=tuple(
-            Binding(column, tensor, given[place], place, is_flat)
+            TensorBinding(column, tensor, argument_types[place], place, is_flat)
             for (place, column, tensor), is_flat in zip(in_pairs, is_flattened, strict=True)
         ),
         outputs=tuple(
-            Binding(column, replace(tensor, optional=place in declared.optional_outputs), column.type, place)
+            TensorBinding(column, tensor, column.type, place, may_be_missing=place in from_options.optional_outputs)
             for place, column, tensor in out_pairs
         ),
-        given=given,
+        argument_types=argument_types,
         output_types=tuple(column.type for column in outputs),
-        references=declared.references,
+        references=from_options.references,
         error_column=error_column,
-        defaults=declared.defaults,
-        nullable=frozenset(place for place, _, tensor in in_pairs if tensor.optional) - {*declared.references.values()},
+        defaults=from_options.defaults,
+        nullable=frozenset(place for place, _, tensor in in_pairs if tensor.optional) - referred,
         is_array_batch=is_array_batch,
     )
 

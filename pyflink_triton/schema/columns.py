@@ -30,12 +30,12 @@ class Column:
         return f"{self.name} {self.type}"
 
 
-def is_castable(given: SqlType, declared: SqlType) -> bool:
+def is_castable(argument: SqlType, declared: SqlType) -> bool:
     """Whether Flink casts a scalar implicitly, in a way that keeps its meaning.
 
     Flink would also cast FLOAT and DOUBLE to DECIMAL, and give NULL for what does not fit.
     """
-    source, target = given.name, declared.name
+    source, target = argument.name, declared.name
     if source == target:
         return True
     if source in INTEGERS and target in INTEGERS:
@@ -45,9 +45,9 @@ def is_castable(given: SqlType, declared: SqlType) -> bool:
     return source in (*INTEGERS, "DECIMAL") and target in (*FLOATS, "DECIMAL")
 
 
-def loses_decimals(given: SqlType, declared: SqlType) -> bool:
+def loses_decimals(argument: SqlType, declared: SqlType) -> bool:
     """Whether a cast between two DECIMALs, the second of which is whole, drops digits."""
-    return given.name == declared.name == "DECIMAL" and bool(given.arrow.scale)
+    return argument.name == declared.name == "DECIMAL" and bool(argument.arrow.scale)
 
 
 def check_count(columns: Sequence[Column], arguments: Sequence[object]) -> None:
@@ -57,7 +57,7 @@ def check_count(columns: Sequence[Column], arguments: Sequence[object]) -> None:
         raise SchemaError(f"the model takes {len(columns)} columns ({listed}), and {len(arguments)} were given")
 
 
-def check_argument(column: Column, given: SqlType) -> None:
+def check_argument(column: Column, argument: SqlType) -> None:
     """Check that a value that nobody casts on its way here may be cast to the declared column.
 
     Scalars follow Flink's implicit casts. An array's elements are only widened within their kind, for Flink
@@ -66,22 +66,22 @@ def check_argument(column: Column, given: SqlType) -> None:
     Raises:
         SchemaError: It may not; the message says what to write.
     """
-    source, target = given.leaf, column.type.leaf
-    is_good = given.depth == column.type.depth and is_castable(source, target)
-    if given.depth and is_good:
+    source, target = argument.leaf, column.type.leaf
+    is_good = argument.depth == column.type.depth and is_castable(source, target)
+    if argument.depth and is_good:
         is_good = source.arrow == target.arrow or any({source.name, target.name} <= {*kind} for kind in _KINDS)
     if not is_good:
-        raise cast_needed(column, given)
+        raise cast_needed(column, argument)
 
 
 _KINDS = (INTEGERS, FLOATS)
 
 
-def cast_needed(column: Column, given: SqlType) -> SchemaError:
+def cast_needed(column: Column, argument: SqlType) -> SchemaError:
     """The error for a value that is not cast implicitly, with what to write."""
     return SchemaError(
-        f"input column '{column.name}' is declared {column.type}, and what is given is {given}. "
-        f"{advice(given, column.type)}"
+        f"input column '{column.name}' is declared {column.type}, and what is given is {argument}. "
+        f"{advice(argument, column.type)}"
     )
 
 
@@ -116,7 +116,7 @@ def check_type(side: str, column: Column, tensor: TensorSpec) -> None:
     remedy = Remedy.DECLARE_AS(type=natural)
     if expression:
         remedy = Remedy.DECLARE_AND_CONVERT(type=natural, expression=expression, other=column.type, done=done)
-    raise SchemaError(f"{_where(side, column, tensor)} Type mismatch: expected {expected} but got {got}. {remedy}")
+    raise SchemaError(f"{_pair(side, column, tensor)} Type mismatch: expected {expected} but got {got}. {remedy}")
 
 
 def check_shape(side: str, column: Column, tensor: TensorSpec, *, flatten: bool = False) -> bool:
@@ -148,10 +148,10 @@ def check_shape(side: str, column: Column, tensor: TensorSpec, *, flatten: bool 
             return True
         if side == "input" and not tensor.is_scalar:
             raise SchemaError(
-                f"{_where(side, column, tensor)} The shapes differ: {Remedy.DECLARE_OR_FLATTEN(type=tensor.sql_type)}"
+                f"{_pair(side, column, tensor)} The shapes differ: {Remedy.DECLARE_OR_FLATTEN(type=tensor.sql_type)}"
             )
-    raise SchemaError(f"{_where(side, column, tensor)} The shapes differ: {Remedy.DECLARE(type=tensor.sql_type)}")
+    raise SchemaError(f"{_pair(side, column, tensor)} The shapes differ: {Remedy.DECLARE(type=tensor.sql_type)}")
 
 
-def _where(side: str, column: Column, tensor: TensorSpec) -> str:
+def _pair(side: str, column: Column, tensor: TensorSpec) -> str:
     return f"{side} column '{column.name}' is {column.type}, and its tensor is {tensor}."

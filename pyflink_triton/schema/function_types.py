@@ -15,7 +15,7 @@ from pyflink_triton.types.sql import SqlType, array_of, parse_type
 def call_types(
     inputs: Sequence[Column], outputs: Sequence[Column], arguments: Sequence[str], options: Options
 ) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
-    """Find what a call's arguments are cast to; whether that fits the model's tensors is for ``map_columns``.
+    """Find what a call's arguments are cast to; whether that fits the model's tensors is for ``bind_columns``.
 
     Args:
         inputs: The declared INPUT columns.
@@ -35,14 +35,14 @@ def call_types(
     error_column = find_error_column(options, outputs)
     cast, is_array_batch = [], False
     for place, (column, text) in enumerate(zip(inputs, arguments, strict=True)):
-        given = column.type if text.strip().upper() == "NULL" else parse_type(text, column.name)
+        argument = column.type if text.strip().upper() == "NULL" else parse_type(text, column.name)
         if place in references.values():
-            check_reference_argument(column, given)
-            cast.append(replace(column, type=given))
+            check_reference_argument(column, argument)
+            cast.append(replace(column, type=argument))
             continue
-        depth = _depth(column, given, options)
+        depth = _depth(column, argument, options)
         is_array_batch |= (column.type.depth, depth) == (0, 1)
-        leaf = given.leaf if _stays(given.leaf, column.type.leaf) else column.type.leaf
+        leaf = argument.leaf if _stays(argument.leaf, column.type.leaf) else column.type.leaf
         cast.append(replace(column, type=array_of(leaf, depth)))
     if is_array_batch:
         outputs = [
@@ -52,24 +52,24 @@ def call_types(
     return tuple(cast), tuple(outputs)
 
 
-def _depth(column: Column, given: SqlType, options: Options) -> int:
+def _depth(column: Column, argument: SqlType, options: Options) -> int:
     """How many ARRAYs the value has when it is cast; raises SchemaError."""
-    source, target = given.leaf, column.type.leaf
+    source, target = argument.leaf, column.type.leaf
     if not (is_castable(source, target) or _stays(source, target)) or loses_decimals(source, target):
-        raise cast_needed(column, given)
+        raise cast_needed(column, argument)
     declared = column.type.depth
     may_differ = {
-        given.depth == declared,
-        (declared, given.depth) == (0, 1),
-        declared > 1 and given.depth == 1,
-        declared == 1 and given.depth > 1,
-        options.flatten_batch_dim and declared > 0 and given.depth == declared + 1,
+        argument.depth == declared,
+        (declared, argument.depth) == (0, 1),
+        declared > 1 and argument.depth == 1,
+        declared == 1 and argument.depth > 1,
+        options.flatten_batch_dim and declared > 0 and argument.depth == declared + 1,
     }
     if True not in may_differ:
-        raise cast_needed(column, given)
-    return given.depth
+        raise cast_needed(column, argument)
+    return argument.depth
 
 
-def _stays(given: SqlType, declared: SqlType) -> bool:
+def _stays(argument: SqlType, declared: SqlType) -> bool:
     """Whether it goes as it is: Flink's cast makes NULL of a DECIMAL too long, and another text of some BYTES."""
-    return given.name == declared.name == "DECIMAL" or is_bytes_for_text(given, declared)
+    return argument.name == declared.name == "DECIMAL" or is_bytes_for_text(argument, declared)

@@ -74,20 +74,20 @@ def _is_boolean(type_: SqlType) -> bool:
     return type_.name == "BOOLEAN"
 
 
-def check_reference_argument(column: Column, given: SqlType) -> None:
+def check_reference_argument(column: Column, argument: SqlType) -> None:
     """Check a value given for a column that an option refers to; such a value is not cast.
 
     Raises:
         SchemaError: It is neither of the declared type nor, as the declared type is, an integer or characters.
     """
-    if given.name != column.type.name and not (is_template_type(given) and is_template_type(column.type)):
-        if is_bytes_for_text(given, column.type):
+    if argument.name != column.type.name and not (is_template_type(argument) and is_template_type(column.type)):
+        if is_bytes_for_text(argument, column.type):
             # Each byte becomes a letter of its own, so that no two ids become one.
             raise SchemaError(
-                f"input column '{column.name}' is declared {column.type}, and what is given is {given}. "
+                f"input column '{column.name}' is declared {column.type}, and what is given is {argument}. "
                 + Remedy.DECODE()
             )
-        raise cast_needed(column, given)
+        raise cast_needed(column, argument)
 
 
 def find_error_column(options: Options, outputs: Sequence[Column]) -> int | None:

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Rows
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from pyflink_triton._arrow import Bools, Ints, from_offsets, offsets, present, take
-from pyflink_triton.schema.binding import Binding, Mapping
+from pyflink_triton.schema.binding import ColumnBindings, TensorBinding
 
 
-def element_mapping(mapping: Mapping) -> Mapping:
+def element_bindings(columns: ColumnBindings) -> ColumnBindings:
     """The mapping of a row's elements: each input binding's column is one of the elements' batch."""
-    inputs = tuple(replace(_element(binding), place=place) for place, binding in enumerate(mapping.inputs))
+    inputs = tuple(replace(_element(binding), place=place) for place, binding in enumerate(columns.inputs))
     return replace(
-        mapping,
+        columns,
         inputs=inputs,
-        outputs=tuple(map(_element, mapping.outputs)),
-        given=tuple(binding.given for binding in inputs),
+        outputs=tuple(map(_element, columns.outputs)),
+        argument_types=tuple(binding.argument_type for binding in inputs),
         references={},
         nullable=frozenset(binding.place for binding in inputs if binding.tensor.optional),
     )
 
 
-def _element(binding: Binding) -> Binding:
+def _element(binding: TensorBinding) -> TensorBinding:
     column = replace(binding.column, type=binding.column.type.leaf)
-    return replace(binding, column=column, given=binding.given.leaf)
+    return replace(binding, column=column, argument_type=binding.argument_type.leaf)
 
 
 @dataclass
@@ -38,25 +37,25 @@ class ArrayBatch:
     Attributes:
         elements: A column for each input binding, with a row for each element of the good rows' arrays.
         errors: The message of each row that failed.
-        given: Which rows hold no NULL.
+        not_null: Which rows hold no NULL.
         owners: The row that each element is of, ascending.
     """
 
     elements: pa.RecordBatch
     errors: dict[int, str]
-    given: Bools
+    not_null: Bools
     owners: Ints
 
-    def whole_rows(self, elements: Ints, failed: Rows[int, str]) -> Ints:
+    def whole_rows(self, elements: Ints, failed: Mapping[int, str]) -> Ints:
         """Those of some elements whose row has no failed element."""
         if not failed:
             return elements
-        broken = np.zeros(len(self.given), dtype=np.bool_)
+        broken = np.zeros(len(self.not_null), dtype=np.bool_)
         broken[self.owners[list(failed)]] = True
         whole: Ints = elements[~broken[self.owners[elements]]]
         return whole
 
-    def collect(self, outputs: Sequence[pa.Array], failed: Rows[int, str]) -> list[pa.Array]:
+    def collect(self, outputs: Sequence[pa.Array], failed: Mapping[int, str]) -> list[pa.Array]:
         """Put the elements' outputs into arrays; a row one of whose elements failed has failed, and is NULL.
 
         Args:
@@ -65,8 +64,8 @@ class ArrayBatch:
         """
         for element in sorted(failed):
             self.errors.setdefault(int(self.owners[element]), failed[element])
-        edges = np.searchsorted(self.owners, np.arange(len(self.given) + 1))
-        is_whole = self.given.copy()
+        edges = np.searchsorted(self.owners, np.arange(len(self.not_null) + 1))
+        is_whole = self.not_null.copy()
         is_whole[list(self.errors)] = False
         lists = [from_offsets(pa.list_(column.type), edges, column) for column in outputs]
         if is_whole.all():
@@ -74,48 +73,48 @@ class ArrayBatch:
         return [take(column, np.where(is_whole, np.arange(len(column)), -1)) for column in lists]
 
 
-def explode(mapping: Mapping, inputs: pa.RecordBatch) -> ArrayBatch:
+def explode(bindings: ColumnBindings, inputs: pa.RecordBatch) -> ArrayBatch:
     """Take a batch's arrays apart; scalars repeat for each element.
 
     Args:
-        mapping: The declared columns' mapping, ``is_array_batch``.
+        bindings: The declared columns' mapping, ``is_array_batch``.
         inputs: All input columns.
     """
     rows = inputs.num_rows
-    given = np.ones(rows, dtype=np.bool_)
+    not_null = np.ones(rows, dtype=np.bool_)
     for place, column in enumerate(inputs.columns):
-        if column.null_count and place not in mapping.nullable:
-            given &= present(column)
+        if column.null_count and place not in bindings.nullable:
+            not_null &= present(column)
     errors: dict[int, str] = {}
     lengths, of_which = np.full(rows, -1, dtype=np.int64), ""
-    for binding in mapping.inputs:
-        if not binding.given.depth:
+    for binding in bindings.inputs:
+        if not binding.argument_type.depth:
             continue
         name, column = binding.column.name, inputs.column(binding.place)
         edges, held = offsets(column), present(column)
         own = np.diff(edges)
-        for row in np.flatnonzero(given & held & (lengths >= 0) & (own != lengths)).tolist():
+        for row in np.flatnonzero(not_null & held & (lengths >= 0) & (own != lengths)).tolist():
             errors.setdefault(row, f"columns '{of_which}' and '{name}' hold arrays of unequal lengths")
         lengths = np.where(held & (lengths < 0), own, lengths)
         of_which = of_which or name
         if column.values.null_count:
             nulls = np.concatenate(([0], np.cumsum(~present(column.values))))
-            for row in np.flatnonzero(given & held & (nulls[edges[1:]] > nulls[edges[:-1]])).tolist():
+            for row in np.flatnonzero(not_null & held & (nulls[edges[1:]] > nulls[edges[:-1]])).tolist():
                 errors.setdefault(row, f"column '{name}' holds a NULL; tensors cannot")
-    given &= lengths >= 0  # an optional tensor's NULL, and no array beside it
-    is_good = given.copy()
+    not_null &= lengths >= 0  # an optional tensor's NULL, and no array beside it
+    is_good = not_null.copy()
     is_good[list(errors)] = False
     counts = np.where(is_good, np.maximum(lengths, 0), 0)
     owners = np.repeat(np.arange(rows), counts)
     within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
-    columns = [_elements(binding, inputs.column(binding.place), owners, within) for binding in mapping.inputs]
+    columns = [_elements(binding, inputs.column(binding.place), owners, within) for binding in bindings.inputs]
     names = [f"c{number}" for number in range(len(columns))]
-    return ArrayBatch(pa.record_batch(columns, names=names), errors, given, owners)
+    return ArrayBatch(pa.record_batch(columns, names=names), errors, not_null, owners)
 
 
-def _elements(binding: Binding, column: pa.Array, owners: Ints, within: Ints) -> pa.Array:
+def _elements(binding: TensorBinding, column: pa.Array, owners: Ints, within: Ints) -> pa.Array:
     """A column's value for each element: an array's own, a view where they lie together, or the scalar again."""
-    if not binding.given.depth:
+    if not binding.argument_type.depth:
         return take(column, owners)
     places = offsets(column)[owners] + within
     if column.null_count:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyflink_triton._arrow import Bools, Ints, present
 from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.remedies import Remedy
-from pyflink_triton.schema.binding import Mapping
+from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.tensors.encode import TensorColumn, encode
 
 #: Takes rows and what is wrong with them.
@@ -19,12 +19,12 @@ Fail = Callable[[Ints, str], None]
 
 
 def encode_batch(
-    mapping: Mapping, has_batch_axis: bool, inputs: pa.RecordBatch, fail: Fail
+    bindings: ColumnBindings, has_batch_axis: bool, inputs: pa.RecordBatch, fail: Fail
 ) -> tuple[list[TensorColumn], Bools, Ints]:
     """Encode every tensor's column.
 
     Args:
-        mapping: The columns' tensors.
+        bindings: The columns' tensors.
         has_batch_axis: Whether tensors have a leading axis of rows.
         inputs: All input columns.
         fail: Told of the rows whose values a tensor cannot hold.
@@ -32,40 +32,40 @@ def encode_batch(
     Returns:
         The tensors, a mask of the rows that hold no NULL, and those of them that did not fail.
     """
-    given = np.ones(inputs.num_rows, dtype=np.bool_)
+    not_null = np.ones(inputs.num_rows, dtype=np.bool_)
     good = np.ones(inputs.num_rows, dtype=np.bool_)
     holds = [present(column) if column.null_count else None for column in inputs.columns]
     for place, held in enumerate(holds):
-        if held is not None and place not in mapping.nullable:
-            given &= held
-    if has_batch_axis and all(binding.tensor.optional for binding in mapping.inputs):
-        _refuse_rows_of_nothing(mapping, holds, given, good, fail)
+        if held is not None and place not in bindings.nullable:
+            not_null &= held
+    if has_batch_axis and all(binding.tensor.optional for binding in bindings.inputs):
+        _refuse_rows_of_nothing(bindings, holds, not_null, good, fail)
     columns = []
-    for binding in mapping.inputs:
+    for binding in bindings.inputs:
         held = holds[binding.place]
 
-        def fault(mask: Bools, what: str, name: str = binding.column.name, held: Bools | None = held) -> None:
-            bad = mask & given if held is None else mask & given & held
+        def reject(mask: Bools, reason: str, name: str = binding.column.name, held: Bools | None = held) -> None:
+            bad = mask & not_null if held is None else mask & not_null & held
             if bad.any():
-                fail(np.flatnonzero(bad), f"column '{name}' {what}")
+                fail(np.flatnonzero(bad), f"column '{name}' {reason}")
                 good[bad] = False
 
-        encoded = encode(binding, inputs.column(binding.place), fault)
-        columns.append(replace(encoded, given=held) if binding.tensor.optional else encoded)
-    return columns, given, np.flatnonzero(given & good)
+        encoded = encode(binding, inputs.column(binding.place), reject)
+        columns.append(replace(encoded, present=held) if binding.tensor.optional else encoded)
+    return columns, not_null, np.flatnonzero(not_null & good)
 
 
 def _refuse_rows_of_nothing(
-    mapping: Mapping, holds: Sequence[Bools | None], given: Bools, good: Bools, fail: Fail
+    bindings: ColumnBindings, holds: Sequence[Bools | None], not_null: Bools, good: Bools, fail: Fail
 ) -> None:
     """Fail the rows that would leave every tensor out: by the inputs the server counts a request's rows."""
-    held = [holds[binding.place] for binding in mapping.inputs]
+    held = [holds[binding.place] for binding in bindings.inputs]
     something = [mask for mask in held if mask is not None]
     if len(something) < len(held):
         return
-    bad = given & ~np.logical_or.reduce(something)
+    bad = not_null & ~np.logical_or.reduce(something)
     if bad.any():
-        names = ", ".join(f"'{binding.column.name}'" for binding in mapping.inputs)
+        names = ", ".join(f"'{binding.column.name}'" for binding in bindings.inputs)
         fail(
             np.flatnonzero(bad),
             f"all inputs are NULL ({names}), and Triton counts a request's rows by its inputs. {Remedy.GIVE_A_VALUE()}",
@@ -111,7 +111,7 @@ def split(
 def _alike(columns: Sequence[TensorColumn], rows: Ints) -> Iterator[Ints]:
     """Rows whose tensors have the same shapes and are the same ones."""
     shapes = [column.shapes[rows] for column in columns if column.shapes is not None]
-    shapes += [column.given[rows, None].astype(np.int64) for column in columns if column.given is not None]
+    shapes += [column.present[rows, None].astype(np.int64) for column in columns if column.present is not None]
     if not shapes:
         yield rows
         return

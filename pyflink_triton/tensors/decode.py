@@ -12,7 +12,7 @@ from pyflink_triton._arrow import Bools, from_offsets
 from pyflink_triton.errors import ContractError, RowError
 from pyflink_triton.protocol.inference import OutputTensor
 from pyflink_triton.remedies import Remedy
-from pyflink_triton.schema.binding import Binding
+from pyflink_triton.schema.binding import TensorBinding
 from pyflink_triton.types.wire import WireError
 
 _MAX_ELEMENTS = (1 << 31) - 1
@@ -22,10 +22,10 @@ _OF_ANOTHER = (
 )
 #: An output of an answer: the shape of one row and the bytes of all; None where the answer lacks it and may.
 Output = tuple[tuple[int, ...], memoryview] | None
-Fault = Callable[[Bools, str], None]
+Reject = Callable[[Bools, str], None]
 
 
-def check(binding: Binding, answer: OutputTensor, rows: int, has_batch_axis: bool, may_cache: bool) -> Output:
+def check(binding: TensorBinding, answer: OutputTensor, rows: int, has_batch_axis: bool, may_cache: bool) -> Output:
     """Check one output of one response against what the model promised.
 
     Args:
@@ -71,7 +71,9 @@ def check(binding: Binding, answer: OutputTensor, rows: int, has_batch_axis: boo
     return inner, data
 
 
-def decode(binding: Binding, inner: tuple[int, ...], data: memoryview | bytes, rows: int, fault: Fault) -> pa.Array:
+def decode(
+    binding: TensorBinding, inner: tuple[int, ...], data: memoryview | bytes, rows: int, reject: Reject
+) -> pa.Array:
     """Decode an output of some rows, of one response or of several that were checked and joined.
 
     Args:
@@ -79,7 +81,7 @@ def decode(binding: Binding, inner: tuple[int, ...], data: memoryview | bytes, r
         inner: The shape of one row.
         data: The bytes of all rows.
         rows: How many there are.
-        fault: Called with a mask of rows and what is wrong with their output.
+        reject: Called with a mask of rows and what is wrong with their output.
 
     Returns:
         An array of ``rows`` values in the declared type.
@@ -95,7 +97,7 @@ def decode(binding: Binding, inner: tuple[int, ...], data: memoryview | bytes, r
         raise ContractError(f"output '{tensor.name}' {error}") from None
     if bad is not None:
         message = f"output '{tensor.name}' holds bytes that are not UTF-8: {Remedy.DECLARE_BYTES()}"
-        fault(bad.reshape(rows, per_row).any(axis=1), message)
+        reject(bad.reshape(rows, per_row).any(axis=1), message)
     return _nest(elements, rows, (per_row,) if declared.depth == 1 else inner, declared.depth)
 
 

@@ -11,12 +11,12 @@ import pyarrow as pa
 from pyflink_triton._arrow import Bools, Ints, offsets, present
 from pyflink_triton.model.signature import TensorSpec
 from pyflink_triton.remedies import Remedy
-from pyflink_triton.schema.binding import Binding
+from pyflink_triton.schema.binding import TensorBinding
 from pyflink_triton.types.casting import cast_column
 from pyflink_triton.types.sql import SqlType, array_of
 from pyflink_triton.types.wire import Elements
 
-Fault = Callable[[Bools, str], None]
+Reject = Callable[[Bools, str], None]
 #: From elements to the rows that hold one of them.
 ToRows = Callable[[Bools], Bools]
 
@@ -32,7 +32,7 @@ class TensorColumn:
         size: How many bytes each row has, where all have as many.
         starts: Where each row's bytes begin in ``data``; None where ``size`` says it.
         sizes: How many bytes each row has; None where ``size`` says it.
-        given: Which rows have the tensor at all; None when all have. Only an optional tensor may be left out.
+        present: Which rows have the tensor at all; None when all have. Only an optional tensor may be left out.
     """
 
     tensor: TensorSpec
@@ -41,7 +41,7 @@ class TensorColumn:
     size: int | None = None
     starts: Ints | None = None
     sizes: Ints | None = None
-    given: Bools | None = None
+    present: Bools | None = None
 
     def shape(self, row: int) -> tuple[int, ...]:
         """The shape of a row, without the batch axis."""
@@ -69,40 +69,40 @@ class TensorColumn:
         return gathered
 
 
-def encode(binding: Binding, column: pa.Array, fault: Fault) -> TensorColumn:
+def encode(binding: TensorBinding, column: pa.Array, reject: Reject) -> TensorColumn:
     """Encode a column.
 
     Args:
         binding: The column, its tensor and the type that its values come in.
         column: The values; rows that are NULL get any bytes and must not be sent.
-        fault: Called with a mask of rows and what is wrong with them; those rows must not be sent either.
+        reject: Called with a mask of rows and what is wrong with them; those rows must not be sent either.
     """
     declared, tensor = binding.column.type, binding.tensor
     if declared.depth == 0:
-        elements = _to_wire(binding, _cast_elements(binding, column, fault, _same), fault, _same)
+        elements = _to_wire(binding, _cast_elements(binding, column, reject, _same), reject, _same)
         edges = elements.offsets
         if edges is None:
             return TensorColumn(tensor, None, elements.data, size=tensor.datatype.itemsize)
         return TensorColumn(tensor, None, elements.data, starts=edges[:-1], sizes=np.diff(edges))
     rows = len(column)
-    given = present(column)
+    not_null = present(column)
     starts, ends = np.arange(rows, dtype=np.int64), np.arange(1, rows + 1, dtype=np.int64)
     lengths: list[Ints] = []
     values = column
     for _ in range(declared.depth):
-        starts, ends, values = _descend(values, starts, ends, lengths, given, fault)
+        starts, ends, values = _descend(values, starts, ends, lengths, not_null, reject)
 
     def of_rows(mask: Bools) -> Bools:
         return _any_between(mask, starts, ends)
 
-    values = _cast_elements(binding, values, fault, of_rows)
+    values = _cast_elements(binding, values, reject, of_rows)
     if values.null_count:
-        fault(given & of_rows(~present(values)), "holds a NULL; tensors cannot")
+        reject(not_null & of_rows(~present(values)), "holds a NULL; tensors cannot")
     if binding.flatten:
         leads = lengths.pop(0)
-        fault(given & (leads != 1), "has a leading dimension that is not 1, so 'flatten-batch-dim' cannot drop it")
-    shapes = _shapes(tensor, lengths, given, fault)
-    elements = _to_wire(binding, values, fault, of_rows)
+        reject(not_null & (leads != 1), "has a leading dimension that is not 1, so 'flatten-batch-dim' cannot drop it")
+    shapes = _shapes(tensor, lengths, not_null, reject)
+    elements = _to_wire(binding, values, reject, of_rows)
     edges = elements.offsets
     if edges is None:
         size = tensor.datatype.itemsize
@@ -115,36 +115,39 @@ def _same(mask: Bools) -> Bools:
     return mask
 
 
-def _to_wire(binding: Binding, values: pa.Array, fault: Fault, of_rows: ToRows) -> Elements:
+def _to_wire(binding: TensorBinding, values: pa.Array, reject: Reject, of_rows: ToRows) -> Elements:
     datatype = binding.tensor.datatype
     elements = datatype.wire.encode(values)
     if elements.out_of_range is not None:
-        fault(of_rows(elements.out_of_range), f"is out of the range of {datatype.name}")
+        reject(of_rows(elements.out_of_range), f"is out of the range of {datatype.name}")
     return elements
 
 
-def _cast_elements(binding: Binding, elements: pa.Array, fault: Fault, of_rows: ToRows) -> pa.Array:
+def _cast_elements(binding: TensorBinding, elements: pa.Array, reject: Reject, of_rows: ToRows) -> pa.Array:
     declared = binding.column.type.leaf
     cast, bad = cast_column(elements, declared.arrow)
     if bad is not None:
-        fault(of_rows(bad), f"holds a {binding.given.leaf} that {declared} cannot hold{_rounded(binding, declared)}")
+        reject(
+            of_rows(bad),
+            f"holds a {binding.argument_type.leaf} that {declared} cannot hold{_rounded(binding, declared)}",
+        )
     return cast
 
 
-def _rounded(binding: Binding, declared: SqlType) -> str:
+def _rounded(binding: TensorBinding, declared: SqlType) -> str:
     """The CAST that takes the nearest number; of a DECIMAL too long Flink's makes NULL."""
-    nearest = array_of(declared, binding.given.depth)
+    nearest = array_of(declared, binding.argument_type.depth)
     return "" if declared.name == "DECIMAL" else f" exactly; {Remedy.CAST_NEAREST(type=nearest)}"
 
 
 def _descend(
-    lists: pa.Array, starts: Ints, ends: Ints, lengths: list[Ints], given: Bools, fault: Fault
+    lists: pa.Array, starts: Ints, ends: Ints, lengths: list[Ints], not_null: Bools, reject: Reject
 ) -> tuple[Ints, Ints, pa.Array]:
     """Go one ARRAY deeper: each row's range of the inner elements, and its one length at this level."""
     edges = offsets(lists)
     inner = np.diff(edges)
     if lengths:
-        fault(given & _any_between(~present(lists), starts, ends), "holds a NULL; tensors cannot")
+        reject(not_null & _any_between(~present(lists), starts, ends), "holds a NULL; tensors cannot")
     heads = np.append(inner, 0)[np.minimum(starts, len(inner))]
     counts = ends - starts
     length = np.where(counts > 0, heads, 0)
@@ -152,13 +155,13 @@ def _descend(
         members = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
         differs = np.zeros(len(inner), dtype=np.bool_)
         differs[members] = inner[members] != np.repeat(length, counts)
-        fault(given & _any_between(differs, starts, ends), "is ragged: its inner arrays differ in length")
+        reject(not_null & _any_between(differs, starts, ends), "is ragged: its inner arrays differ in length")
     lengths.append(length)
     first, last = int(edges[0]), int(edges[-1])
     return edges[starts] - first, edges[ends] - first, lists.values.slice(first, last - first)
 
 
-def _shapes(tensor: TensorSpec, lengths: list[Ints], given: Bools, fault: Fault) -> Ints | None:
+def _shapes(tensor: TensorSpec, lengths: list[Ints], not_null: Bools, reject: Reject) -> Ints | None:
     """Each row's shape, checked against the tensor's dims; None when every dim is fixed."""
     dims = np.asarray(tensor.dims, dtype=np.int64)
     if len(lengths) == len(dims):
@@ -173,8 +176,8 @@ def _shapes(tensor: TensorSpec, lengths: list[Ints], given: Bools, fault: Fault)
         free = lengths[0] // max(known, 1)
         bad = (free * known != lengths[0]) if (dims == -1).any() else (lengths[0] != known)
         shapes = np.where(dims == -1, free[:, None], dims)
-    if (bad & given).any():
-        fault(bad & given, f"has a shape that the tensor {tensor} does not take")
+    if (bad & not_null).any():
+        reject(bad & not_null, f"has a shape that the tensor {tensor} does not take")
     return shapes if (dims == -1).any() else None
 
 

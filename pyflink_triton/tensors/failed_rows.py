@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Rows
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from pyflink_triton._arrow import from_values, take
-from pyflink_triton.schema.binding import Mapping
+from pyflink_triton.schema.binding import ColumnBindings
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Policy:
     error_column: int | None
 
     @staticmethod
-    def of(columns: Mapping) -> Policy:
+    def of(columns: ColumnBindings) -> Policy:
         """The policy that the declared columns and their options say."""
         return Policy(columns.defaults, columns.error_column)
 
@@ -35,7 +34,7 @@ class Policy:
         """Whether a failed row is an output row all the same, and the job goes on."""
         return self.defaults is not None or self.error_column is not None
 
-    def complete(self, outputs: Sequence[pa.Array], errors: Rows[int, str]) -> list[pa.Array]:
+    def complete(self, outputs: Sequence[pa.Array], errors: Mapping[int, str]) -> list[pa.Array]:
         """Make the declared columns of those of the tensors.
 
         Args:
@@ -55,7 +54,7 @@ class Policy:
         return columns
 
 
-def _messages(errors: Rows[int, str], rows: int) -> pa.Array:
+def _messages(errors: Mapping[int, str], rows: int) -> pa.Array:
     if not errors:
         return pa.nulls(rows, pa.utf8())
     places = np.full(rows, -1, dtype=np.int64)

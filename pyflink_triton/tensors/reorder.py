@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from pyflink_triton._arrow import Bools, Ints, take
-from pyflink_triton.schema.binding import Binding
+from pyflink_triton.schema.binding import TensorBinding
 from pyflink_triton.tensors.batching import Fail
 from pyflink_triton.tensors.decode import Output, decode
 
@@ -18,7 +18,7 @@ Part = tuple[Ints, list[Output]]
 
 
 def assemble(
-    outputs: Sequence[Binding], parts: list[Part], batch_rows: int, errors: dict[int, str], fail: Fail
+    outputs: Sequence[TensorBinding], parts: list[Part], batch_rows: int, errors: dict[int, str], fail: Fail
 ) -> list[pa.Array]:
     """Put the parts in the rows' order.
 
@@ -45,7 +45,7 @@ def assemble(
     return columns
 
 
-def _column(binding: Binding, answered: list[Part], rows: Ints, output: int, fail: Fail) -> pa.Array:
+def _column(binding: TensorBinding, answered: list[Part], rows: Ints, output: int, fail: Fail) -> pa.Array:
     """Decode an output of all parts, at once where the size of each is known from its shape.
 
     BYTES are decoded part by part: a wrong length in one must not reach into the next.
@@ -67,10 +67,10 @@ def _column(binding: Binding, answered: list[Part], rows: Ints, output: int, fai
             chunks.append(pa.nulls(len(of), binding.column.type.arrow))
             continue
 
-        def fault(mask: Bools, what: str, of: Ints = of) -> None:
-            fail(of[mask], what)
+        def reject(mask: Bools, reason: str, of: Ints = of) -> None:
+            fail(of[mask], reason)
 
         inner, data = found[0]
         joined = data if len(found) == 1 else b"".join(each for _, each in found)
-        chunks.append(decode(binding, inner, joined, len(of), fault))
+        chunks.append(decode(binding, inner, joined, len(of), reject))
     return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)

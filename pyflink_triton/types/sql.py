@@ -109,9 +109,9 @@ def _leaf(plain: str, column: str, depth: int) -> SqlType:
     name = found.group("name").upper() if found else ""
     name = _SYNONYMS.get(name, name)
     if found and name in _ARROW:
-        given = int(found.group("first")) if found.group("first") else None
+        number = int(found.group("first")) if found.group("first") else None
         is_fixed = found.group("name").upper() in ("CHAR", "BINARY", "VARCHAR", "VARBINARY")
-        length = (given or 1) if is_fixed and given != _UNBOUNDED else None
+        length = (number or 1) if is_fixed and number != _UNBOUNDED else None
         return SqlType(name, plain if length else name, _ARROW[name], None, length)
     if found and name == "DECIMAL":
         precision, scale = int(found.group("first") or 10), int(found.group("second") or 0)

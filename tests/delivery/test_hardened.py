@@ -88,7 +88,8 @@ async def predict(question: Mapping[str, Any], *batches: Sequence[Sequence[Any]]
         answers: list[Any] = []
         for rows in batches:
             arrays = [
-                pa.array(side, t.arrow) for side, t in zip(zip(*rows, strict=True), opened.columns.given, strict=True)
+                pa.array(side, t.arrow)
+                for side, t in zip(zip(*rows, strict=True), opened.columns.argument_types, strict=True)
             ]
             batch = pa.record_batch(arrays, names=[f"c{n}" for n in range(len(arrays))])
             prediction = await opened.predict(batch)

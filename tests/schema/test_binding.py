@@ -8,7 +8,7 @@ import pytest
 
 from pyflink_triton.errors import ContractError, SchemaError
 from pyflink_triton.model.signature import ModelSignature, TensorSpec, read_signature
-from pyflink_triton.schema.binding import Column, map_columns
+from pyflink_triton.schema.binding import Column, bind_columns
 from pyflink_triton.types.sql import parse_type
 from pyflink_triton.types.triton import DATATYPES
 
@@ -30,24 +30,24 @@ OUT = spec("y", "FP32", 1)
 
 
 def test_names_match_exactly_then_ignoring_case_then_by_position() -> None:
-    found = map_columns(model([A, B], [OUT]), columns("b BIGINT", "a FLOAT"), columns("Y FLOAT"))
+    found = bind_columns(model([A, B], [OUT]), columns("b BIGINT", "a FLOAT"), columns("Y FLOAT"))
     assert [binding.tensor.name for binding in found.inputs] == ["b", "A"]
-    found = map_columns(model([A], [OUT]), columns("anything FLOAT"), columns("else DOUBLE"))
+    found = bind_columns(model([A], [OUT]), columns("anything FLOAT"), columns("else DOUBLE"))
     assert [binding.tensor.name for binding in (*found.inputs, *found.outputs)] == ["A", "y"]
     twins = [spec("a", "FP32", 1), spec("A", "FP32", 1)]
-    found = map_columns(model(twins, [OUT]), columns("A FLOAT", "a FLOAT"), columns("y FLOAT"))
+    found = bind_columns(model(twins, [OUT]), columns("A FLOAT", "a FLOAT"), columns("y FLOAT"))
     assert [binding.tensor.name for binding in found.inputs] == ["A", "a"]
 
 
 def test_a_name_that_may_be_two_tensors_is_refused() -> None:
     twins = [spec("Score", "FP32", 1), spec("SCORE", "FP32", 1)]
     with pytest.raises(SchemaError, match="may be any of Score"):
-        map_columns(model([A], twins), columns("A FLOAT"), columns("score FLOAT"))
+        bind_columns(model([A], twins), columns("A FLOAT"), columns("score FLOAT"))
 
 
 def test_some_of_the_outputs_and_no_optional_input_are_enough() -> None:
     served = model([A, spec("extra", "BYTES", 1, optional=True)], [OUT, spec("z", "BYTES", 1)])
-    found = map_columns(served, columns("A FLOAT"), columns("z STRING"))
+    found = bind_columns(served, columns("A FLOAT"), columns("z STRING"))
     assert [binding.tensor.name for binding in (*found.inputs, *found.outputs)] == ["A", "z"]
 
 
@@ -83,7 +83,7 @@ FP32, BYTES = spec("x", "FP32", 1), spec("x", "BYTES", 1)
 )
 def test_a_bad_input_is_one_sentence_with_the_cast(tensor: TensorSpec, column: str, words: list[str]) -> None:
     with pytest.raises(SchemaError) as error:
-        map_columns(model([tensor], [OUT]), columns(column), columns("y FLOAT"))
+        bind_columns(model([tensor], [OUT]), columns(column), columns("y FLOAT"))
     for word in words:
         assert word in str(error.value)
 
@@ -106,7 +106,7 @@ def test_a_bad_input_is_one_sentence_with_the_cast(tensor: TensorSpec, column: s
 )
 def test_an_output_only_widens(tensor: TensorSpec, column: str, words: list[str]) -> None:
     with pytest.raises(SchemaError) as error:
-        map_columns(model([A], [tensor]), columns("A FLOAT"), columns(column))
+        bind_columns(model([A], [tensor]), columns("A FLOAT"), columns(column))
     for word in words:
         assert word in str(error.value)
 
@@ -126,7 +126,7 @@ def test_columns_and_tensors_that_do_not_pair_are_refused(
     inputs: list[str], outputs: list[str], words: list[str]
 ) -> None:
     with pytest.raises(SchemaError) as error:
-        map_columns(model([A, B], [OUT]), columns(*inputs), columns(*outputs))
+        bind_columns(model([A, B], [OUT]), columns(*inputs), columns(*outputs))
     for word in words:
         assert word in str(error.value)
 
@@ -155,11 +155,11 @@ def test_what_is_given_is_cast_to_what_is_declared_or_refused(given: str, declar
     tensor = spec("x", datatype[leaf], *([-1] * declared.count("ARRAY") or [1]))
     arguments = [parse_type(given, "x")]
     if is_taken:
-        found = map_columns(model([tensor], [OUT]), columns(f"x {declared}"), columns("y FLOAT"), arguments)
-        assert found.inputs[0].given == arguments[0]
+        found = bind_columns(model([tensor], [OUT]), columns(f"x {declared}"), columns("y FLOAT"), arguments)
+        assert found.inputs[0].argument_type == arguments[0]
         return
     with pytest.raises(SchemaError) as error:
-        map_columns(model([tensor], [OUT]), columns(f"x {declared}"), columns("y FLOAT"), arguments)
+        bind_columns(model([tensor], [OUT]), columns(f"x {declared}"), columns("y FLOAT"), arguments)
     remedy = f"CAST(... AS {declared})" if given.count("ARRAY") == declared.count("ARRAY") else "ARRAY[...]"
     assert f"Write {remedy}" in str(error.value)
     assert given in str(error.value)
@@ -168,7 +168,7 @@ def test_what_is_given_is_cast_to_what_is_declared_or_refused(given: str, declar
 def test_decoupled_and_stateful_models_are_refused() -> None:
     for field in ("decoupled", "stateful"):
         with pytest.raises(SchemaError, match=field):
-            map_columns(model([A], [OUT], **{field: True}), columns("A FLOAT"), columns("y FLOAT"))
+            bind_columns(model([A], [OUT], **{field: True}), columns("A FLOAT"), columns("y FLOAT"))
 
 
 METADATA = {

@@ -12,7 +12,7 @@ from pyflink_triton.errors import SchemaError
 from pyflink_triton.model.signature import ModelSignature, TensorSpec
 from pyflink_triton.options.options import Options
 from pyflink_triton.options.validation import parse_options
-from pyflink_triton.schema.binding import map_columns
+from pyflink_triton.schema.binding import bind_columns
 from pyflink_triton.schema.derived import derive_inputs, derive_outputs
 from pyflink_triton.schema.function_types import call_types
 from pyflink_triton.types.sql import parse_type
@@ -29,20 +29,20 @@ def options(**written: str) -> Options:
 
 def test_each_reference_is_found_and_is_no_tensor() -> None:
     inputs = ["first BOOLEAN", "USER BIGINT", "x BIGINT", "room CHAR(3)", "last BOOLEAN"]
-    found = map_columns(identity(X), parse_columns(inputs), parse_columns(["x BIGINT"]), options=options(**ALL))
+    found = bind_columns(identity(X), parse_columns(inputs), parse_columns(["x BIGINT"]), options=options(**ALL))
     assert found.references == {"user": 1, "room": 3, "first": 0, "last": 4}
     assert [(binding.tensor.name, binding.place) for binding in found.inputs] == [("x", 2)]
-    assert [type_.leaf.name for type_ in found.given] == ["BOOLEAN", "BIGINT", "BIGINT", "STRING", "BOOLEAN"]
+    assert [type_.leaf.name for type_ in found.argument_types] == ["BOOLEAN", "BIGINT", "BIGINT", "STRING", "BOOLEAN"]
 
 
 def test_a_tensor_may_be_referred_to_as_well() -> None:
-    found = map_columns(
+    found = bind_columns(
         identity(X, USER), parse_columns(["user BIGINT", "x BIGINT"]), parse_columns(["x BIGINT"]),
         options=options(sequence_id="${user}"),
     )  # fmt: skip
     assert found.references == {"user": 0}
     assert [binding.tensor.name for binding in found.inputs] == ["user", "x"]
-    found = map_columns(
+    found = bind_columns(
         identity(X), parse_columns(["id BIGINT"]), parse_columns(["y BIGINT"]), options=options(sequence_id="${id}")
     )
     assert [binding.tensor.name for binding in found.inputs] == ["x"]
@@ -74,7 +74,7 @@ def test_references_are_not_sent_and_their_nulls_make_the_row_null() -> None:
 )  # fmt: skip
 def test_a_reference_that_cannot_be_one_is_refused(inputs: list[str], written: dict[str, str], words: str) -> None:
     with pytest.raises(SchemaError) as error:
-        map_columns(identity(X), parse_columns(inputs), parse_columns(["x BIGINT"]), options=options(**written))
+        bind_columns(identity(X), parse_columns(inputs), parse_columns(["x BIGINT"]), options=options(**written))
     assert words in str(error.value)
 
 
@@ -94,12 +94,12 @@ def test_a_template_takes_any_integer_or_text(declared: str, given: str, is_take
     types = [parse_type("BIGINT", "x"), parse_type(given, "user")]
     refers = options(sequence_id="${user}")
     if is_taken:
-        assert map_columns(identity(X), inputs, outputs, types, refers).given[1] == types[1]
+        assert bind_columns(identity(X), inputs, outputs, types, refers).argument_types[1] == types[1]
         cast, _ = call_types(inputs, outputs, ["INT", given], refers)
         assert [str(column) for column in cast] == ["x BIGINT", f"user {given}"]
         return
     with pytest.raises(SchemaError, match="Write "):
-        map_columns(identity(X), inputs, outputs, types, refers)
+        bind_columns(identity(X), inputs, outputs, types, refers)
     with pytest.raises(SchemaError, match="Write "):
         call_types(inputs, outputs, ["INT", given], refers)
 
@@ -108,7 +108,7 @@ def test_a_flag_takes_a_boolean_only() -> None:
     inputs, outputs = parse_columns(["x BIGINT", "f BOOLEAN"]), parse_columns(["x BIGINT"])
     refers = options(sequence_id="s", sequence_start="${f}")
     with pytest.raises(SchemaError, match=r"CAST\(\.\.\. AS BOOLEAN\)"):
-        map_columns(identity(X), inputs, outputs, [parse_type("BIGINT", "x"), parse_type("INT", "f")], refers)
+        bind_columns(identity(X), inputs, outputs, [parse_type("BIGINT", "x"), parse_type("INT", "f")], refers)
 
 
 def test_a_derived_schema_ends_with_them() -> None:
@@ -118,7 +118,7 @@ def test_a_derived_schema_ends_with_them() -> None:
         *("x BIGINT", "user BIGINT", "room STRING", "first BOOLEAN", "last BOOLEAN")
     ]
     assert [str(column) for column in derive_outputs(signature, refers)] == ["x BIGINT", "why STRING"]
-    found = map_columns(signature, derive_inputs(signature, refers), derive_outputs(signature, refers), options=refers)
+    found = bind_columns(signature, derive_inputs(signature, refers), derive_outputs(signature, refers), options=refers)
     assert found.error_column == 1
     assert found.references == {"user": 1, "room": 2, "first": 3, "last": 4}
     same = options(sequence_id="s", sequence_start="${f}", sequence_end="${f}")

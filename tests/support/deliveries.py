@@ -26,7 +26,7 @@ from pyflink_triton.model.signature import TensorSpec
 from pyflink_triton.options.validation import parse_options
 from pyflink_triton.protocol.inference import InferenceRequest, InputTensor
 from pyflink_triton.runtime.predictor import Prediction, Predictor
-from pyflink_triton.schema.binding import Column, map_columns
+from pyflink_triton.schema.binding import Column, bind_columns
 from pyflink_triton.types.triton import DATATYPES
 
 #: A model that answers x with x, and fails where x is negative.
@@ -100,7 +100,7 @@ async def model(endpoint: str, describer: str, name: str = MODEL, **written: str
     async with ModelClient(options) as client:
         guard = SignatureGuard(client.signature, signature)
         delivery = Delivery(options, client.transport, metrics, guard.check)
-        columns = map_columns(signature, [Column.parse("x", "BIGINT")], [Column.parse("y", "BIGINT")], None)
+        columns = bind_columns(signature, [Column.parse("x", "BIGINT")], [Column.parse("y", "BIGINT")], None)
         try:
             yield Model(delivery, Predictor(delivery, signature, columns, options, metrics), client, metrics)
         finally:

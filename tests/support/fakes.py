@@ -13,7 +13,7 @@ from pyflink_triton.options.validation import parse_options
 from pyflink_triton.protocol.inference import InferenceResponse
 from pyflink_triton.protocol.kserve_v2 import HEADER_LENGTH, read_response, write_request
 from pyflink_triton.runtime.predictor import Predictor
-from pyflink_triton.schema.binding import Column, map_columns
+from pyflink_triton.schema.binding import Column, bind_columns
 from pyflink_triton.types.sql import parse_type
 
 Entry = dict[str, Any]
@@ -88,7 +88,7 @@ def declare(
     written = {key.replace("_", "-"): value for key, value in options.items()}
     parsed = parse_options({"endpoint": "http://localhost:1", "model-name": "m", **written})
     given = None if arguments is None else [parse_type(text, "x") for text in arguments]
-    columns = map_columns(signature, parse_columns(inputs), parse_columns(outputs), given, parsed)
+    columns = bind_columns(signature, parse_columns(inputs), parse_columns(outputs), given, parsed)
     counted = metrics or Metrics()
     return Predictor(Sends(transport, counted), signature, columns, parsed, counted)
 

@@ -19,7 +19,7 @@ from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import ModelSignature, TensorSpec
 from pyflink_triton.options.validation import parse_options
 from pyflink_triton.runtime.predictor import Predictor
-from pyflink_triton.schema.binding import map_columns
+from pyflink_triton.schema.binding import bind_columns
 from pyflink_triton.types.sql import parse_type
 from pyflink_triton.types.triton import DATATYPES
 
@@ -178,7 +178,7 @@ def test_what_cannot_be_a_batch_is_refused(
     signature: ModelSignature, inputs: list[str], outputs: list[str], words: list[str]
 ) -> None:
     with pytest.raises(SchemaError) as error:
-        map_columns(signature, parse_columns(inputs), parse_columns(outputs))
+        bind_columns(signature, parse_columns(inputs), parse_columns(outputs))
     for word in words:
         assert word in str(error.value)
 
@@ -195,7 +195,7 @@ def test_a_real_model_takes_them(triton: Triton) -> None:
     async def predict() -> list[Any]:
         async with ModelClient(options) as client:
             signature = await client.signature()
-            columns = map_columns(signature, inputs, parse_columns(["sum ARRAY<FLOAT>"]))
+            columns = bind_columns(signature, inputs, parse_columns(["sum ARRAY<FLOAT>"]))
             delivery = Delivery(options, client.transport, metrics)
             prediction = await Predictor(delivery, signature, columns, options, metrics).predict(batch)
             assert prediction.errors == {}

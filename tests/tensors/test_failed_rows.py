@@ -21,7 +21,7 @@ from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import ModelSignature, TensorSpec
 from pyflink_triton.options.validation import parse_options
 from pyflink_triton.runtime.predictor import Predictor
-from pyflink_triton.schema.binding import map_columns
+from pyflink_triton.schema.binding import bind_columns
 from pyflink_triton.types.triton import DATATYPES
 
 UINT8 = TensorSpec("x", DATATYPES["UINT8"], (1,))
@@ -243,7 +243,7 @@ def test_a_real_models_error_is_its_rows_message(triton: Triton) -> None:
     async def predict() -> list[list[Any]]:
         async with ModelClient(options) as client:
             signature = await client.signature()
-            columns = map_columns(
+            columns = bind_columns(
                 signature, parse_columns(["x BIGINT"]), parse_columns(["y BIGINT", "why STRING"]), options=options
             )
             delivery = Delivery(options, client.transport, Metrics())
@@ -270,7 +270,7 @@ def test_a_real_models_default_stands_in_for_a_server_that_is_gone(triton: Trito
 
     async def predict(url: str) -> list[list[Any]]:
         async with ModelClient(options) as client:
-            columns = map_columns(await client.signature(), inputs, outputs, options=options)
+            columns = bind_columns(await client.signature(), inputs, outputs, options=options)
             signature = await client.signature()
         gone = parse_options({"endpoint": url, "model-name": "multi", "timeout": "500 ms", "total-timeout": "1 s"})
         async with ModelClient(gone) as client:

@@ -17,7 +17,7 @@ from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.validation import parse_options
 from pyflink_triton.runtime.predictor import Prediction, Predictor
-from pyflink_triton.schema.binding import map_columns
+from pyflink_triton.schema.binding import bind_columns
 from pyflink_triton.schema.derived import derive_inputs, derive_outputs
 
 #: Two values of each datatype that its Flink type can hold: the least and the greatest.
@@ -46,7 +46,7 @@ def predict(triton: Triton, model: str, values: dict[str, list[Any]], *, inputs:
             signature = await client.signature()
             ins = parse_columns(inputs) or derive_inputs(signature, parsed)
             outs = parse_columns(outputs) or derive_outputs(signature, parsed)
-            columns = map_columns(signature, ins, outs, options=parsed)
+            columns = bind_columns(signature, ins, outs, options=parsed)
             arrays = [pa.array(values[column.name], column.type.arrow) for column in ins]
             batch = pa.record_batch(arrays, names=[f"c{n}" for n in range(len(arrays))])
             made = Predictor(Delivery(parsed, client.transport, Metrics()), signature, columns, parsed, Metrics())
