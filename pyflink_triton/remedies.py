@@ -1,4 +1,4 @@
-"""What messages tell the user to do: each remedy is a template. `tests/project/test_remedies.py` does what it says."""
+"""What messages tell the user to do, as templates. `tests/project/test_remedies.py` does what each one says."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from enum import Enum
 
 
 class Remedy(Enum):
-    """A sentence, or a part of one, that says what to write instead; calling it fills the template in.
+    """A sentence, or a part of one, that says what to do; a call fills in the template.
 
-    Each begins small where it follows a comma or a colon.
+    A template that follows a comma or a colon in its message begins with a small letter.
     """
 
     # Options: one value
@@ -17,9 +17,9 @@ class Remedy(Enum):
     WRITE_VERSION = "write digits, as in '3', or 'latest'"
     WRITE_BOOLEAN = "write 'true' or 'false'"
     WRITE_BOOLEAN_OR_COLUMN = "write 'true', 'false', or a BOOLEAN column, as in '${{is_first}}'"
-    CLOSE_TEMPLATE = "write columns as in 'conversation-${{user_id}}'"
+    CLOSE_TEMPLATE = "write a column as in 'conversation-${{user_id}}'"
     WRITE_INTEGER = "write a whole number from {minimum} to {maximum}"
-    WRITE_SHARE = "write a share above 0 and up to 1, as in '0.5'"
+    WRITE_SHARE = "write a share above 0 and at most 1, as in '0.5'"
     WRITE_DURATION = "write a whole number and a unit, as in '30s' or '500 ms'"
     WRITE_SIZE = "write a whole number and a unit, as in '32 mb' or '64 kb'"
     STAY_BETWEEN = "write a value from '{minimum}' to '{maximum}'"
@@ -47,39 +47,40 @@ class Remedy(Enum):
     CONVERT_TEXT = "Write {expression} where the bytes are text"
     NO_CAST = "Flink has no CAST for that. Give {type}"
     DECODE = "Write DECODE(..., 'ISO-8859-1')"
-    CAST_NEAREST = "write CAST(... AS {type}) for the nearest one"
+    CAST_NEAREST = "write CAST(... AS {type}) for the nearest value"
     CAST_NULL = "Write CAST(NULL AS {type})"
-    USE_TYPE = "Use BOOLEAN, an integer, FLOAT, DOUBLE, STRING, BYTES, or an ARRAY of one"
+    USE_TYPE = "Use BOOLEAN, an integer, FLOAT, DOUBLE, STRING, BYTES, or an ARRAY of one of these"
     DECLARE_ONE_OF = "Declare it as one of {types}"
     DECLARE = "declare it {type}"
-    DECLARE_AND_CONVERT = "Declare it {type}, and write {expression} where {other} is {done}"
-    DECLARE_IN_INPUT = "Declare it {type} in INPUT, because a CAST changes bytes that are no UTF-8"
+    DECLARE_AND_CONVERT_ARGUMENT = "Declare it {type}, and write {expression} where the argument is {other}"
+    DECLARE_AND_CONVERT_RESULT = "Declare it {type}, and write {expression} where you need {other}"
+    DECLARE_IN_INPUT = "Declare it {type} in INPUT, because a CAST changes bytes that are not UTF-8"
     DECLARE_OR_FLATTEN = (
         "declare it {type}, or set 'flatten-batch-dim' = 'true' where its outer array always has one element"
     )
     DECLARE_ELEMENT = "Declare '{column}' {type}"
     DECLARE_ELEMENT_OR_ARRAY = (
-        "declare it {type}, or, for an array as a batch, declare the output column '{output}' {array}"
+        "declare it {type}, or declare the output column '{output}' {array} to send an array as a batch"
     )
     DECLARE_AS = "Declare it {type}"
     ADD_COLUMN = "Add a column `{name}` {type} to INPUT"
     ADD_REFERENCE = "Add `{name}` {type} to INPUT"
     ADD_ERROR_COLUMN = "Add `{name}` STRING to OUTPUT"
     RENAME_ERROR_COLUMN = "Give the error column another name"
-    NAME_TENSOR = "Name it after one: {tensors}."
-    NAME_OUTPUTS = "Name some of: {names}"
-    SET_OPTIONAL_OUTPUT = "Where a row may be without it, set 'optional-outputs' = '{column}'"
+    NAME_TENSOR = "Name it after one of these tensors: {tensors}."
+    NAME_OUTPUTS = "Name one or more of these: {names}"
+    SET_OPTIONAL_OUTPUT = "If a row may lack it, set 'optional-outputs' = '{column}'"
     GIVE_A_VALUE = "Give one of them a value"
     USE_ANOTHER_MODEL = "Use a model that gives one response for each request"
-    NAME_EXACTLY = "Write the name exactly"
-    GIVE_ONE_ELEMENT = "Give it one element a row, as with CROSS JOIN UNNEST"
+    NAME_EXACTLY = "Write the name exactly as the model has it"
+    GIVE_ONE_ELEMENT = "Give it one element for each row, as CROSS JOIN UNNEST does"
 
     # Sequences
     SET_SEQUENCE = (
         "Set 'sequence-id', as in 'sequence-id' = '${{user_id}}' with 'sequence-start' = 'true', or with "
         "'sequence-id-auto-increment' = 'true' where each row is a sequence of its own"
     )
-    SET_START = "Set 'sequence-start' to 'true', or to the BOOLEAN column that says so: '${{is_first}}'"
+    SET_START = "Set 'sequence-start' to 'true', or to a BOOLEAN column that marks first rows, as in '${{is_first}}'"
     CHANGE_CORRID = "Give the control an integer type, or leave it out of the model's configuration"
     RAISE_IDLE = "Raise max_sequence_idle_microseconds in the model's configuration"
     SEPARATE_SUBTASKS = (
@@ -89,7 +90,7 @@ class Remedy(Enum):
     GIVE_ID = "Give each row an id in the columns of 'sequence-id'"
     USE_NUMBERS = "Use whole numbers as ids, or a CORRID control of 64 bits"
     FIND_SEQUENCE = (
-        "Mark its first row by 'sequence-start', set 'sequence-lost' = 'restart' to begin it anew, or raise the "
+        "Mark its first row by 'sequence-start', set 'sequence-lost' = 'restart' to begin it again, or raise the "
         "model's max_sequence_idle_microseconds"
     )
     GIVE_NOT_NULL = "Give arguments that are NOT NULL, as COALESCE makes them, or use ML_PREDICT"
@@ -97,30 +98,30 @@ class Remedy(Enum):
 
     # The server and its model
     CHECK_ENDPOINT = "Check the option 'endpoint'"
-    CHECK_SERVER = "Check that the server runs and that the option 'endpoint' is right"
+    CHECK_SERVER = "Check that the server runs, and check the option 'endpoint'"
     CHECK_TLS = "Check the options 'tls-ca-file', 'tls-cert-file' and 'tls-verify'"
     CHECK_CREDENTIALS = "Check the options 'auth-token' and 'custom-headers'"
-    WRITE_HTTP = "Write the option 'endpoint' with http where the server speaks plain HTTP, else check its port"
+    WRITE_HTTP = "If the server speaks plain HTTP, write the option 'endpoint' with http. Otherwise check its port"
     WRITE_HTTP_OR_SHOW_CERTIFICATE = (
-        "Where the server speaks plain HTTP, write the endpoint with http; where it wants a certificate of this side, "
+        "If the server speaks plain HTTP, write the option 'endpoint' with http. If it asks for a client certificate, "
         "set the option 'tls-cert-file'"
     )
-    RAISE_TIMEOUT = "Raise the option 'timeout', or see why the model is slow"
+    RAISE_TIMEOUT = "Raise the option 'timeout', or find out why the model is slow"
     PLAN_WITHOUT_SERVER = "To plan without the server, set 'plan-check' = 'best-effort'"
     CREATE_WITHOUT_SERVER = "To create the model without the server, declare INPUT and OUTPUT"
     DECLARE_ALL = (
-        "where only inferences are let through, declare INPUT and OUTPUT, and set 'plan-check' = 'off' and "
+        "if the server lets only inferences through, declare INPUT and OUTPUT, and set 'plan-check' = 'off' and "
         "'max-batch-size'"
     )
     DECLARE_TENSORS = (
-        "declare each column by its tensor's name, in the type of its datatype, and set 'max-batch-size' to the "
+        "declare each column with the name of its tensor and the type of its datatype, and set 'max-batch-size' to the "
         "model's max_batch_size"
     )
     SET_BATCH_LIMIT = "Set the option 'max-batch-size' to what the model takes"
     SWITCH_CACHE_OFF = "Switch response_cache off in the model's configuration"
-    SET_BATCH_SIZE = "set the option 'max-batch-size' (0 where the model has no batch axis)"
+    SET_BATCH_SIZE = "set the option 'max-batch-size' (0 if the model has no batch axis)"
     PLAN_AGAIN = "Plan the statement again"
-    RESTART_JOB = "Restart the job, or set 'max-batch-size' where the servers differ"
+    RESTART_JOB = "Restart the job, or set 'max-batch-size' if the servers differ in it"
     DECLARE_BYTES = "declare it BYTES"
 
     # Flink and this package
@@ -136,13 +137,13 @@ class Remedy(Enum):
     SET_REQUIREMENTS_BEFORE = "set the requirements before them"
     USE_JAR = "use the jar that pyflink_triton.jar_path() names"
     INSTALL_PACKAGE = "Install the package with pip (from a checkout: `make jar`)"
-    CHOOSE_PORT = "give one from 0 to 65535"
+    CHOOSE_PORT = "give a port from 0 to 65535"
 
     def __call__(self, **values: object) -> str:
-        """Fill the template in.
+        """Fill in the template.
 
         Args:
-            values: What stands for each name in it.
+            values: The text for each name in the template.
         """
         text: str = self.value
         return text.format(**values)

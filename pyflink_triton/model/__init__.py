@@ -1,1 +1,1 @@
-"""What a server says of its model: its tensors, its batch axis, and how its requests are scheduled."""
+"""What a server says about a model: its tensors, its batch axis, and how it schedules requests."""

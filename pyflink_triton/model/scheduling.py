@@ -1,4 +1,4 @@
-"""How the server schedules a model's requests: sequences and priorities, those of an ensemble from its steps."""
+"""How the server schedules a model's requests: sequences, priorities and caches; an ensemble's come from its steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from pyflink_triton.errors import ContractError
 from pyflink_triton.types.triton import DATATYPES
 
-#: Reads a step's configuration by its model and version (None: the newest); None where the server hides it.
+#: Reads the configuration of a step by its model and version (None: the newest). None: the server hides it.
 FetchConfig = Callable[[str, "str | None"], Awaitable["Mapping[str, Any] | None"]]
 
 #: The largest id of each datatype that a CORRID control of numbers may have, as the configuration names it.
@@ -20,19 +20,19 @@ CORRID_MAXIMA = {
 }
 #: The datatypes of a CORRID control of texts.
 CORRID_TEXTS = frozenset(datatype.config_name for datatype in DATATYPES.values() if not datatype.is_fixed_size)
-#: What Triton takes where the configuration names no limit.
+#: Triton's default where the configuration sets no limit.
 _DEFAULT_IDLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class SequenceBatching:
-    """How a model keeps the state of sequences.
+    """How a model's ``sequence_batching`` is configured.
 
     Attributes:
         corrid: The datatype of its CORRID control, as the configuration names it: a key of ``CORRID_MAXIMA`` or one of
             ``CORRID_TEXTS``. None where it has no such control.
-        idle_seconds: After so long without a request the server drops a sequence; None where it is not known.
-        strategy: ``direct``, ``oldest``, or empty where it is not known.
+        idle_seconds: The server drops a sequence that has no request for this long; None where it is not known.
+        strategy: ``direct`` or ``oldest``; empty where it is not known.
     """
 
     corrid: str | None
@@ -42,15 +42,16 @@ class SequenceBatching:
 
 @dataclass(frozen=True)
 class Scheduling:
-    """How a model's requests are scheduled.
+    """How the server schedules a model's requests.
 
     Attributes:
-        sequences: How it keeps state; None for a stateless model.
-        priority_levels: How many priorities its queue has; 0 where it has none.
+        sequences: How it treats sequences; None for a stateless model.
+        priority_levels: How many priorities its queue has; 0 where it has no priorities.
         has_steps: Whether it is an ensemble, or may be one.
-        is_partial: Whether its configuration, or that of a step, is hidden.
-        wants_all_outputs: Whether the server fails, or mixes up, requests that ask for some of the outputs only.
-        may_cache: Whether the server may answer from a cache of its own, which does not look at shapes.
+        is_partial: Whether the server hides its configuration or that of a step.
+        wants_all_outputs: Whether requests have to ask for all outputs. The server may fail, or answer with the wrong
+            ones, where a request asks for some of them.
+        may_cache: Whether the server may answer from its response cache, which does not look at shapes.
     """
 
     sequences: SequenceBatching | None = None
@@ -61,13 +62,13 @@ class Scheduling:
     may_cache: bool = False
 
     def parameters(self, priority: int | None) -> dict[str, int]:
-        """What every request says.
+        """Return the parameters that every request has.
 
         Args:
-            priority: The option, 0 to 255, higher is more urgent; None where it is not set.
+            priority: The option ``priority``, 0 to 255, where a higher one is more urgent; None where it is not set.
 
         Returns:
-            The priority as one of the model's levels, of which 1 is the most urgent; nothing where it has none.
+            The priority as one of the model's levels, where 1 is the most urgent; nothing where it has no levels.
         """
         if priority is None or self.priority_levels < 2:
             return {}
@@ -75,10 +76,10 @@ class Scheduling:
 
 
 STATELESS = Scheduling()
-#: A model whose configuration is hidden, so that nobody knows.
+#: A model whose configuration is hidden.
 UNKNOWN = Scheduling(is_partial=True, may_cache=True)
-#: A model whose configuration is hidden and for which the user names sequences. An id of 31 bits suits every CORRID
-#: but a text: Triton cuts a longer one to the control's size without a word, and ids would be mixed.
+#: A model whose configuration is hidden and for which the user names sequences. An id of 31 bits fits each CORRID
+#: control of numbers. Triton would cut a longer id to the control's size without an error, and mix two sequences.
 HIDDEN = Scheduling(
     SequenceBatching(min(CORRID_MAXIMA, key=CORRID_MAXIMA.__getitem__), None),
     has_steps=True,
@@ -91,16 +92,18 @@ async def read_scheduling(config: Mapping[str, Any], fetch: FetchConfig) -> Sche
     """Read a model's scheduling from its configuration, and from those of its steps where it is an ensemble.
 
     Args:
-        config: The answer of ``GET /v2/models/M/config``.
+        config: The response to ``GET /v2/models/M/config``.
         fetch: Reads the configuration of a step.
 
     Raises:
-        ContractError: A configuration is not what the protocol says.
+        ContractError: A configuration does not have the form that Triton documents.
     """
     try:
         found = [each async for each in _leaves(config, fetch, set())]
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise ContractError("the server describes the model's scheduling in a way that is not the protocol's") from None
+        raise ContractError(
+            "the server's description of the model's scheduling does not follow Triton's model configuration"
+        ) from None
     levels = [each.priority_levels for each in found if each.priority_levels > 1]
     has_steps = "ensemble_scheduling" in config
     return Scheduling(
@@ -114,9 +117,9 @@ async def read_scheduling(config: Mapping[str, Any], fetch: FetchConfig) -> Sche
 
 
 async def _leaves(config: Mapping[str, Any], fetch: FetchConfig, seen: set[tuple[str, str | None]]) -> Any:
-    """Yield the scheduling of the model, or of each model that an ensemble is made of in the end."""
+    """Yield the scheduling of the model, or that of each model in an ensemble, at any depth."""
     if "ensemble_scheduling" not in config:
-        yield replace(_own(config), may_cache=_is_cached(config))
+        yield replace(_of_model(config), may_cache=_is_cached(config))
         return
     yield Scheduling(may_cache=_is_cached(config))
     for step in config["ensemble_scheduling"]["step"]:
@@ -133,10 +136,10 @@ async def _leaves(config: Mapping[str, Any], fetch: FetchConfig, seen: set[tuple
             yield each
 
 
-def _own(config: Mapping[str, Any]) -> Scheduling:
+def _of_model(config: Mapping[str, Any]) -> Scheduling:
     levels = int(config.get("dynamic_batching", {}).get("priority_levels", 0))
     batching = config.get("sequence_batching")
-    # An iterative sequence is one request that the server itself schedules many times.
+    # An iterative sequence is one request, which the server schedules many times.
     if batching is None or batching.get("iterative_sequence"):
         return Scheduling(None, levels)
     idle = int(batching.get("max_sequence_idle_microseconds", 0))
@@ -159,7 +162,7 @@ def _corrid(batching: Mapping[str, Any]) -> str | None:
 
 
 def _join(found: Iterable[SequenceBatching]) -> SequenceBatching | None:
-    """What suits every step: the narrowest id, and the first state to be dropped."""
+    """Join what the steps need: the narrowest id and the shortest idle limit."""
     steps = list(found)
     if not steps:
         return None

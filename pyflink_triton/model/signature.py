@@ -1,4 +1,4 @@
-"""What a model takes and gives, read from the server's metadata and configuration."""
+"""A model's signature, its inputs and outputs, as the server's metadata and configuration describe it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TensorSpec:
     Attributes:
         name: The tensor's name.
         datatype: Its Triton datatype.
-        dims: Its shape without the batch axis; -1 where it varies.
+        dims: Its shape without the batch axis; -1 stands for any size.
         optional: Whether a request may leave it out, as the model's configuration says; only an input.
     """
 
@@ -31,7 +31,7 @@ class TensorSpec:
 
     @property
     def is_scalar(self) -> bool:
-        """Whether it holds one element a row."""
+        """Whether it holds one element for each row."""
         return self.dims in ((), (1,))
 
     @property
@@ -47,17 +47,17 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class ModelSignature:
-    """What a model takes and gives.
+    """The inputs and outputs of a model, and how it takes requests.
 
     Attributes:
         name: The model's name on the server.
         inputs: Its input tensors, in the server's order.
         outputs: Its output tensors, in the server's order.
-        max_batch_size: Rows in a request at the most; 0 when the model has no batch axis.
-        decoupled: Whether a request may have any number of answers.
+        max_batch_size: The greatest number of rows in a request; 0 when the model has no batch axis.
+        decoupled: Whether a request may have any number of responses.
         stateful: Whether the model keeps state between the requests of a sequence.
-        scheduling: Its sequences and priorities.
-        server_version: The server's, as ``2.51.0``, where it matters; empty where it is not known.
+        scheduling: How the server schedules its requests: sequences, priorities, caches.
+        server_version: The server's version, such as ``2.51.0``; empty where it does not matter or is not known.
     """
 
     name: str
@@ -81,7 +81,7 @@ class ModelSignature:
 
 
 def write_planned(signature: ModelSignature) -> dict[str, Any]:
-    """What a plan keeps of a signature, as JSON: all that its columns were checked against."""
+    """Write the part of a signature that columns are checked against, as JSON for a plan."""
     sides = {"inputs": signature.inputs, "outputs": signature.outputs}
     return {
         "name": signature.name,
@@ -99,7 +99,7 @@ def write_planned(signature: ModelSignature) -> dict[str, Any]:
 
 
 def read_planned(planned: Mapping[str, Any]) -> ModelSignature:
-    """Read what ``write_planned`` wrote."""
+    """Read a signature that ``write_planned`` wrote."""
     inputs, outputs = (
         tuple(
             TensorSpec(spec["name"], DATATYPES[spec["datatype"]], tuple(spec["dims"]), spec["optional"])
@@ -112,17 +112,17 @@ def read_planned(planned: Mapping[str, Any]) -> ModelSignature:
 
 
 def check_unchanged(planned: ModelSignature, served: ModelSignature, base: str | None = None) -> None:
-    """Check that the server's model is still what the statement was planned with.
+    """Check that the model's signature is still the one that the statement was planned with.
 
-    The size of its batches may change; whether it has a batch axis may not.
+    ``max_batch_size`` may change, but not whether the model has a batch axis.
 
     Args:
         planned: The signature that the statement was planned with.
-        served: The signature now.
+        served: The present signature.
         base: The base URL of the endpoint that serves it, for the message.
 
     Raises:
-        SignatureError: It is not; the message holds both.
+        SignatureError: It has changed; the message has both signatures.
     """
     at = f" at {base}" if base else ""
     if _essence(planned) != _essence(served):
@@ -143,20 +143,20 @@ def read_signature(
     """Join a model's metadata and configuration.
 
     Args:
-        metadata: The answer of ``GET /v2/models/M``; shapes there include the batch axis.
-        config: The answer of ``GET /v2/models/M/config``; None where the server hides it.
-        max_batch_size: The option ``max-batch-size``: stands in for a hidden configuration, else lowers the
-            model's own.
+        metadata: The response to ``GET /v2/models/M``; shapes there include the batch axis.
+        config: The response to ``GET /v2/models/M/config``; None where the server hides it.
+        max_batch_size: The option ``max-batch-size``. It takes the place of a hidden configuration; otherwise it can
+            lower the model's own limit.
 
     Raises:
-        ContractError: They are not what the protocol says.
+        ContractError: They do not follow the protocol.
         SchemaError: The server hides the configuration and the option is not set, or a datatype is unknown.
     """
     try:
         return _read(metadata, config, max_batch_size)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ContractError(
-            f"the server describes the model in a way that is not the protocol's. {Remedy.CHECK_ENDPOINT()}"
+            f"the server's description of the model does not follow the KServe v2 protocol. {Remedy.CHECK_ENDPOINT()}"
         ) from None
 
 
@@ -184,13 +184,13 @@ def _read(metadata: Mapping[str, Any], config: Mapping[str, Any] | None, max_bat
 
 
 def with_scheduling(signature: ModelSignature, scheduling: Scheduling | None, names_sequences: bool) -> ModelSignature:
-    """Add what ``read_scheduling`` found.
+    """Add the scheduling to a signature.
 
     Args:
-        signature: What ``read_signature`` found.
-        scheduling: None where the server hides the configuration.
-        names_sequences: Whether the user set ``sequence-id``, which says that a model is stateful whose configuration,
-            or a step's, is hidden.
+        signature: The result of ``read_signature``.
+        scheduling: The result of ``read_scheduling``; None where the server hides the configuration.
+        names_sequences: Whether the user set ``sequence-id``. A model whose configuration, or that of a step, is hidden
+            is taken for stateful then.
     """
     if scheduling is None:
         scheduling = HIDDEN if names_sequences else UNKNOWN
@@ -203,7 +203,8 @@ def _tensor(entry: Mapping[str, Any], has_batch_axis: bool, optional: set[str]) 
     datatype = DATATYPES.get(entry["datatype"])
     if datatype is None:
         raise SchemaError(
-            f"tensor '{entry['name']}' is {entry['datatype']}, a datatype that this version does not know"
+            f"tensor '{entry['name']}' has the datatype {entry['datatype']}, which this version of pyflink-triton does "
+            "not know"
         )
     dims = tuple(int(dim) for dim in entry["shape"])
     return TensorSpec(entry["name"], datatype, dims[1:] if has_batch_axis else dims, entry["name"] in optional)

@@ -1,5 +1,5 @@
-"""How the columns of a statement meet the tensors of the model.
+"""How the columns of a statement are bound to the tensors of the model.
 
-Columns are declared in the statement, passed to a function, or derived from the model. All of this happens once, while
-the statement is planned. No row comes this way.
+Columns are declared in the statement, or derived from the model; a function call has arguments for them. All of this
+happens when the statement is planned and when the job starts. Rows do not pass through here.
 """

@@ -1,4 +1,4 @@
-"""A signature that the declaration stands for, where nobody may ask the server for the model's own."""
+"""The signature that is assumed from the declaration, where the server hides the model's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pyflink_triton.schema.binding import check_declared
 from pyflink_triton.schema.columns import Column
 from pyflink_triton.types.triton import DEFAULT_DATATYPES
 
-#: How Triton says that a request does not fit the model, whatever is in its rows.
+#: Parts of Triton's messages about a request that does not fit the model, whatever its rows hold.
 _MISFITS = (
     "unexpected inference input",
     "unexpected inference output",
@@ -27,9 +27,9 @@ _SHAPES = re.compile(
 
 
 def assume_signature(inputs: Sequence[Column], outputs: Sequence[Column], options: Options) -> ModelSignature:
-    """Take each declared column for a tensor of its name, of the datatype that the documentation's table gives.
+    """Assume a tensor of the same name for each declared column, with the default datatype of its type.
 
-    A column that is no ARRAY has one element a row, and an ARRAY a dim of any size for each level.
+    A column that is not an ARRAY has one element for each row. An ARRAY has a dim of any size for each level.
 
     Args:
         inputs: The declared INPUT columns.
@@ -37,7 +37,7 @@ def assume_signature(inputs: Sequence[Column], outputs: Sequence[Column], option
         options: The model's options; ``max-batch-size`` is set.
 
     Raises:
-        PlanError: A column is of a type that the table does not hold, or an option does not fit the columns.
+        PlanError: No datatype is the default for a column's type, or an option does not fit the columns.
     """
     assert options.max_batch_size is not None
     declared = check_declared(inputs, outputs, options=options)
@@ -53,50 +53,53 @@ def _tensor(column: Column, flatten: bool) -> TensorSpec:
     leaf, depth = column.type.leaf, column.type.depth
     if leaf.name not in DEFAULT_DATATYPES:
         raise SchemaError(
-            f"column '{column.name}' is {column.type}, and the server does not let us ask what its tensor is. "
-            + Remedy.DECLARE_ONE_OF(types=", ".join(DEFAULT_DATATYPES))
+            f"column '{column.name}' is {column.type}, but the server does not let this package read its tensor's "
+            "datatype. " + Remedy.DECLARE_ONE_OF(types=", ".join(DEFAULT_DATATYPES))
         )
     rank = depth - 1 if flatten and depth > 1 else depth
     return TensorSpec(column.name, DEFAULT_DATATYPES[leaf.name], (-1,) * rank if rank else (1,))
 
 
 class DeclarationGuard:
-    """Ends a job whose declaration does not fit the model, so that no default stands for all of its rows.
+    """Fails a job whose declaration does not fit the model, so that its rows do not all become defaults.
 
     Args:
-        assumed: The signature that the declaration stands for.
+        assumed: The signature that was assumed from the declaration.
     """
 
     def __init__(self, assumed: ModelSignature) -> None:
         self._assumed = assumed
 
-    async def check(self, base: str, seconds: float, words: str) -> None:
-        """See whether a refusal is about the declaration; see ``SignatureGuard.check``.
+    async def check(self, base: str, seconds: float, message: str) -> None:
+        """Find out whether the server refused a request because of the declaration.
+
+        The arguments are those of ``SignatureGuard.check``.
 
         Raises:
-            SchemaError: It is.
+            SchemaError: It did.
         """
-        if self._is_misfit(words.lower()):
-            raise SchemaError(self.explain(words))
+        if self._is_misfit(message.lower()):
+            raise SchemaError(self.explain(message))
 
-    def _is_misfit(self, words: str) -> bool:
-        if f"model '{self._assumed.name.lower()}'" not in words:
+    def _is_misfit(self, message: str) -> bool:
+        if f"model '{self._assumed.name.lower()}'" not in message:
             return False  # a step of an ensemble
-        shapes = _SHAPES.search(words)
+        shapes = _SHAPES.search(message)
         if shapes is None:
-            return any(misfit in words for misfit in _MISFITS)
-        # Of an ARRAY's dims of any size only their number is declared; the rest is the row's.
+            return any(misfit in message for misfit in _MISFITS)
+        # The declaration of an ARRAY says only how many dims it has. Their sizes are those of the row.
         scalars = {tensor.name.lower() for tensor in self._assumed.inputs if tensor.is_scalar}
         return shapes["input"] in scalars or shapes["is"].count(",") != shapes["got"].count(",")
 
-    def explain(self, words: str) -> str:
-        """Say what was assumed, after what does not fit it."""
-        return f"{words.rstrip('.')}. {assumption(self._assumed)}"
+    def explain(self, message: str) -> str:
+        """Add what was assumed to the message about what does not fit it."""
+        return f"{message.rstrip('.')}. {assumption(self._assumed)}"
 
 
 def assumption(assumed: ModelSignature) -> str:
-    """What is assumed, and what to do where it is wrong, in two sentences."""
+    """Say in two sentences what is assumed, and what to do if it is wrong."""
     return (
-        f"The server does not let us ask what the model takes and gives, so the declaration stands for it: {assumed}. "
-        f"Where that is wrong, {Remedy.DECLARE_TENSORS()}"
+        "The server does not let this package read the model's signature, so the declaration stands for it: "
+        f"{assumed}. "
+        f"If that is wrong, {Remedy.DECLARE_TENSORS()}"
     )

@@ -1,4 +1,4 @@
-"""Which column goes to which tensor, and whether their types and shapes fit: all that planning can check."""
+"""Binds columns to tensors, and checks that their types and shapes fit, as far as planning can."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ __all__ = ["Column", "ColumnBindings", "TensorBinding", "bind_columns", "check_d
 
 @dataclass(frozen=True)
 class TensorBinding:
-    """A column, the tensor that it stands for, and the type that its values come in.
+    """A column, its tensor, and the type of its values.
 
     Attributes:
         column: The declared column.
         tensor: Its tensor.
-        argument_type: The type of the values that rows hold; cast to the declared type. Outputs: the declared type.
-        place: Which of the declared columns of its side it is.
-        flatten: Whether its values have a leading dimension of 1 that the tensor has not.
-        may_be_missing: Whether a response may lack it; only an output.
+        argument_type: The type of the values in a batch, which are cast to the declared type. For an output it is the
+            declared type.
+        place: The index of the column among the declared columns of its side.
+        flatten: Whether its values have a leading dimension of 1 that the tensor does not have.
+        may_be_missing: Whether the column is NULL where a response lacks the tensor; only for an output.
     """
 
     column: Column
@@ -50,18 +51,19 @@ class TensorBinding:
 
 @dataclass(frozen=True)
 class ColumnBindings:
-    """Every column's tensor, or what else the column is for.
+    """All columns with their tensors, and the columns that have another purpose.
 
     Attributes:
-        inputs: A binding for each input column that is a tensor, in the columns' order.
-        outputs: A binding for each output column that is a tensor, in the columns' order.
-        argument_types: The types of the values of all input columns, in the columns' order.
-        output_types: The types of all output columns, in the columns' order.
-        references: The input columns that options refer to: which one, by the name that the option has for it.
-        error_column: Which output column takes the message of a row that failed; None: there is none.
-        defaults: An array of one row for each of ``outputs``, what a failed row answers; None: there is no default.
-        nullable: The input columns whose NULL does not make the row NULL, but leaves an optional tensor out.
-        is_array_batch: Whether each row is a batch of its own: ARRAYs of the elements that the tensors take.
+        inputs: A binding for each input column that has a tensor, in the order of the columns.
+        outputs: A binding for each output column that has a tensor, in the order of the columns.
+        argument_types: The types of the values of all input columns, in the order of the columns.
+        output_types: The types of all output columns, in the order of the columns.
+        references: The indexes of the input columns that options refer to, by the name in the option.
+        error_column: The index of the output column for the messages of failed rows; None: there is none.
+        defaults: The default value of each of ``outputs``, as an array of one row; None: there is no default.
+        nullable: The indexes of the input columns where a NULL leaves an optional tensor out. A NULL in any other input
+            column makes the row's answer NULL.
+        is_array_batch: Whether each row is a batch of its own, with an element for each request row in its ARRAYs.
     """
 
     inputs: tuple[TensorBinding, ...]
@@ -77,10 +79,10 @@ class ColumnBindings:
 
 @dataclass(frozen=True)
 class OptionColumns:
-    """What the declared columns and the options say by themselves; see ``ColumnBindings``.
+    """What the options say about the declared columns; see ``ColumnBindings``.
 
     Attributes:
-        optional_outputs: The output columns that are NULL where an answer lacks their tensor.
+        optional_outputs: The indexes of the output columns that are NULL where a response lacks their tensor.
     """
 
     references: Mapping[str, int]
@@ -95,12 +97,12 @@ def check_declared(
     arguments: Sequence[SqlType] | None = None,
     options: Options | None = None,
 ) -> OptionColumns:
-    """Check what can be checked of the declared columns without the server's model.
+    """Check the declared columns as far as possible without the model's signature.
 
     Args:
         inputs: The declared INPUT columns.
         outputs: The declared OUTPUT columns.
-        arguments: The types of the values given, in the order of ``inputs``.
+        arguments: The types of the arguments, in the order of ``inputs``; None where they are not known.
         options: The model's options.
 
     Raises:
@@ -131,14 +133,14 @@ def bind_columns(
     arguments: Sequence[SqlType] | None = None,
     options: Options | None = None,
 ) -> ColumnBindings:
-    """Find each column's tensor and check types and shapes.
+    """Bind each column to its tensor, and check types and shapes.
 
     Args:
-        signature: The server's model.
-        inputs: The declared INPUT columns; every tensor that is not optional must be among them.
-        outputs: The declared OUTPUT columns; some of the outputs are enough.
-        arguments: The types of the values given, in the order of ``inputs``; by default the declared ones.
-        options: The model's options, for the columns that they name.
+        signature: The model's signature.
+        inputs: The declared INPUT columns; each tensor that is not optional needs one.
+        outputs: The declared OUTPUT columns; some of the model's outputs are enough.
+        arguments: The types of the arguments, in the order of ``inputs``; by default the declared types.
+        options: The model's options, which may name columns.
 
     Raises:
         PlanError: Something does not fit; the message names the column, both types and the remedy.
@@ -203,7 +205,7 @@ def bind_columns(
 def _refuse_two_meanings(column: Column, tensors: Sequence[TensorSpec]) -> None:
     if any(tensor.name.lower() == column.name.lower() for tensor in tensors):
         raise SchemaError(
-            f"option 'error-column' = '{column.name}' is a tensor of the model. {Remedy.RENAME_ERROR_COLUMN()}"
+            f"option 'error-column' = '{column.name}' names a tensor of the model. {Remedy.RENAME_ERROR_COLUMN()}"
         )
 
 
@@ -211,13 +213,13 @@ def _check_array_batch(
     inputs: Sequence[tuple[Column, TensorSpec]],
     outputs: Sequence[tuple[Column, TensorSpec]],
 ) -> None:
-    """Check that every tensor has one element a row, and that every output is an ARRAY; raises SchemaError."""
+    """Check that every tensor has one element for each row, and that every output is an ARRAY; raises SchemaError."""
     first, spec = next(pair for pair in inputs if pair[1].is_scalar and pair[0].type.depth)
     for column, tensor in (*inputs, *outputs):
         if not tensor.is_scalar:
             raise SchemaError(
-                f"input column '{first.name}' is {first.type}, an array as a batch, which needs every tensor to be of "
-                f"dims [1], and '{column.name}' stands for {tensor}. "
+                f"input column '{first.name}' is {first.type}, an array as a batch, so each tensor has to have the "
+                f"dims [1], but column '{column.name}' stands for {tensor}. "
                 + Remedy.DECLARE_ELEMENT(column=first.name, type=first.type.leaf)
             )
     for column, _ in outputs:
@@ -231,7 +233,7 @@ def _check_array_batch(
 
 
 def _fits(side: str, column: Column, tensor: TensorSpec, flatten: bool, is_array_batch: bool) -> bool:
-    """Check a column; returns whether a leading dimension of 1 is dropped."""
+    """Check a column, and return whether a leading dimension of 1 is dropped."""
     check_type(side, column, tensor)
     if is_array_batch and column.type.depth == 1:
         return False

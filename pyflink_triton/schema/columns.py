@@ -1,4 +1,4 @@
-"""A declared column: what may be given for it, and whether it fits its tensor."""
+"""A declared column: which arguments it takes, and whether it fits its tensor."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Column:
         return Column(name, parse_type(type_, name))
 
     def __str__(self) -> str:
-        """As in a declaration."""
+        """The column as it is declared."""
         return f"{self.name} {self.type}"
 
 
 def is_castable(argument: SqlType, declared: SqlType) -> bool:
-    """Whether Flink casts a scalar implicitly, in a way that keeps its meaning.
+    """Whether Flink casts a scalar implicitly and keeps its meaning.
 
-    Flink would also cast FLOAT and DOUBLE to DECIMAL, and give NULL for what does not fit.
+    Flink would also cast FLOAT and DOUBLE to DECIMAL, but a value that does not fit would become NULL.
     """
     source, target = argument.name, declared.name
     if source == target:
@@ -46,7 +46,7 @@ def is_castable(argument: SqlType, declared: SqlType) -> bool:
 
 
 def loses_decimals(argument: SqlType, declared: SqlType) -> bool:
-    """Whether a cast between two DECIMALs, the second of which is whole, drops digits."""
+    """Whether a cast from one DECIMAL to another, which is whole, drops decimals."""
     return argument.name == declared.name == "DECIMAL" and bool(argument.arrow.scale)
 
 
@@ -58,13 +58,13 @@ def check_count(columns: Sequence[Column], arguments: Sequence[object]) -> None:
 
 
 def check_argument(column: Column, argument: SqlType) -> None:
-    """Check that a value that nobody casts on its way here may be cast to the declared column.
+    """Check that this package may cast an argument to the declared type.
 
-    Scalars follow Flink's implicit casts. An array's elements are only widened within their kind, for Flink
-    lets others through and casts none of them.
+    Scalars follow Flink's implicit casts. The elements of an array are only widened within their kind, because Flink
+    accepts other ones and casts none of them.
 
     Raises:
-        SchemaError: It may not; the message says what to write.
+        SchemaError: It may not. The message says what to write.
     """
     source, target = argument.leaf, column.type.leaf
     is_good = argument.depth == column.type.depth and is_castable(source, target)
@@ -78,19 +78,19 @@ _KINDS = (INTEGERS, FLOATS)
 
 
 def cast_needed(column: Column, argument: SqlType) -> SchemaError:
-    """The error for a value that is not cast implicitly, with what to write."""
+    """Make the error for an argument that is not cast implicitly; its message says what to write."""
     return SchemaError(
-        f"input column '{column.name}' is declared {column.type}, and what is given is {argument}. "
+        f"input column '{column.name}' is declared {column.type}, but the argument is {argument}. "
         f"{advice(argument, column.type)}"
     )
 
 
 def refuse_not_null(column: Column, when: str) -> None:
-    """Refuse an output column that is NOT NULL; Flink would make a value of each NULL there, as -1 or ''.
+    """Refuse an output column that is NOT NULL, because Flink would turn each NULL there into a value such as -1 or ''.
 
     Args:
         column: The output column. An ARRAY's elements may be NOT NULL, because no tensor holds a NULL.
-        when: Which rows are NULL in it.
+        when: Which rows are NULL there, for the message.
 
     Raises:
         SchemaError: It is NOT NULL.
@@ -108,28 +108,29 @@ def check_type(side: str, column: Column, tensor: TensorSpec) -> None:
     if datatype.takes(leaf) if side == "input" else datatype.gives(leaf):
         return
     natural, default = tensor.sql_type, DEFAULT_DATATYPES.get(leaf.name)
-    expected, got = str(natural.leaf), leaf.name if default is None else default.name
-    expression, done = conversion(column.type, natural), "given"
-    if side == "output":
+    if side == "input":
+        expected, got = str(natural.leaf), leaf.name if default is None else default.name
+        expression, declare = conversion(column.type, natural), Remedy.DECLARE_AND_CONVERT_ARGUMENT
+    else:
         expected, got = str(leaf), datatype.name
-        expression, done = conversion(natural, column.type), "needed"
+        expression, declare = conversion(natural, column.type), Remedy.DECLARE_AND_CONVERT_RESULT
     remedy = Remedy.DECLARE_AS(type=natural)
     if expression:
-        remedy = Remedy.DECLARE_AND_CONVERT(type=natural, expression=expression, other=column.type, done=done)
+        remedy = declare(type=natural, expression=expression, other=column.type)
     raise SchemaError(f"{_pair(side, column, tensor)} Type mismatch: expected {expected} but got {got}. {remedy}")
 
 
 def check_shape(side: str, column: Column, tensor: TensorSpec, *, flatten: bool = False) -> bool:
-    """Check how many ARRAYs a column has against its tensor's dims.
+    """Check the number of nested ARRAYs of a column against the dims of its tensor.
 
     Args:
         side: ``input`` or ``output``.
         column: The column.
         tensor: Its tensor.
-        flatten: Whether a leading dimension of 1 may be there that the tensor has not.
+        flatten: Whether the column may have a leading dimension of 1 that the tensor does not have.
 
     Returns:
-        Whether there is such a leading dimension.
+        Whether the column has such a leading dimension.
 
     Raises:
         SchemaError: They do not fit.

@@ -1,4 +1,4 @@
-"""What the option `default-value` means for the declared outputs: a value for each, read once, when planned."""
+"""Reads the option `default-value`, a value for each declared output, when the statement is planned."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def read_defaults(options: Options, outputs: Sequence[Column]) -> tuple[pa.Array
         outputs: The declared OUTPUT columns, without the error column.
 
     Returns:
-        An array of one row for each column; None where no default is set.
+        An array of one row for each column; None where the option is not set.
 
     Raises:
-        OptionError: It is no value of the columns' types; the message says what to write.
+        OptionError: It does not fit the types of the columns. The message says what to write.
     """
     text = options.default_value
     if text is None:
@@ -41,7 +41,7 @@ def read_defaults(options: Options, outputs: Sequence[Column]) -> tuple[pa.Array
     if text.strip().lower() == "null":
         values: list[Any] = [None] * len(outputs)
     elif len(outputs) == 1:
-        # A lone scalar is written as it is; a STRING with all its blanks.
+        # A single scalar is not JSON. Blanks are part of a STRING.
         values = [_load(text, outputs) if outputs[0].type.depth else text]
     else:
         values = _by_column(text, outputs)
@@ -56,7 +56,7 @@ def _by_column(text: str, outputs: Sequence[Column]) -> list[Any]:
     names = [column.name for column in outputs]
     if isinstance(loaded, dict) and set(loaded) == set(names):
         return [loaded[name] for name in names]
-    raise _bad(text, f"has to have a value for each of {', '.join(names)}", outputs)
+    raise _bad(text, f"needs a value for each of {', '.join(names)}", outputs)
 
 
 def _load(text: str, outputs: Sequence[Column]) -> Any:
@@ -82,7 +82,7 @@ def _read(value: Any, column: Column, text: str, outputs: Sequence[Column]) -> A
     try:
         return _convert(value, column.type)
     except (ValueError, InvalidOperation):
-        what = f"is no {column.type}, the type of the output column '{column.name}'"
+        what = f"does not fit {column.type}, the type of the output column '{column.name}'"
         raise _bad(text, what, outputs) from None
 
 
@@ -106,7 +106,7 @@ def _boolean(value: Any, type_: SqlType) -> bool:
 
 
 def _number(value: Any) -> Decimal:
-    """A number as JSON or text has it; raises ValueError or InvalidOperation."""
+    """Read a number from JSON or text; raises ValueError or InvalidOperation."""
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str)):
         raise ValueError
     return Decimal(value.strip() if isinstance(value, str) else value)

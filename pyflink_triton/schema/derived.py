@@ -1,4 +1,4 @@
-"""The schema that a model's signature gives where INPUT or OUTPUT is not declared."""
+"""The columns that are derived from a model's signature where INPUT or OUTPUT is not declared."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pyflink_triton.schema.option_columns import derived_inputs, derived_outputs
 
 
 def derive_inputs(signature: ModelSignature, options: Options) -> tuple[Column, ...]:
-    """The tensors in the server's order, then the columns that options refer to."""
+    """A column for each tensor in the server's order, then the columns that options refer to."""
     tensors = tuple(map(_column, signature.inputs))
     return (*tensors, *derived_inputs(options, tensors))
 
 
 def derive_outputs(signature: ModelSignature, options: Options) -> tuple[Column, ...]:
-    """The tensors in the server's order, then the error column.
+    """A column for each tensor in the server's order, then the error column.
 
     Raises:
-        SchemaError: The error column is called as a tensor.
+        SchemaError: The error column has the name of a tensor.
     """
     tensors = tuple(map(_column, signature.outputs))
     more = derived_outputs(options)
     for column in more:
         if find(column.name, tensors) is not None:
             raise SchemaError(
-                f"option 'error-column' = '{column.name}' is a tensor of the model. {Remedy.RENAME_ERROR_COLUMN()}"
+                f"option 'error-column' = '{column.name}' names a tensor of the model. {Remedy.RENAME_ERROR_COLUMN()}"
             )
     return (*tensors, *more)
 

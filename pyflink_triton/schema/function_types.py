@@ -1,4 +1,4 @@
-"""The types of a call m(x): what its arguments are cast to, and what the function gives for them."""
+"""The types of a function call m(x): what its arguments are cast to, and the type of its result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from pyflink_triton.types.sql import SqlType, array_of, parse_type
 def call_types(
     inputs: Sequence[Column], outputs: Sequence[Column], arguments: Sequence[str], options: Options
 ) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
-    """Find what a call's arguments are cast to; whether that fits the model's tensors is for ``bind_columns``.
+    """Find the types that the arguments of a call are cast to, and the types of its result.
+
+    ``bind_columns`` checks afterwards whether they fit the model's tensors.
 
     Args:
         inputs: The declared INPUT columns.
@@ -24,11 +26,12 @@ def call_types(
         options: The model's options.
 
     Returns:
-        The columns to cast to and the columns of the result. They are the declared ones, but for arrays given
-        for scalars (each row is a batch then) and for values given flat, nested or with a leading dimension of 1.
+        The columns to cast to and the columns of the result. They are the declared ones, with two exceptions: where an
+        array is the argument for a scalar, each row is a batch of its own and the result is an array. Where an array
+        is flat, nested or has a leading dimension of 1, it stays so.
 
     Raises:
-        SchemaError: An argument is not cast implicitly; the message says what to write.
+        SchemaError: An argument is not cast implicitly. The message says what to write.
     """
     check_count(inputs, arguments)
     references = find_references(options, inputs)
@@ -53,7 +56,7 @@ def call_types(
 
 
 def _depth(column: Column, argument: SqlType, options: Options) -> int:
-    """How many ARRAYs the value has when it is cast; raises SchemaError."""
+    """The number of nested ARRAYs of the argument after the cast; raises SchemaError."""
     source, target = argument.leaf, column.type.leaf
     if not (is_castable(source, target) or _stays(source, target)) or loses_decimals(source, target):
         raise cast_needed(column, argument)
@@ -71,5 +74,5 @@ def _depth(column: Column, argument: SqlType, options: Options) -> int:
 
 
 def _stays(argument: SqlType, declared: SqlType) -> bool:
-    """Whether it goes as it is: Flink's cast makes NULL of a DECIMAL too long, and another text of some BYTES."""
+    """Whether Flink must not cast it: it would turn a too long DECIMAL into NULL, and some BYTES into another text."""
     return argument.name == declared.name == "DECIMAL" or is_bytes_for_text(argument, declared)

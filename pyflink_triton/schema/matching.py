@@ -1,4 +1,4 @@
-"""Which tensor each column stands for: by its name, else by its position where there is one of each."""
+"""Finds the tensor of each column: by its name, or by its position where there is one column and one tensor."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from pyflink_triton.schema.columns import Column
 
 
 def tensor_places(columns: Sequence[Column], tensors: Sequence[TensorSpec], referred: set[int]) -> list[int]:
-    """The columns that stand for tensors: all but those that an option refers to and no tensor is called."""
+    """The indexes of the columns that have a tensor.
+
+    All have one, except those that an option refers to and whose name is not that of a tensor.
+    """
     names = {tensor.name.lower() for tensor in tensors}
     places = [n for n, column in enumerate(columns) if n not in referred or column.name.lower() in names]
     return places or list(range(len(columns)))
 
 
 def match(side: str, columns: Sequence[Column], tensors: Sequence[TensorSpec]) -> list[TensorSpec]:
-    """Pair by exact name, then ignoring case, then by position where there is one of each."""
+    """Match by exact name, then ignoring case, then by position where there is one column and one tensor."""
     if not columns:
         raise SchemaError(f"the model declares no {side} column")
     exact = {tensor.name: tensor for tensor in tensors}
@@ -33,7 +36,7 @@ def match(side: str, columns: Sequence[Column], tensors: Sequence[TensorSpec]) -
             tensor = alike[0] if alike else tensors[0] if len(columns) == len(tensors) == 1 else None
         if tensor is None:
             raise SchemaError(
-                f"{side} column '{column.name}' is no tensor of the model. "
+                f"{side} column '{column.name}' is not a tensor of the model. "
                 + Remedy.NAME_TENSOR(tensors=", ".join(map(str, tensors)))
             )
         if tensor in found:

@@ -1,4 +1,4 @@
-"""Columns that options name: those that say a row's sequence, and the one that takes a failed row's message."""
+"""Columns that options name: for the sequence of a row, for the message of a failed row, for optional outputs."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from pyflink_triton.types.sql import INTEGERS, SqlType, simple
 
 
 def template_columns(options: Options) -> tuple[str, ...]:
-    """The columns that the template of `sequence-id` refers to, each once, in order."""
+    """The names of the columns that the template of `sequence-id` refers to, each once, in their order."""
     return columns_of(options.sequence_id) if options.sequence_id is not None else ()
 
 
 def flag_columns(options: Options) -> tuple[tuple[str, str], ...]:
-    """The options that a BOOLEAN column answers for each row, and that column."""
+    """The options whose value for each row is in a BOOLEAN column, with the name of that column."""
     named = (("sequence-start", options.sequence_start), ("sequence-end", options.sequence_end))
     return tuple((key, column) for key, column in named if isinstance(column, str))
 
 
 def is_template_type(type_: SqlType) -> bool:
-    """Whether a template may hold values of this type: integers and characters."""
+    """Whether a template may refer to a column of this type, which is an integer or character type."""
     return type_.name in (*INTEGERS, "STRING")
 
 
 def find(name: str, columns: Sequence[Column]) -> int | None:
-    """Where a column is: of exactly this name, else ignoring case."""
+    """The index of the column with exactly this name, or with this name ignoring case."""
     names = [column.name for column in columns]
     if name not in names:
         name, names = name.lower(), [each.lower() for each in names]
@@ -45,10 +45,10 @@ def find_references(options: Options, inputs: Sequence[Column]) -> dict[str, int
         inputs: The declared INPUT columns.
 
     Returns:
-        Where each is among ``inputs``, by the name that the option has for it.
+        The index of each among ``inputs``, by the name in the option.
 
     Raises:
-        SchemaError: One is not there, or is of a type that does not do.
+        SchemaError: A column is not in INPUT, or has the wrong type.
     """
     wanted = [("sequence-id", name, is_template_type, "STRING") for name in template_columns(options)]
     wanted += [(key, name, _is_boolean, "BOOLEAN") for key, name in flag_columns(options)]
@@ -63,7 +63,7 @@ def find_references(options: Options, inputs: Sequence[Column]) -> dict[str, int
         if not is_good(inputs[index].type):
             expected = "an integer or character type" if type_ == "STRING" else type_
             raise SchemaError(
-                f"option '{key}' refers to the column '{inputs[index].name}', which is {inputs[index].type} and has to "
+                f"option '{key}' refers to the column '{inputs[index].name}', which is {inputs[index].type} but has to "
                 f"be {expected}. {Remedy.DECLARE_AS(type=type_)}"
             )
         found[name] = index
@@ -75,33 +75,35 @@ def _is_boolean(type_: SqlType) -> bool:
 
 
 def check_reference_argument(column: Column, argument: SqlType) -> None:
-    """Check a value given for a column that an option refers to; such a value is not cast.
+    """Check the argument for a column that an option refers to; such an argument is not cast.
 
     Raises:
-        SchemaError: It is neither of the declared type nor, as the declared type is, an integer or characters.
+        SchemaError: It is not of the declared type. Integer and character types may stand for each other.
     """
     if argument.name != column.type.name and not (is_template_type(argument) and is_template_type(column.type)):
         if is_bytes_for_text(argument, column.type):
-            # Each byte becomes a letter of its own, so that no two ids become one.
+            # With DECODE each byte becomes one character, so different ids stay different.
             raise SchemaError(
-                f"input column '{column.name}' is declared {column.type}, and what is given is {argument}. "
+                f"input column '{column.name}' is declared {column.type}, but the argument is {argument}. "
                 + Remedy.DECODE()
             )
         raise cast_needed(column, argument)
 
 
 def find_error_column(options: Options, outputs: Sequence[Column]) -> int | None:
-    """Find the OUTPUT column of the option `error-column`; None where it is not set.
+    """Find the OUTPUT column of the option `error-column`; None where the option is not set.
 
     Raises:
-        SchemaError: It is not there, or is no STRING.
+        SchemaError: The column is not in OUTPUT, or is not a STRING.
     """
     name = options.error_column
     if name is None:
         return None
     index = find(name, outputs)
     if index is None:
-        raise SchemaError(f"option 'error-column' = '{name}' is no OUTPUT column. {Remedy.ADD_ERROR_COLUMN(name=name)}")
+        raise SchemaError(
+            f"option 'error-column' = '{name}' names no OUTPUT column. {Remedy.ADD_ERROR_COLUMN(name=name)}"
+        )
     if outputs[index].type.name != "STRING" or outputs[index].type.length is not None:
         raise SchemaError(
             f"option 'error-column' = '{name}' is an OUTPUT column of type {outputs[index].type}. "
@@ -114,15 +116,15 @@ def find_optional_outputs(options: Options, outputs: Sequence[Column], error_col
     """Find the OUTPUT columns of the option `optional-outputs`.
 
     Raises:
-        SchemaError: One is not there, or is the error column.
+        SchemaError: A column is not in OUTPUT, or is the error column.
     """
     found = {name: find(name, outputs) for name in options.optional_outputs}
     for name, place in found.items():
         if place is None or place == error_column:
             known = ", ".join(column.name for n, column in enumerate(outputs) if n != error_column)
             raise SchemaError(
-                f"option 'optional-outputs' names '{name}', which is no OUTPUT column that stands for an output of the "
-                f"model. {Remedy.NAME_OUTPUTS(names=known)}"
+                f"option 'optional-outputs' names '{name}', which is not an OUTPUT column for an output of the model. "
+                f"{Remedy.NAME_OUTPUTS(names=known)}"
             )
     return frozenset(place for place in found.values() if place is not None)
 
@@ -134,7 +136,7 @@ def check_nullable(outputs: Sequence[Column], error_column: int | None) -> None:
 
 
 def derived_inputs(options: Options, columns: Sequence[Column]) -> tuple[Column, ...]:
-    """The columns that an INPUT taken from the server has besides ``columns``, for options refer to them."""
+    """The columns that a derived INPUT has after ``columns``, because options refer to them."""
     more: list[Column] = []
     for name, type_ in (
         *((name, "STRING") for name in template_columns(options)),
@@ -146,5 +148,5 @@ def derived_inputs(options: Options, columns: Sequence[Column]) -> tuple[Column,
 
 
 def derived_outputs(options: Options) -> tuple[Column, ...]:
-    """The column that an OUTPUT taken from the server ends with, for `error-column` names it."""
+    """The column that a derived OUTPUT ends with, because `error-column` names it."""
     return () if options.error_column is None else (Column(options.error_column, simple("STRING")),)

@@ -1,4 +1,5 @@
-"""Arrow columns to the bytes of tensors and back.
+"""Turns Arrow columns into tensors, and the tensors of responses into Arrow columns.
 
-It encodes, decodes, cuts batches, and puts answered rows back in their order. Everything works on whole columns.
+It encodes columns, cuts a batch into requests, decodes outputs and puts rows back in their order. Everything works on
+whole columns.
 """

@@ -1,4 +1,4 @@
-"""Rows that are batches of their own: their arrays' elements are predicted as rows, and put back into arrays."""
+"""Arrays as batches: the elements of a row's arrays are predicted as rows, and the outputs are put back into arrays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pyflink_triton.schema.binding import ColumnBindings, TensorBinding
 
 
 def element_bindings(columns: ColumnBindings) -> ColumnBindings:
-    """The mapping of a row's elements: each input binding's column is one of the elements' batch."""
+    """The bindings for the elements: each input binding has a column in the batch of elements."""
     inputs = tuple(replace(_element(binding), place=place) for place, binding in enumerate(columns.inputs))
     return replace(
         columns,
@@ -35,10 +35,10 @@ class ArrayBatch:
     """A batch whose rows hold arrays.
 
     Attributes:
-        elements: A column for each input binding, with a row for each element of the good rows' arrays.
+        elements: A column for each input binding, with a row for each element of the arrays in the good rows.
         errors: The message of each row that failed.
-        not_null: Which rows hold no NULL.
-        owners: The row that each element is of, ascending.
+        not_null: A mask of the rows that hold no NULL.
+        owners: The row that each element belongs to, ascending.
     """
 
     elements: pa.RecordBatch
@@ -47,7 +47,7 @@ class ArrayBatch:
     owners: Ints
 
     def whole_rows(self, elements: Ints, failed: Mapping[int, str]) -> Ints:
-        """Those of some elements whose row has no failed element."""
+        """Keep the elements whose row has no failed element."""
         if not failed:
             return elements
         broken = np.zeros(len(self.not_null), dtype=np.bool_)
@@ -56,7 +56,7 @@ class ArrayBatch:
         return whole
 
     def collect(self, outputs: Sequence[pa.Array], failed: Mapping[int, str]) -> list[pa.Array]:
-        """Put the elements' outputs into arrays; a row one of whose elements failed has failed, and is NULL.
+        """Put the outputs of the elements into arrays. A row with a failed element fails as a whole, and is NULL.
 
         Args:
             outputs: A column for each output tensor, with a row for each element.
@@ -74,10 +74,10 @@ class ArrayBatch:
 
 
 def explode(bindings: ColumnBindings, inputs: pa.RecordBatch) -> ArrayBatch:
-    """Take a batch's arrays apart; scalars repeat for each element.
+    """Turn the elements of a batch's arrays into rows. A scalar is repeated for each element of its row.
 
     Args:
-        bindings: The declared columns' mapping, ``is_array_batch``.
+        bindings: The bindings of the declared columns, with ``is_array_batch``.
         inputs: All input columns.
     """
     rows = inputs.num_rows
@@ -100,8 +100,8 @@ def explode(bindings: ColumnBindings, inputs: pa.RecordBatch) -> ArrayBatch:
         if column.values.null_count:
             nulls = np.concatenate(([0], np.cumsum(~present(column.values))))
             for row in np.flatnonzero(not_null & held & (nulls[edges[1:]] > nulls[edges[:-1]])).tolist():
-                errors.setdefault(row, f"column '{name}' holds a NULL; tensors cannot")
-    not_null &= lengths >= 0  # an optional tensor's NULL, and no array beside it
+                errors.setdefault(row, f"column '{name}' holds a NULL, which no tensor can hold")
+    not_null &= lengths >= 0  # every array is the NULL of an optional tensor
     is_good = not_null.copy()
     is_good[list(errors)] = False
     counts = np.where(is_good, np.maximum(lengths, 0), 0)
@@ -113,7 +113,7 @@ def explode(bindings: ColumnBindings, inputs: pa.RecordBatch) -> ArrayBatch:
 
 
 def _elements(binding: TensorBinding, column: pa.Array, owners: Ints, within: Ints) -> pa.Array:
-    """A column's value for each element: an array's own, a view where they lie together, or the scalar again."""
+    """The values of a column for the elements: a view where they lie together, and scalars repeated."""
     if not binding.argument_type.depth:
         return take(column, owners)
     places = offsets(column)[owners] + within

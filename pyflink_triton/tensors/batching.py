@@ -1,4 +1,4 @@
-"""A batch of rows as tensors, and which of its rows go in one request together."""
+"""Turns a batch of rows into tensors, and cuts it into requests."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.tensors.encode import TensorColumn, encode
 
-#: Takes rows and what is wrong with them.
+#: Takes the indexes of rows and the reason why they fail.
 Fail = Callable[[Ints, str], None]
 
 
 def encode_batch(
     bindings: ColumnBindings, has_batch_axis: bool, inputs: pa.RecordBatch, fail: Fail
 ) -> tuple[list[TensorColumn], Bools, Ints]:
-    """Encode every tensor's column.
+    """Encode the column of each tensor.
 
     Args:
-        bindings: The columns' tensors.
+        bindings: The columns and their tensors.
         has_batch_axis: Whether tensors have a leading axis of rows.
         inputs: All input columns.
-        fail: Told of the rows whose values a tensor cannot hold.
+        fail: Called with the rows whose values a tensor cannot hold.
 
     Returns:
-        The tensors, a mask of the rows that hold no NULL, and those of them that did not fail.
+        The tensors, a mask of the rows that hold no NULL, and the indexes of those rows that did not fail.
     """
     not_null = np.ones(inputs.num_rows, dtype=np.bool_)
     good = np.ones(inputs.num_rows, dtype=np.bool_)
@@ -58,7 +58,7 @@ def encode_batch(
 def _refuse_rows_of_nothing(
     bindings: ColumnBindings, holds: Sequence[Bools | None], not_null: Bools, good: Bools, fail: Fail
 ) -> None:
-    """Fail the rows that would leave every tensor out: by the inputs the server counts a request's rows."""
+    """Fail the rows that would leave every tensor out: the server counts the rows of a request by its inputs."""
     held = [holds[binding.place] for binding in bindings.inputs]
     something = [mask for mask in held if mask is not None]
     if len(something) < len(held):
@@ -80,14 +80,15 @@ def split(
     rows_per_request: Callable[[], int],
     bytes_per_request: int,
 ) -> Iterator[Ints]:
-    """Cut rows into requests: equal shapes, at most so many rows and so many bytes.
+    """Cut rows into requests of rows with equal shapes, with limits for rows and bytes.
 
     Args:
-        signature: The server's model.
+        signature: The model's signature.
         columns: The tensors of the whole batch.
         rows: The rows to send, ascending.
-        rows_per_request: Rows in a request at the most; asked for each, for it may change in between.
-        bytes_per_request: Bytes of tensors in a request at the most; a larger row goes alone.
+        rows_per_request: Returns the greatest number of rows in a request. It is called for each request, because the
+            limit may change in between.
+        bytes_per_request: The greatest number of bytes of tensors in a request. A larger row goes alone.
     """
     if not signature.has_batch_axis:
         yield from rows.reshape(-1, 1)
@@ -109,7 +110,7 @@ def split(
 
 
 def _alike(columns: Sequence[TensorColumn], rows: Ints) -> Iterator[Ints]:
-    """Rows whose tensors have the same shapes and are the same ones."""
+    """Group the rows that have the same tensors with the same shapes."""
     shapes = [column.shapes[rows] for column in columns if column.shapes is not None]
     shapes += [column.present[rows, None].astype(np.int64) for column in columns if column.present is not None]
     if not shapes:

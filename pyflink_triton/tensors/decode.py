@@ -1,4 +1,4 @@
-"""Tensors to Arrow arrays of the declared types, checked against what the model promised."""
+"""Turns tensors into Arrow arrays of the declared types, and checks them against the model's signature."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from pyflink_triton.types.wire import WireError
 
 _MAX_ELEMENTS = (1 << 31) - 1
 _OF_ANOTHER = (
-    ". It may be the answer to another request of the same bytes: a model's response_cache does not look at shapes. "
-    + Remedy.SWITCH_CACHE_OFF()
+    ". It may be the answer to another request with the same bytes, because a model's response_cache does not look at "
+    "shapes. " + Remedy.SWITCH_CACHE_OFF()
 )
-#: An output of an answer: the shape of one row and the bytes of all; None where the answer lacks it and may.
+#: An output in a response: the shape of one row, and the bytes of all rows. None: the response lacks it, and may.
 Output = tuple[tuple[int, ...], memoryview] | None
 Reject = Callable[[Bools, str], None]
 
 
 def check(binding: TensorBinding, answer: OutputTensor, rows: int, has_batch_axis: bool, may_cache: bool) -> Output:
-    """Check one output of one response against what the model promised.
+    """Check one output of one response against the model's signature.
 
     Args:
         binding: The declared column and its tensor.
         answer: The tensor's shape, with the batch axis where there is one, and its bytes.
-        rows: How many rows were sent.
-        has_batch_axis: Whether the first axis is the rows.
-        may_cache: Whether the answer may come from the server's cache.
+        rows: The number of rows that were sent.
+        has_batch_axis: Whether the first axis is that of the rows.
+        may_cache: Whether the response may come from the server's cache.
 
     Returns:
-        The shape of one row, and the bytes of all.
+        The shape of one row, and the bytes of all rows.
 
     Raises:
-        RowError: The shape is not what the model promised, and may be that of another request's answer.
-        ContractError: Shape, form or size is not what the model promised.
+        RowError: The shape does not fit the signature, but the response may be that of another request.
+        ContractError: The shape, the form or the size does not fit the signature.
     """
     tensor, declared = binding.tensor, binding.column.type
     shape, data = answer.shape, answer.data
@@ -51,20 +51,22 @@ def check(binding: TensorBinding, answer: OutputTensor, rows: int, has_batch_axi
     if not is_inner_good or (has_batch_axis and shape[0] != rows):
         message = f"output '{tensor.name}' has the shape {list(shape)}, and the model promised {list(promised)}"
         message += f" for {rows} row{'s' * (rows != 1)}"
-        if may_cache and is_inner_good:  # the model's answers to others have its dims, too, and another number of rows
+        if may_cache and is_inner_good:  # the response to another request has the same dims, but another number of rows
             raise RowError(message + _OF_ANOTHER, splits=True)
         raise ContractError(message)
     if data is None:
-        raise ContractError(f"output '{tensor.name}' is not binary, though it was asked for as such")
+        raise ContractError(f"output '{tensor.name}' is not binary, but the request asked for binary data")
     inner = shape[1:] if has_batch_axis else shape
     per_row = math.prod(inner)
     if declared.depth == 0 and per_row != 1:
         raise ContractError(
-            f"output '{tensor.name}' has {per_row} elements a row, and column '{binding.column.name}' is "
+            f"output '{tensor.name}' has {per_row} elements a row, but column '{binding.column.name}' is "
             f"{declared}: {Remedy.DECLARE(type=f'ARRAY<{declared}>')}"
         )
     if rows * math.prod(max(size, 1) for size in inner) > _MAX_ELEMENTS:
-        raise ContractError(f"output '{tensor.name}' has the shape {list(shape)}, more than a batch can hold")
+        raise ContractError(
+            f"output '{tensor.name}' has the shape {list(shape)}, which has more elements than a batch can hold"
+        )
     size = rows * per_row * tensor.datatype.itemsize
     if len(data) < size or (tensor.datatype.is_fixed_size and len(data) != size):
         raise ContractError(f"output '{tensor.name}' has {len(data)} bytes for the shape {list(shape)}")
@@ -74,20 +76,20 @@ def check(binding: TensorBinding, answer: OutputTensor, rows: int, has_batch_axi
 def decode(
     binding: TensorBinding, inner: tuple[int, ...], data: memoryview | bytes, rows: int, reject: Reject
 ) -> pa.Array:
-    """Decode an output of some rows, of one response or of several that were checked and joined.
+    """Decode an output of one response, or of several responses that were checked and joined.
 
     Args:
         binding: The declared column and its tensor.
         inner: The shape of one row.
         data: The bytes of all rows.
-        rows: How many there are.
-        reject: Called with a mask of rows and what is wrong with their output.
+        rows: The number of rows.
+        reject: Called with a mask of rows and the reason why their output cannot be taken.
 
     Returns:
         An array of ``rows`` values in the declared type.
 
     Raises:
-        ContractError: A BYTES tensor is not what its lengths say.
+        ContractError: The lengths in a BYTES tensor do not fit its bytes.
     """
     tensor, declared = binding.tensor, binding.column.type
     per_row = math.prod(inner)

@@ -1,4 +1,4 @@
-"""Arrow columns to tensors: shapes per row, and the bytes of any run of rows, without a loop over rows."""
+"""Turns Arrow columns into tensors: the shape of each row, and the bytes of any rows, without a loop over rows."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from pyflink_triton.types.sql import SqlType, array_of
 from pyflink_triton.types.wire import Elements
 
 Reject = Callable[[Bools, str], None]
-#: From elements to the rows that hold one of them.
+#: Turns a mask of elements into a mask of the rows that hold them.
 ToRows = Callable[[Bools], Bools]
 
 
 @dataclass(frozen=True)
 class TensorColumn:
-    """One tensor's values for every row of a batch.
+    """The values of one tensor for all rows of a batch.
 
     Attributes:
-        tensor: Which tensor.
-        shapes: Each row's shape, (rows, rank); None when all rows have the tensor's own dims.
-        data: The bytes of all rows, one after the other, as the protocol wants them.
-        size: How many bytes each row has, where all have as many.
-        starts: Where each row's bytes begin in ``data``; None where ``size`` says it.
-        sizes: How many bytes each row has; None where ``size`` says it.
-        present: Which rows have the tensor at all; None when all have. Only an optional tensor may be left out.
+        tensor: The tensor.
+        shapes: The shape of each row, (rows, rank); None when all rows have the tensor's own dims.
+        data: The bytes of all rows, one after the other, in the form of the protocol.
+        size: The number of bytes of each row; None where it differs.
+        starts: Where the bytes of each row begin in ``data``; None where ``size`` is set.
+        sizes: The number of bytes of each row; None where ``size`` is set.
+        present: A mask of the rows that have the tensor; None when all have it. A row may lack an optional tensor.
     """
 
     tensor: TensorSpec
@@ -50,7 +50,7 @@ class TensorColumn:
         return tuple(self.shapes[row].tolist())
 
     def gather(self, rows: Ints) -> memoryview:
-        """The bytes of these rows (ascending), a view where they lie together."""
+        """The bytes of some rows, which are ascending; a view where they lie together."""
         first, last = int(rows[0]), int(rows[-1])
         is_run = last - first + 1 == len(rows)
         if self.size is not None:
@@ -73,9 +73,9 @@ def encode(binding: TensorBinding, column: pa.Array, reject: Reject) -> TensorCo
     """Encode a column.
 
     Args:
-        binding: The column, its tensor and the type that its values come in.
-        column: The values; rows that are NULL get any bytes and must not be sent.
-        reject: Called with a mask of rows and what is wrong with them; those rows must not be sent either.
+        binding: The column, its tensor and the type of its values.
+        column: The values. Rows that are NULL get any bytes and must not be sent.
+        reject: Called with a mask of rows and the reason why they must not be sent.
     """
     declared, tensor = binding.column.type, binding.tensor
     if declared.depth == 0:
@@ -97,7 +97,7 @@ def encode(binding: TensorBinding, column: pa.Array, reject: Reject) -> TensorCo
 
     values = _cast_elements(binding, values, reject, of_rows)
     if values.null_count:
-        reject(not_null & of_rows(~present(values)), "holds a NULL; tensors cannot")
+        reject(not_null & of_rows(~present(values)), "holds a NULL, which no tensor can hold")
     if binding.flatten:
         leads = lengths.pop(0)
         reject(not_null & (leads != 1), "has a leading dimension that is not 1, so 'flatten-batch-dim' cannot drop it")
@@ -111,7 +111,7 @@ def encode(binding: TensorBinding, column: pa.Array, reject: Reject) -> TensorCo
 
 
 def _same(mask: Bools) -> Bools:
-    """Where a column is no ARRAY, each element is a row."""
+    """Rows from elements where the column is not an ARRAY, so that each element is a row."""
     return mask
 
 
@@ -135,7 +135,7 @@ def _cast_elements(binding: TensorBinding, elements: pa.Array, reject: Reject, o
 
 
 def _rounded(binding: TensorBinding, declared: SqlType) -> str:
-    """The CAST that takes the nearest number; of a DECIMAL too long Flink's makes NULL."""
+    """Advise the CAST to the nearest number; for a DECIMAL there is none, because Flink makes a too long one NULL."""
     nearest = array_of(declared, binding.argument_type.depth)
     return "" if declared.name == "DECIMAL" else f" exactly; {Remedy.CAST_NEAREST(type=nearest)}"
 
@@ -143,11 +143,11 @@ def _rounded(binding: TensorBinding, declared: SqlType) -> str:
 def _descend(
     lists: pa.Array, starts: Ints, ends: Ints, lengths: list[Ints], not_null: Bools, reject: Reject
 ) -> tuple[Ints, Ints, pa.Array]:
-    """Go one ARRAY deeper: each row's range of the inner elements, and its one length at this level."""
+    """Go one ARRAY deeper: find the range of the inner elements of each row, and add the lengths at this level."""
     edges = offsets(lists)
     inner = np.diff(edges)
     if lengths:
-        reject(not_null & _any_between(~present(lists), starts, ends), "holds a NULL; tensors cannot")
+        reject(not_null & _any_between(~present(lists), starts, ends), "holds a NULL, which no tensor can hold")
     heads = np.append(inner, 0)[np.minimum(starts, len(inner))]
     counts = ends - starts
     length = np.where(counts > 0, heads, 0)
@@ -162,11 +162,11 @@ def _descend(
 
 
 def _shapes(tensor: TensorSpec, lengths: list[Ints], not_null: Bools, reject: Reject) -> Ints | None:
-    """Each row's shape, checked against the tensor's dims; None when every dim is fixed."""
+    """The shape of each row, checked against the tensor's dims; None when every dim is fixed."""
     dims = np.asarray(tensor.dims, dtype=np.int64)
     if len(lengths) == len(dims):
         shapes = np.stack(lengths, axis=1)
-        # Below an empty array nothing says the inner lengths: the model's own stand in.
+        # An empty array does not show its inner lengths, so those of the model are taken.
         unknown = np.zeros(shapes.shape, dtype=np.bool_)
         unknown[:, 1:] = np.logical_or.accumulate(shapes == 0, axis=1)[:, :-1]
         shapes = np.where(unknown & (dims != -1), dims, shapes)

@@ -1,4 +1,4 @@
-"""What a failed row becomes: the default value, its message in a column, or a failure of the job."""
+"""Turns failed rows into output rows: with the default value, or with the message in the error column."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pyflink_triton.schema.binding import ColumnBindings
 
 @dataclass(frozen=True)
 class Policy:
-    """A model's policy for rows that failed by a fault of their own, or by one that did not pass in time.
+    """What becomes of a row that failed because of its values, or because the server did not answer it in time.
 
     Attributes:
-        defaults: One row for each output tensor's column; None: they are NULL.
-        error_column: Which output column takes the message; None: there is none.
+        defaults: The default value of each output, as an array of one row; None: a failed row is NULL.
+        error_column: The index of the output column for the message; None: there is none.
     """
 
     defaults: tuple[pa.Array, ...] | None
@@ -26,16 +26,16 @@ class Policy:
 
     @staticmethod
     def of(columns: ColumnBindings) -> Policy:
-        """The policy that the declared columns and their options say."""
+        """The policy that the options declare."""
         return Policy(columns.defaults, columns.error_column)
 
     @property
     def covers(self) -> bool:
-        """Whether a failed row is an output row all the same, and the job goes on."""
+        """Whether a failed row becomes an output row, so that the job goes on."""
         return self.defaults is not None or self.error_column is not None
 
     def complete(self, outputs: Sequence[pa.Array], errors: Mapping[int, str]) -> list[pa.Array]:
-        """Make the declared columns of those of the tensors.
+        """Make the declared columns from the columns of the tensors.
 
         Args:
             outputs: A column for each output tensor, NULL where the row failed.

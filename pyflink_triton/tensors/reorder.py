@@ -1,4 +1,4 @@
-"""The answers of a batch's requests as columns in the order of its rows, NULL where there is none."""
+"""Puts the responses to the requests of a batch together, in the order of the batch's rows."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pyflink_triton.schema.binding import TensorBinding
 from pyflink_triton.tensors.batching import Fail
 from pyflink_triton.tensors.decode import Output, decode
 
-#: The rows of a request, and each output of its answer.
+#: The rows of a request, and the outputs of its response.
 Part = tuple[Ints, list[Output]]
 
 
 def assemble(
     outputs: Sequence[TensorBinding], parts: list[Part], batch_rows: int, errors: dict[int, str], fail: Fail
 ) -> list[pa.Array]:
-    """Put the parts in the rows' order.
+    """Put the outputs of all requests in the order of the rows; a row without a response is NULL.
 
     Args:
         outputs: The output tensors and their columns.
-        parts: What was answered; sorted here.
-        batch_rows: How many rows the batch has.
-        errors: The rows that failed; ``fail`` may add some.
-        fail: Told of the rows whose output is no value of the declared type.
+        parts: The requests that were answered; this function sorts them.
+        batch_rows: The number of rows in the batch.
+        errors: The rows that failed. ``fail`` may add some.
+        fail: Called with the rows whose output is not a value of the declared type.
 
     Returns:
         A column for each output tensor.
@@ -46,9 +46,9 @@ def assemble(
 
 
 def _column(binding: TensorBinding, answered: list[Part], rows: Ints, output: int, fail: Fail) -> pa.Array:
-    """Decode an output of all parts, at once where the size of each is known from its shape.
+    """Decode an output of all parts, and all at once where elements have a fixed size.
 
-    BYTES are decoded part by part: a wrong length in one must not reach into the next.
+    BYTES are decoded part by part, so that a wrong length in one part does not reach into the next one.
     """
     is_fixed_size = binding.tensor.datatype.is_fixed_size
 

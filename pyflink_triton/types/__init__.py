@@ -1,4 +1,5 @@
 """Flink's SQL types and Triton's datatypes.
 
-They say which values of one type fit the other, and what to write in SQL where they do not.
+This package knows which types fit each other, how values become the bytes of tensors and come back, and what a user
+writes in SQL where two types do not fit.
 """

@@ -13,11 +13,12 @@ def cast_column(column: pa.Array, target: pa.DataType) -> tuple[pa.Array, Bools 
     """Cast a column to its declared type as Flink's implicit cast would.
 
     Args:
-        column: The values as they came.
+        column: The values in the type of the argument.
         target: The declared Arrow type.
 
     Returns:
-        The column cast, and a mask of the rows whose value the declared type cannot hold exactly (None: none).
+        The cast column, and a mask of the rows whose value the declared type cannot hold exactly (None: it holds
+            all).
     """
     if column.type == target:
         return column, None
@@ -28,7 +29,7 @@ def cast_column(column: pa.Array, target: pa.DataType) -> tuple[pa.Array, Bools 
         differs = ~in_range | (np.where(in_range, floats, 0).astype(exact.dtype) != exact)
         return cast, any_of(differs & present(column))
     if pa.types.is_decimal(column.type) and pa.types.is_floating(target):
-        # Arrow's own cast is off by a unit in the last place; its parser of text is not.
+        # Arrow's cast can be wrong in the last digit. The way over text is exact.
         return column.cast(pa.utf8()).cast(pa.float64()).cast(target), None
     if pa.types.is_decimal(column.type) or pa.types.is_decimal(target):
         if pa.types.is_integer(column.type):
@@ -41,7 +42,7 @@ def cast_column(column: pa.Array, target: pa.DataType) -> tuple[pa.Array, Bools 
 
 
 def _cast_each(column: pa.Array, target: pa.DataType) -> tuple[pa.Array, Bools | None]:
-    """Find the values that stop a whole column's cast; only after it failed."""
+    """Cast a column whose whole cast failed, and find the values that do not fit."""
     bad = np.array([not _fits(column.slice(row, 1), target) for row in range(len(column))])
     return pc.if_else(from_flags(bad), pa.scalar(None, column.type), column).cast(target), bad
 

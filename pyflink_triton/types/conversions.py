@@ -1,4 +1,4 @@
-"""What to write in Flink's SQL for a value of one type where another is target: only what Flink can run."""
+"""The SQL expressions that turn a value of one type into another: only those that Flink can run."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _TEXT = simple("STRING")
 
 
 def conversion(source: SqlType, target: SqlType) -> str | None:
-    """Find an expression for a value of another type.
+    """Find the expression that turns a value into another type.
 
     Args:
         source: The value's type.
-        target: The type that is target.
+        target: The type that it has to have.
 
     Returns:
-        The expression, with ``...`` for the value; None where Flink has none, or none that keeps every bit.
+        The expression, with ``...`` in place of the value. None where Flink has none, or none that keeps every bit.
     """
     depth, more = min(source.depth, target.depth), target.depth - source.depth
     if more and (source.leaf.name == target.leaf.name or is_bytes_for_text(source.leaf, target.leaf)):
@@ -29,10 +29,10 @@ def conversion(source: SqlType, target: SqlType) -> str | None:
 
 
 def _of_leaves(source: SqlType, target: SqlType, depth: int) -> str | None:
-    """The same for leaves within so many ARRAYs; see Flink's LogicalTypeCasts, and what its planner compiles."""
+    """Find it for leaf types inside ``depth`` ARRAYs, from Flink's LogicalTypeCasts and what its planner compiles."""
     cast, text = (f"AS {array_of(type_, depth)})" for type_ in (target, _TEXT))
     if target.name == "BYTES":
-        # The code that Flink makes for an array of BYTES does not compile.
+        # Flink generates code for an array of BYTES that does not compile.
         return None if depth else f"CAST(... {cast}" if source.name == "STRING" else f"CAST(CAST(... {text} {cast}"
     if source.name == "BYTES":
         return None if target.name == "STRING" else f"CAST(CAST(... {text} {cast}"
@@ -42,16 +42,16 @@ def _of_leaves(source: SqlType, target: SqlType, depth: int) -> str | None:
 
 
 def is_bytes_for_text(source: SqlType, target: SqlType) -> bool:
-    """Whether a leaf of bytes is source for one of text: a CAST would change what is no UTF-8."""
+    """Whether bytes are the argument for a text. A CAST would change bytes that are not UTF-8."""
     return (source.name, target.name) == ("BYTES", "STRING")
 
 
 def advice(source: SqlType, declared: SqlType) -> str:
-    """The sentence for a value that is not cast to its declared type by itself."""
+    """The sentence for an argument that Flink does not cast implicitly to its declared type."""
     if is_bytes_for_text(source.leaf, declared.leaf) and source.depth == declared.depth:
-        # CAST(x'ff' AS STRING) is no error: it is another text.
-        target = array_of(simple("BYTES"), declared.depth)
-        return Remedy.DECLARE_IN_INPUT(type=target)
+        # CAST(x'ff' AS STRING) does not fail, but gives another text.
+        as_bytes = array_of(simple("BYTES"), declared.depth)
+        return Remedy.DECLARE_IN_INPUT(type=as_bytes)
     expression = conversion(source, declared)
     if expression is None:
         return Remedy.NO_CAST(type=declared)

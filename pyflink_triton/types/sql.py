@@ -1,4 +1,4 @@
-"""Flink's SQL types, as far as tensors can hold them, and the Arrow types that carry them."""
+"""The SQL types of Flink that a tensor can hold, and the Arrow types that carry them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SYNONYMS = {
 }
 _UNBOUNDED = 2**31 - 1
 _LEAF = re.compile(r"(?P<name>[A-Z][A-Z ]*?)\s*(\(\s*(?P<first>\d+)\s*(,\s*(?P<second>\d+)\s*)?\))?", re.I)
-#: What Flink casts to STRING.
+#: Types that no tensor holds and that Flink casts to STRING.
 _CAST_TO_TEXT = re.compile(r"(DATE|TIME|TIMESTAMP|TIMESTAMP_LTZ|INTERVAL|MAP|MULTISET|ROW)\b", re.I)
 
 #: Integers from narrow to wide; each is cast to the later ones without loss.
@@ -48,11 +48,11 @@ class SqlType:
 
     Attributes:
         name: ``INT``, ``STRING``, ``DECIMAL`` ... or ``ARRAY``.
-        text: As Flink prints it, for messages.
+        text: The type as Flink prints it, for messages.
         arrow: The Arrow type that carries it.
         element: What an ARRAY holds.
-        length: The longest value of a CHAR, VARCHAR, BINARY or VARBINARY; None for no bound.
-        nullable: Whether it was written without NOT NULL; on the wire every type takes NULL.
+        length: The greatest length of a CHAR, VARCHAR, BINARY or VARBINARY; None where there is no limit.
+        nullable: Whether it was written without NOT NULL. Between Flink and Python every type takes NULL.
     """
 
     name: str
@@ -68,7 +68,7 @@ class SqlType:
 
     @property
     def depth(self) -> int:
-        """How many ARRAYs stand around the leaf."""
+        """How many ARRAYs the leaf is nested in."""
         return 0 if self.element is None else 1 + self.element.depth
 
     @property
@@ -78,7 +78,7 @@ class SqlType:
 
 
 def array_of(element: SqlType, depth: int = 1) -> SqlType:
-    """Put ``depth`` ARRAYs around a type."""
+    """Nest a type in ``depth`` ARRAYs."""
     for _ in range(depth):
         element = SqlType("ARRAY", f"ARRAY<{element}>", pa.list_(element.arrow), element)
     return element
@@ -89,7 +89,7 @@ def parse_type(text: str, column: str) -> SqlType:
 
     Args:
         text: Such as ``INT NOT NULL``, ``ARRAY<FLOAT>``, ``DECIMAL(20, 0)``.
-        column: Whose type it is, for messages.
+        column: The column of this type, for messages.
 
     Raises:
         SchemaError: No tensor can hold it.
@@ -118,15 +118,15 @@ def _leaf(plain: str, column: str, depth: int) -> SqlType:
         return SqlType(name, f"DECIMAL({precision}, {scale})", pa.decimal128(precision, scale))
     whole = array_of(SqlType(name, plain, pa.null()), depth)
     raise SchemaError(
-        f"column '{column}' is {whole}, and no tensor holds that. {Remedy.USE_TYPE()}{_as_text(plain, depth)}"
+        f"column '{column}' is {whole}, a type that no tensor holds. {Remedy.USE_TYPE()}{_as_text(plain, depth)}"
     )
 
 
 def _as_text(plain: str, depth: int) -> str:
-    """The CAST to a type that tensors hold; Flink casts no timestamp to a number, and no ROW within an ARRAY."""
+    """Suggest a CAST to STRING. Flink does not cast a timestamp to a number, and not a ROW inside an ARRAY."""
     if not _CAST_TO_TEXT.match(plain) or (depth and plain.upper().startswith("ROW")):
         return ""
-    return f", as CAST(... AS {array_of(simple('STRING'), depth)}) makes it"
+    return f", for instance by CAST(... AS {array_of(simple('STRING'), depth)})"
 
 
 def simple(name: str) -> SqlType:

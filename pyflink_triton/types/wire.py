@@ -1,4 +1,4 @@
-"""The values of a column as the bytes of a tensor, and the way back. It works on whole columns, never row by row."""
+"""How the values of a column become the bytes of a tensor and come back, a whole column at a time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NOTHING = from_offsets(pa.binary(), np.zeros(2), b"")[0]
 
 
 class WireError(Exception):
-    """Bytes do not hold the elements that they should; the message continues a sentence about the tensor."""
+    """The bytes of a tensor do not hold its elements; the message is the predicate of a sentence about the tensor."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class FixedSize:
 
     Attributes:
         dtype: The bytes of one element, little-endian.
-        to_wire: Turns numbers or booleans into elements of ``dtype``, each the nearest one. What it makes of a value
-            out of the limits is never sent.
+        to_wire: Turns numbers or booleans into the nearest elements. A value out of the limits is never sent,
+            whatever it is turned into.
         from_wire: Turns elements into numbers or booleans of a numpy type that holds each of them exactly.
         limits: The least and the greatest finite value. Each value is checked against them. None where the datatype
             holds all values of the SQL types that it takes.
@@ -108,7 +108,7 @@ class FixedSize:
         return from_numbers(widened, leaf.arrow), None
 
     def _read(self, values: pa.Array) -> tuple[npt.NDArray[Any], Bools | None]:
-        """The values as numpy holds them, and a mask of the integers and decimals that are out of the limits."""
+        """Read the values as numpy holds them, and find the integers and decimals that are out of the limits."""
         if pa.types.is_boolean(values.type):
             return flags(values), None
         if not pa.types.is_decimal(values.type):
@@ -162,7 +162,7 @@ Wire: TypeAlias = FixedSize | LengthPrefixed
 
 
 def plain(code: str, limits: tuple[float, float] | None = None) -> FixedSize:
-    """Elements that numpy has a type for.
+    """Describe elements that have a numpy type.
 
     Args:
         code: numpy's name of the type, with the byte order.
@@ -188,7 +188,7 @@ def _integers_out_of(limits: tuple[float, float] | None, native: npt.NDArray[Any
 def _floats_out_of(
     limits: tuple[float, float], native: npt.NDArray[Any], sent: npt.NDArray[np.floating[Any]]
 ) -> Bools | None:
-    """Find what is sent as another kind of value: finite, infinite or NaN."""
+    """Find the finite values that became too large, and the infinite ones and NaN that became something else."""
     low, high = limits
     is_finite = (low <= sent) & (sent <= high)
     if is_finite.all() and np.isfinite(native).all():
@@ -203,7 +203,7 @@ def _decimals(*values: int) -> pa.Array:
 
 
 def _split(data: memoryview, count: int) -> pa.Array:
-    """Strip the length prefixes; where each stands depends on those before it."""
+    """Strip the length prefixes. This is a loop because each prefix says where the next one is."""
     starts = np.empty(count + 1, dtype=np.int64)
     position = 0
     size = len(data)
@@ -221,7 +221,7 @@ def _split(data: memoryview, count: int) -> pa.Array:
 
 
 def _to_text(values: pa.Array) -> tuple[pa.Array, Bools | None]:
-    """Take bytes as UTF-8; where some are not, an empty text and their places."""
+    """Read bytes as UTF-8; those that are not UTF-8 become empty texts and are marked."""
     try:
         return values.cast(pa.utf8()), None
     except pa.ArrowInvalid:

@@ -74,10 +74,10 @@ PLACES: dict[str, tuple[str, str]] = {
     "metrics": (NOT_HTTP, "HTTP 405 for /v2/repository/index"),
     "grpc": ("does not speak HTTP", "does not speak HTTP"),
     "site": (NOT_HTTP, NOT_HTTP),
-    "other service": ("not the protocol's", NOT_HTTP),
+    "other service": ("does not follow the KServe v2 protocol", NOT_HTTP),
     "absent": ("HTTP 404 for /v2/models/dbl", "HTTP 404 for /v2/repository/index: '<html>"),
-    "https for http": ("write the endpoint with http;", "write the endpoint with http;"),
-    "https for grpc": ("with http where the server speaks plain HTTP", "with http where the server speaks plain HTTP"),
+    "https for http": ("write the option 'endpoint' with http. If", "write the option 'endpoint' with http. If"),
+    "https for grpc": ("If the server speaks plain HTTP, write", "If the server speaks plain HTTP, write"),
     "http for https": ("Write the option 'endpoint' with https", "Write the option 'endpoint' with https"),
     "http for https of clients": ("Write the option 'endpoint' with https", "Write the option 'endpoint' with https"),
 }

@@ -115,10 +115,10 @@ def test_an_output_only_widens(tensor: TensorSpec, column: str, words: list[str]
     ("inputs", "outputs", "words"),
     [
         (["A FLOAT"], ["y FLOAT"], ["no input column stands for the tensor 'b'", "`b` BIGINT"]),
-        (["A FLOAT", "b BIGINT", "c INT"], ["y FLOAT"], ["'c' is no tensor", "A FP32[1], b INT64[1]"]),
+        (["A FLOAT", "b BIGINT", "c INT"], ["y FLOAT"], ["'c' is not a tensor", "A FP32[1], b INT64[1]"]),
         (["A FLOAT", "a FLOAT", "b BIGINT"], ["y FLOAT"], ["two input columns", "'A'"]),
         (["A FLOAT", "b BIGINT"], ["y FLOAT", "Y FLOAT"], ["two output columns"]),
-        (["A FLOAT", "b BIGINT"], ["p FLOAT", "q FLOAT"], ["'p' is no tensor", "y FP32[1]"]),
+        (["A FLOAT", "b BIGINT"], ["p FLOAT", "q FLOAT"], ["'p' is not a tensor", "y FP32[1]"]),
         ([], ["y FLOAT"], ["declares no input column"]),
     ],
 )

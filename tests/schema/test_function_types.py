@@ -67,7 +67,7 @@ def test_all_else_is_an_error_with_what_to_write(declared: str, given: str, reme
     options = parse_options({"endpoint": "http://h", "model-name": "m"})
     with pytest.raises(SchemaError) as error:
         call_types(parse_columns([f"x {declared}"]), parse_columns(["y FLOAT"]), [given], options)
-    assert f"declared {declared}, and what is given is {given}. Write {remedy}" in str(error.value)
+    assert f"declared {declared}, but the argument is {given}. Write {remedy}" in str(error.value)
 
 
 def test_a_dimension_too_many_is_taken_where_it_is_dropped_and_the_error_column_stays_a_text() -> None:

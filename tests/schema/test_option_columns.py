@@ -66,10 +66,10 @@ def test_references_are_not_sent_and_their_nulls_make_the_row_null() -> None:
     [
         (["x BIGINT"], {"sequence-id": "${user}"}, "the column 'user', which is not in INPUT. Add `user` STRING"),
         (["x BIGINT", "user STRING"], {"sequence-id": "${user}", "sequence-start": "${f}"}, "Add `f` BOOLEAN to INPUT"),
-        (["x BIGINT", "user DOUBLE"], {"sequence-id": "${user}"}, "is DOUBLE and has to be an integer or character"),
-        (["x BIGINT", "user ARRAY<INT>"], {"sequence-id": "${user}"}, "is ARRAY<INT> and has to be"),
-        (["x BIGINT", "f INT"], {"sequence-id": "s", "sequence-end": "${f}"}, "is INT and has to be BOOLEAN"),
-        (["x BIGINT", "user STRING", "z INT"], {"sequence-id": "${user}"}, "'z' is no tensor of the model"),
+        (["x BIGINT", "user DOUBLE"], {"sequence-id": "${user}"}, "is DOUBLE but has to be an integer or character"),
+        (["x BIGINT", "user ARRAY<INT>"], {"sequence-id": "${user}"}, "is ARRAY<INT> but has to be"),
+        (["x BIGINT", "f INT"], {"sequence-id": "s", "sequence-end": "${f}"}, "is INT but has to be BOOLEAN"),
+        (["x BIGINT", "user STRING", "z INT"], {"sequence-id": "${user}"}, "'z' is not a tensor of the model"),
     ],
 )  # fmt: skip
 def test_a_reference_that_cannot_be_one_is_refused(inputs: list[str], written: dict[str, str], words: str) -> None:

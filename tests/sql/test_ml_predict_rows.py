@@ -54,7 +54,7 @@ def test_a_bad_default_is_refused_when_planned(env: TableEnvironment, triton: Tr
     view(env, "rows_in", {"x": "INT"}, [(1,)])
     create_model(env, "m", triton.http_url, "identity_uint8", "x INT", "y INT", default_value="none")
     try:
-        with pytest.raises(Exception, match="option 'default-value' = 'none' is no INT"):
+        with pytest.raises(Exception, match="option 'default-value' = 'none' does not fit INT"):
             env.explain_sql("SELECT y FROM ML_PREDICT(TABLE rows_in, MODEL m, DESCRIPTOR(x))")
     finally:
         env.execute_sql("DROP MODEL m")

@@ -87,7 +87,7 @@ def test_what_the_refusal_says_to_declare_gives_nulls(each_mode: TableEnvironmen
         ("y ARRAY<FLOAT NOT NULL> NOT NULL", "", "'y' is declared ARRAY<FLOAT> NOT NULL"),
         ("y ARRAY<FLOAT>, why STRING NOT NULL", ", 'error-column' = 'why'",
          r"'why' is declared STRING NOT NULL, and rows that did not fail are NULL there\. Declare it STRING"),
-        ("y ARRAY<FLOAT NOT NULL>", ", 'default-value' = '[null]'", r"'default-value' = '\[null\]' is no ARRAY"),
+        ("y ARRAY<FLOAT NOT NULL>", ", 'default-value' = '[null]'", r"'default-value' = '\[null\]' does not fit ARRAY"),
     ],
 )  # fmt: skip
 def test_other_outputs_that_would_hold_a_null(

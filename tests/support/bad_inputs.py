@@ -157,9 +157,16 @@ COLUMNS = (
         "output that is not null", "identity_fp32", "x FLOAT", "y FLOAT NOT NULL", "'y'", "NOT NULL", "Declare it FLOAT"
     ),
     typed("array output for a scalar", "identity_fp32", "x FLOAT", "y ARRAY<FLOAT>", "'y'", "declare it FLOAT"),
-    typed("misspelt input", "add", "a FLOAT; c FLOAT", "sum FLOAT", "'c'", "Name it after one: a FP32[1], b FP32[1]"),
+    typed(
+        "misspelt input",
+        "add",
+        "a FLOAT; c FLOAT",
+        "sum FLOAT",
+        "'c'",
+        "Name it after one of these tensors: a FP32[1], b FP32[1]",
+    ),
     typed("input that is missing", "add", "a FLOAT", "sum FLOAT", "'b'", "Add a column `b` FLOAT"),
-    typed("one input too many", "add", "a FLOAT; b FLOAT; c FLOAT", "sum FLOAT", "'c'", "is no tensor"),
+    typed("one input too many", "add", "a FLOAT; b FLOAT; c FLOAT", "sum FLOAT", "'c'", "is not a tensor"),
     typed("input twice", "add", "a FLOAT; A FLOAT; b FLOAT", "sum FLOAT", "'a'", "Leave one out"),
     typed(
         "misspelt output", "multi", "amount FLOAT; account BIGINT; note STRING", "skore FLOAT", "'skore'", "score FP32"

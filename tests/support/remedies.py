@@ -222,13 +222,12 @@ CURES = (
     # Columns.
     *(
         cure(
-            Remedy.DECLARE_AND_CONVERT,
+            Remedy.DECLARE_AND_CONVERT_ARGUMENT,
             {**_INT, "served": served, "input": f"x {wrong}", "output": f"y {right}"},
             {"input": f"x {right}"},
             type=right,
             other=wrong,
             expression=f"CAST(... AS {right})",
-            done="given",
         )
         for served, wrong, right in (
             ("identity_int32", "BIGINT", "INT"),
@@ -238,13 +237,12 @@ CURES = (
         )
     ),
     cure(
-        Remedy.DECLARE_AND_CONVERT,
+        Remedy.DECLARE_AND_CONVERT_RESULT,
         {**_INT, "output": "y INT"},
         {"output": "y BIGINT"},
         type="BIGINT",
         other="INT",
         expression="CAST(... AS INT)",
-        done="needed",
     ),
     cure(Remedy.USE_TYPE, {**_INT, "input": "x TIMESTAMP(3)"}, {"input": "x BIGINT"}),
     cure(

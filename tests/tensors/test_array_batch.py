@@ -91,7 +91,7 @@ def test_a_row_of_unequal_lengths_or_with_a_null_fails_before_any_request() -> N
     assert got == [[[1, 2], None, None, [5], None]] * 2
     assert errors == {
         1: "columns 'x' and 'y' hold arrays of unequal lengths",
-        2: "column 'x' holds a NULL; tensors cannot",
+        2: "column 'x' holds a NULL, which no tensor can hold",
     }
     assert [shape[0] for shape in echo.shapes] == [3]
 

@@ -122,25 +122,25 @@ def test_several_outputs_have_a_default_each(text: str, values: list[Any]) -> No
 @pytest.mark.parametrize(
     ("types", "text", "words"),
     [
-        (["FLOAT"], "abc", ["'default-value' = 'abc' is no FLOAT", "output column 'a'", "-1.0"]),
-        (["FLOAT"], "1e39", ["is no FLOAT"]),
-        (["FLOAT"], "", ["is no FLOAT"]),
-        (["BOOLEAN"], "1", ["is no BOOLEAN"]),
-        (["INT"], "1.5", ["is no INT"]),
-        (["INT"], "2147483648", ["is no INT"]),
-        (["TINYINT"], "128", ["is no TINYINT"]),
-        (["DECIMAL(20, 0)"], "0.5", ["is no DECIMAL(20, 0)"]),
-        (["DECIMAL(20, 0)"], "1e20", ["is no DECIMAL(20, 0)"]),
-        (["ARRAY<FLOAT>"], "-1.0", ["is no ARRAY<FLOAT>", "[-1.0]"]),
+        (["FLOAT"], "abc", ["'default-value' = 'abc' does not fit FLOAT", "output column 'a'", "-1.0"]),
+        (["FLOAT"], "1e39", ["does not fit FLOAT"]),
+        (["FLOAT"], "", ["does not fit FLOAT"]),
+        (["BOOLEAN"], "1", ["does not fit BOOLEAN"]),
+        (["INT"], "1.5", ["does not fit INT"]),
+        (["INT"], "2147483648", ["does not fit INT"]),
+        (["TINYINT"], "128", ["does not fit TINYINT"]),
+        (["DECIMAL(20, 0)"], "0.5", ["does not fit DECIMAL(20, 0)"]),
+        (["DECIMAL(20, 0)"], "1e20", ["does not fit DECIMAL(20, 0)"]),
+        (["ARRAY<FLOAT>"], "-1.0", ["does not fit ARRAY<FLOAT>", "[-1.0]"]),
         (["ARRAY<FLOAT>"], "[1, ", ["is not JSON", "[-1.0]"]),
-        (["ARRAY<FLOAT>"], "[[1]]", ["is no ARRAY<FLOAT>"]),
-        (["ARRAY<STRING>"], "[1]", ["is no ARRAY<STRING>"]),
-        (["ARRAY<INT>"], "[true]", ["is no ARRAY<INT>"]),
-        (["ARRAY<STRING>"], '["\\ud800"]', ["is no ARRAY<STRING>"]),
+        (["ARRAY<FLOAT>"], "[[1]]", ["does not fit ARRAY<FLOAT>"]),
+        (["ARRAY<STRING>"], "[1]", ["does not fit ARRAY<STRING>"]),
+        (["ARRAY<INT>"], "[true]", ["does not fit ARRAY<INT>"]),
+        (["ARRAY<STRING>"], '["\\ud800"]', ["does not fit ARRAY<STRING>"]),
         (["FLOAT", "STRING"], "-1", ["each of a, b", '{"a": -1.0, "b": "unknown"}']),
         (["FLOAT", "STRING"], "x", ["is not JSON", '{"a": -1.0, "b": "unknown"}']),
         (["FLOAT", "STRING"], '{"a": 1}', ["each of a, b"]),
-        (["FLOAT", "STRING"], '{"a": "x", "b": "y"}', ["is no FLOAT"]),
+        (["FLOAT", "STRING"], '{"a": "x", "b": "y"}', ["does not fit FLOAT"]),
     ],
 )
 def test_a_default_that_is_no_value_of_the_outputs_is_one_sentence(
@@ -217,7 +217,7 @@ def test_an_output_that_is_no_text_follows_the_policy() -> None:
 @pytest.mark.parametrize(
     ("outputs", "words"),
     [
-        (["x INT"], "'why' is no OUTPUT column. Add `why` STRING to OUTPUT"),
+        (["x INT"], "'why' names no OUTPUT column. Add `why` STRING to OUTPUT"),
         (["x INT", "why INT"], "'why' is an OUTPUT column of type INT. Declare it STRING"),
         (["x INT", "why VARCHAR(9)"], "VARCHAR(9). Declare it STRING"),
         (["why STRING"], "declares no output column"),
@@ -231,7 +231,7 @@ def test_an_error_column_that_cannot_be_one_is_refused(outputs: list[str], words
 
 def test_a_tensor_cannot_be_the_error_column() -> None:
     text = TensorSpec("why", DATATYPES["BYTES"], (1,))
-    with pytest.raises(PlanError, match="'why' is a tensor of the model"):
+    with pytest.raises(PlanError, match="'why' names a tensor of the model"):
         declare(identity(UINT8, text), Echo(), ["x INT", "why STRING"], ["x INT", "why STRING"], error_column="why")
 
 
