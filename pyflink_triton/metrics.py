@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TypedDict
+
+
+class MetricDeltas(TypedDict):
+    """What was counted since the last hand-over: deltas of counters, samples, and the values of gauges."""
+
+    counters: dict[str, int]
+    histograms: dict[str, list[float]]
+    gauges: dict[str, int]
 
 
 class Metrics:
@@ -83,7 +91,7 @@ class Metrics:
         """A sequence was lost before its end."""
         self._counters["sequences_lost"] += 1
 
-    def take(self) -> dict[str, Any] | None:
+    def take(self) -> MetricDeltas | None:
         """Hand over what was counted since the last time; None when nothing was."""
         if not self._counters and not self._histograms and not self._gauges_changed:
             return None
@@ -94,6 +102,6 @@ class Metrics:
             gauges["batch_limit"] = self._batch_limit
         if self.live_sequences is not None:
             gauges["live_sequences"] = self.live_sequences
-        taken = {"counters": dict(self._counters), "histograms": self._histograms, "gauges": gauges}
+        taken: MetricDeltas = {"counters": dict(self._counters), "histograms": self._histograms, "gauges": gauges}
         self._counters, self._histograms, self._gauges_changed = Counter(), {}, False
         return taken

@@ -4,43 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TypeVar
 
 from pyflink_triton.options.options import OPTIONS
+from pyflink_triton.runtime.messages import CatalogRequest, Environment
 
-Ask = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
+_Request = TypeVar("_Request", bound=CatalogRequest)
+_Answer = TypeVar("_Answer", bound=Environment)
 
 _PROXIES = "proxy-from-environment"
-#: What each option needs that is `true`.
+#: The variables that each of these options needs where it is `true`.
 _VARIABLES = {_PROXIES: ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")}
 
 
-def variables(asked: Mapping[str, Any]) -> list[str]:
-    """Say which variables a question's model needs.
+def variables(request: CatalogRequest) -> list[str]:
+    """Name the variables that the options of a planning request need.
 
     Args:
-        asked: The question's fields.
+        request: The request's fields.
     """
-    written = {**asked.get("options", {}), **(asked.get("runtime_options") or {})}
+    written = dict(request["options"])
+    runtime_options = request.get("runtime_options")  # only some requests have this field
+    if isinstance(runtime_options, Mapping):
+        written.update(runtime_options)
     found: list[str] = []
     for key, names in _VARIABLES.items():
-        with suppress(ValueError):  # the question itself says what is wrong with the value
+        with suppress(ValueError):  # the request's handler reports a wrong value
             found += names if key in written and OPTIONS[key].parse(written[key]) else ()
     return found
 
 
-def informed(ask: Ask) -> Ask:
-    """Make a question that needs variables answer with their names alone where this worker has not got them.
+def with_environment(
+    handler: Callable[[_Request], Awaitable[_Answer]],
+) -> Callable[[_Request], Awaitable[_Answer | Environment]]:
+    """Make a handler answer with the names of the variables alone where this worker does not have them.
 
     Args:
-        ask: Answers the question.
+        handler: Answers a planning request.
     """
 
-    async def answer(asked: Mapping[str, Any]) -> dict[str, Any]:
-        names = variables(asked)
-        if names and asked.get("environment") != names:
+    async def answer(request: _Request) -> _Answer | Environment:
+        names = variables(request)
+        if names and request.get("environment") != names:
             return {"environment": names}
-        answered = await ask(asked)
-        return {**answered, "environment": names} if names else answered
+        answered = await handler(request)
+        if names:
+            answered["environment"] = names
+        return answered
 
     return answer

@@ -112,7 +112,7 @@ class FrameReader(asyncio.Protocol):
         self._receive(Frame(self._header, data))
 
 
-def write_frame(header: Mapping[str, Any], body: memoryview | bytes = b"") -> tuple[bytes, memoryview | bytes]:
+def write_frame(header: Mapping[str, object], body: memoryview | bytes = b"") -> tuple[bytes, memoryview | bytes]:
     """Write a frame.
 
     Returns:

@@ -1,10 +1,9 @@
-"""Answers the shim's frames: questions of planning, and rows to predict."""
+"""Answers the shim's frames: planning requests, and rows to predict."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import platform
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
@@ -13,12 +12,13 @@ from typing import Any
 import pyarrow as pa
 
 from pyflink_triton.bridge.frames import MAX_BODY, PROTOCOL, Frame, FrameError, write_frame
-from pyflink_triton.bridge.questions import QUESTIONS
+from pyflink_triton.bridge.messages import Heartbeat, Hello, Open, Plan, Predict, Reply, Result
+from pyflink_triton.bridge.planning_handlers import PLANNING_HANDLERS
 from pyflink_triton.errors import JobError, TritonError, sentence
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.runtime.open_model import OpenedModel, open_model
-from pyflink_triton.runtime.planning import Question
+from pyflink_triton.runtime.planning import DeclaredModel
 from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.version import __version__
 
@@ -49,7 +49,8 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._greeted = False
         self.is_planner = True
-        self._handlers: dict[str, Callable[[Frame], Awaitable[None]]] = {
+        #: Each takes the message of its own kind.
+        self._handlers: dict[str, Callable[[Any, memoryview], Awaitable[None]]] = {
             "hello": self._hello,
             "plan": self._plan,
             "open": self._open,
@@ -66,95 +67,95 @@ class Worker:
         task.add_done_callback(self._tasks.discard)
         self._greeted = True
 
-    async def _answer(self, handler: Callable[[Frame], Awaitable[None]], frame: Frame) -> None:
+    async def _answer(self, handler: Callable[[Any, memoryview], Awaitable[None]], frame: Frame) -> None:
         try:
-            await handler(frame)
+            await handler(frame.header, frame.body)
         except TritonError as error:
-            self._send(kind="error", id=frame.header.get("id"), message=self._named(str(error), frame))
+            message = self._named(str(error), frame.header.get("model"))
+            self._send({"kind": "error", "id": frame.header.get("id"), "message": message})
         except Exception as error:
             traceback.print_exc()
             message = f"the worker failed with {type(error).__name__}; its standard error has the details"
-            self._send(kind="error", id=None, message=self._named(message, frame))
+            message = self._named(message, frame.header.get("model"))
+            self._send({"kind": "error", "id": None, "message": message})
 
-    def _named(self, message: str, frame: Frame) -> str:
-        name = frame.header.get("model") or self._model
+    def _named(self, message: str, model: str | None = None) -> str:
+        name = model or self._model
         return f"Model '{name}': {sentence(message)}" if name else sentence(message)
 
-    def _send(self, body: memoryview | bytes = b"", **header: Any) -> None:
-        self._write(*write_frame(header, body))
+    def _send(self, reply: Reply, body: memoryview | bytes = b"") -> None:
+        self._write(*write_frame(reply, body))
 
-    async def _hello(self, frame: Frame) -> None:
-        theirs = (frame.header.get("protocol"), frame.header.get("version"))
-        if theirs != (PROTOCOL, __version__):
+    async def _hello(self, message: Hello, _: memoryview) -> None:
+        protocol, version = message.get("protocol"), message.get("version")
+        if (protocol, version) != (PROTOCOL, __version__):
             raise TritonError(
-                f"the shim jar is of version {theirs[1]} (protocol {theirs[0]}), and the Python package is of version "
+                f"the shim jar is of version {version} (protocol {protocol}), and the Python package is of version "
                 f"{__version__} (protocol {PROTOCOL}): {Remedy.USE_JAR()}"
             )
-        self._send(
-            kind="hello",
-            id=frame.header["id"],
-            protocol=PROTOCOL,
-            version=__version__,
-            python=platform.python_version(),
-        )
+        self._send({"kind": "hello", "id": message["id"], "protocol": PROTOCOL, "version": __version__})
 
-    async def _plan(self, frame: Frame) -> None:
-        ask = QUESTIONS.get(frame.header["question"])
-        if ask is None:
-            raise FrameError(f"there is no question {frame.header['question']!r}")
-        self._send(kind="answer", id=frame.header["id"], answer=await ask(frame.header))
+    async def _plan(self, message: Plan, _: memoryview) -> None:
+        handler = PLANNING_HANDLERS.get(message["request"])
+        if handler is None:
+            raise FrameError(f"there is no planning request {message['request']!r}")
+        self._send({"kind": "answer", "id": message["id"], "answer": await handler(message)})
 
-    async def _open(self, frame: Frame) -> None:
+    async def _open(self, message: Open, _: memoryview) -> None:
         self.is_planner = False
-        question = Question.parse(frame.header)
-        self._model = question.model
-        where = f"Triton's model '{question.options.model_name}' at {question.options.endpoint}"
+        declared = DeclaredModel.parse(message)
+        self._model = declared.model
+        where = f"Triton's model '{declared.options.model_name}' at {declared.options.endpoint}"
         print(f"Model '{self._model}' predicts with {where}.", file=sys.stderr, flush=True)
-        self._opened = await open_model(frame.header, self._metrics)
+        self._opened = await open_model(message, self._metrics)
         for warning in self._opened.warnings:
             print(f"Model '{self._model}': {sentence(warning)}", file=sys.stderr, flush=True)
         columns = self._opened.columns
         self._schema = pa.schema([(f"c{index}", type_.arrow) for index, type_ in enumerate(columns.argument_types)])
         self._send(
-            kind="opened",
-            id=frame.header["id"],
-            frame_rows=_frame_rows(columns),
-            frame_bytes=FRAME_BYTES,
-            frames_in_flight=FRAMES_IN_FLIGHT,
-            max_in_flight_bytes=question.options.max_in_flight_bytes,
+            {
+                "kind": "opened",
+                "id": message["id"],
+                "frame_rows": _frame_rows(columns),
+                "frame_bytes": FRAME_BYTES,
+                "frames_in_flight": FRAMES_IN_FLIGHT,
+                "max_in_flight_bytes": declared.options.max_in_flight_bytes,
+            }
         )
 
-    async def _predict(self, frame: Frame) -> None:
+    async def _predict(self, message: Predict, body: memoryview) -> None:
         if self._opened is None:
             raise FrameError("rows came before the model was opened")
         try:
-            batch = pa.ipc.read_record_batch(pa.py_buffer(frame.body), self._schema)
+            batch = pa.ipc.read_record_batch(pa.py_buffer(body), self._schema)
         except pa.ArrowException as error:
             raise FrameError(f"a frame's rows cannot be read: {error}") from None
-        if batch.num_rows != frame.header["rows"]:
-            raise FrameError(f"a frame of {frame.header['rows']} rows holds {batch.num_rows}")
+        if batch.num_rows != message["rows"]:
+            raise FrameError(f"a frame of {message['rows']} rows holds {batch.num_rows}")
         prediction = await self._opened.predict(batch)
-        header: dict[str, Any] = {"kind": "result", "id": frame.header["id"], "rows": batch.num_rows}
+        result: Result = {"kind": "result", "id": message["id"], "rows": batch.num_rows}
         if prediction.errors:
-            header["errors"] = {str(row): self._named(text, frame) for row, text in prediction.errors.items()}
-        taken = self._metrics.take()
-        if taken is not None:
-            header["metrics"] = taken
-        body = memoryview(prediction.outputs.serialize())
-        if len(body) > MAX_BODY:
-            raise JobError(f"the outputs of {batch.num_rows} rows have {len(body)} bytes, more than a frame may")
-        self._send(body, **header)
+            result["errors"] = {str(row): self._named(text) for row, text in prediction.errors.items()}
+        deltas = self._metrics.take()
+        if deltas is not None:
+            result["metrics"] = deltas
+        outputs = memoryview(prediction.outputs.serialize())
+        if len(outputs) > MAX_BODY:
+            raise JobError(f"the outputs of {batch.num_rows} rows have {len(outputs)} bytes, more than a frame may")
+        self._send(result, outputs)
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing was asked that is not answered."""
+        """Whether every request is answered."""
         return not self._tasks
 
     def heartbeat(self) -> None:
         """Say that the event loop turns, and hand over what was counted."""
-        taken = self._metrics.take()
-        header: dict[str, Any] = {"kind": "heartbeat"} if taken is None else {"kind": "heartbeat", "metrics": taken}
-        self._send(**header)
+        heartbeat: Heartbeat = {"kind": "heartbeat"}
+        deltas = self._metrics.take()
+        if deltas is not None:
+            heartbeat["metrics"] = deltas
+        self._send(heartbeat)
 
     async def close(self) -> None:
         """End the calls under way and close the connections."""

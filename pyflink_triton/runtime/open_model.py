@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 
@@ -17,7 +15,8 @@ from pyflink_triton.delivery.signature_guard import SignatureGuard
 from pyflink_triton.errors import ContractError, TritonError, sentence
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import check_unchanged, read_planned
-from pyflink_triton.runtime.planning import Question, wait_until_ready
+from pyflink_triton.runtime.messages import OpenRequest, Task
+from pyflink_triton.runtime.planning import DeclaredModel, wait_until_ready
 from pyflink_triton.runtime.predictor import Prediction, Predictor
 from pyflink_triton.schema.assumed_signature import DeclarationGuard, assume_signature
 from pyflink_triton.schema.binding import ColumnBindings
@@ -61,19 +60,19 @@ class OpenedModel:
         await self.client.close()
 
 
-async def open_model(asked: Mapping[str, Any], metrics: Metrics) -> OpenedModel:
+async def open_model(request: OpenRequest, metrics: Metrics) -> OpenedModel:
     """Wait for a model at a job's start and check it once more.
 
     Args:
-        asked: The fields of the bridge protocol's ``open``; without ``task`` it is the only subtask.
+        request: What to open; without ``task`` it is the only subtask.
         metrics: Where rows and calls are counted.
 
     Raises:
         UnavailableError: The model was not ready in time.
         TritonError: What is wrong with it, in one sentence.
     """
-    question = Question.parse(asked)
-    options, task = question.options, asked.get("task", {})
+    declared = DeclaredModel.parse(request)
+    options, task = declared.options, request.get("task", Task())
     client = ModelClient(options)
     delivery = None
     try:
@@ -85,20 +84,21 @@ async def open_model(asked: Mapping[str, Any], metrics: Metrics) -> OpenedModel:
         except TritonError as error:
             if not (error.hides and options.trusts_declaration):
                 raise
-            signature = assume_signature(question.inputs, question.outputs, options)
+            signature = assume_signature(declared.inputs, declared.outputs, options)
             guard = DeclarationGuard(signature)
             warnings.append(guard.explain(f"the model is not checked before the first row: {error}"))
-        if asked.get("planned") is None:
+        planned = request.get("planned")
+        if planned is None:
             warnings += scheduling_warnings(signature, options)
         else:
-            check_unchanged(read_planned(asked["planned"]), signature)
-        columns = question.map(signature)
+            check_unchanged(read_planned(planned), signature)
+        columns = declared.map(signature)
         check_parallelism(signature, options, task.get("parallelism", 1))
         if len(options.endpoints) > 1 and isinstance(guard, SignatureGuard):
             seconds = min(options.timeout, options.plan_check_timeout)
             await await_all([guard.check(base, seconds) for base in options.endpoints])
         delivery = Delivery(options, client.transport, metrics, guard.check, hides_readiness=client.hides_readiness)
-        warn = partial(_warn, question.model)
+        warn = partial(_warn, declared.model)
         predictor = Predictor(delivery, signature, columns, options, metrics, task.get("subtask", 0), warn)
         if options.warmup:
             failed = await predictor.warm_up(options.warmup_timeout)

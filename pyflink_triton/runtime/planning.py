@@ -1,11 +1,11 @@
-"""The questions that planning asks: what models there are, their columns, and whether a statement fits them."""
+"""Answers planning requests: what models there are, their columns, and whether a statement fits them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_after_delay, wait_random_exponential
 
@@ -18,6 +18,17 @@ from pyflink_triton.model.signature import ModelSignature, write_planned
 from pyflink_triton.options.options import Options
 from pyflink_triton.options.validation import check_defaults, parse_options
 from pyflink_triton.remedies import Remedy
+from pyflink_triton.runtime.messages import (
+    CallAnswer,
+    CatalogRequest,
+    CheckAnswer,
+    CheckRequest,
+    ColumnType,
+    DescribeAnswer,
+    DescribeRequest,
+    ModelsAnswer,
+    ModelUse,
+)
 from pyflink_triton.schema.binding import ColumnBindings, bind_columns, check_declared
 from pyflink_triton.schema.columns import Column, check_count
 from pyflink_triton.schema.derived import derive_inputs, derive_outputs
@@ -33,7 +44,7 @@ _CAPACITY_BOUNDS = (1000, 10_000)
 
 
 @dataclass(frozen=True)
-class Question:
+class DeclaredModel:
     """A model as a statement declares it.
 
     Attributes:
@@ -41,7 +52,7 @@ class Question:
         options: Its options, read and checked.
         inputs: The declared INPUT columns.
         outputs: The declared OUTPUT columns.
-        arguments: The types of the columns given; None while they are not known.
+        arguments: The types of the arguments; None while they are not known.
     """
 
     model: str
@@ -51,36 +62,38 @@ class Question:
     arguments: tuple[SqlType, ...] | None = None
 
     @staticmethod
-    def parse(asked: Mapping[str, Any]) -> Question:
-        """Read the question's fields; raises PlanError for what is wrong in them."""
-        inputs = _columns(asked["input"])
-        arguments = asked.get("arguments")
-        if arguments is not None:
-            check_count(inputs, arguments)
-            arguments = tuple(parse_type(text, column.name) for text, column in zip(arguments, inputs, strict=True))
-        options = parse_options(asked["options"], asked.get("runtime_options"))
-        if asked.get("limit") is not None:
-            options = options.within(asked["limit"] / 1000)
-        return Question(asked["model"], options, inputs, _columns(asked["output"]), arguments)
+    def parse(use: ModelUse) -> DeclaredModel:
+        """Read a message's fields; raises PlanError for what is wrong in them."""
+        inputs, arguments = _columns(use["input"]), None
+        types = use.get("arguments")
+        if types is not None:
+            check_count(inputs, types)
+            arguments = tuple(parse_type(text, column.name) for text, column in zip(types, inputs, strict=True))
+        options = parse_options(use["options"], use.get("runtime_options"))
+        limit = use.get("limit")
+        if limit is not None:
+            options = options.within(limit / 1000)
+        return DeclaredModel(use["model"], options, inputs, _columns(use["output"]), arguments)
 
     def map(self, signature: ModelSignature) -> ColumnBindings:
         """Map the columns to the model's tensors; raises SchemaError."""
         return bind_columns(signature, self.inputs, self.outputs, self.arguments, self.options)
 
 
-def _columns(columns: Sequence[Mapping[str, str]]) -> tuple[Column, ...]:
+def _columns(columns: Sequence[ColumnType]) -> tuple[Column, ...]:
     return tuple(Column.parse(column["name"], column["type"]) for column in columns)
 
 
-def _written(columns: Sequence[Column]) -> list[dict[str, str]]:
+def write_columns(columns: Sequence[Column]) -> list[ColumnType]:
+    """Write columns as messages hold them."""
     return [{"name": column.name, "type": str(column.type)} for column in columns]
 
 
-async def check(question: Question) -> dict[str, Any]:
-    """Answer the question ``check`` of the bridge protocol.
+async def check(declared: DeclaredModel) -> CheckAnswer:
+    """Answer the planning request ``check``: whether a statement fits its model.
 
     Args:
-        question: What the statement declares.
+        declared: What the statement declares.
 
     Returns:
         The rows that the operator should hold, warnings, and the model's signature where it is known.
@@ -88,36 +101,36 @@ async def check(question: Question) -> dict[str, Any]:
     Raises:
         TritonError: What is wrong, in one sentence.
     """
-    options, signature = question.options, None
+    options, signature = declared.options, None
     literal = literal_secret(options)
-    warnings = [] if literal is None else [f"Model '{question.model}': {literal}."]
+    warnings = [] if literal is None else [f"Model '{declared.model}': {literal}."]
     if options.plan_check != "off":
         try:
             signature = await _ask(options, ModelClient.signature)
         except UnavailableError as error:
             if options.plan_check == "required":
                 raise (error if error.hides else _unavailable(error, Remedy.PLAN_WITHOUT_SERVER())) from None
-            warnings.append(f"Model '{question.model}' is not checked before the job starts: {error}")
-    answer: dict[str, Any] = {"warnings": warnings}
+            warnings.append(f"Model '{declared.model}' is not checked before the job starts: {error}")
+    low, high = _CAPACITY_BOUNDS
+    batch = signature.max_batch_size if signature is not None else options.max_batch_size or 1
+    answer: CheckAnswer = {"capacity": min(max(_BATCHES_IN_OPERATOR * batch, low), high), "warnings": warnings}
     if signature is None:
-        check_declared(question.inputs, question.outputs, question.arguments, options)
+        check_declared(declared.inputs, declared.outputs, declared.arguments, options)
     else:
-        nullable = question.map(signature).nullable
-        answer["strict"] = [place for place in range(len(question.inputs)) if place not in nullable]
+        nullable = declared.map(signature).nullable
+        answer["strict"] = [place for place in range(len(declared.inputs)) if place not in nullable]
         warnings += scheduling_warnings(signature, options)
         answer["signature"] = write_planned(signature)
     if not options.deterministic:
         answer["deterministic"] = False
-    low, high = _CAPACITY_BOUNDS
-    batch = signature.max_batch_size if signature is not None else options.max_batch_size or 1
-    return {**answer, "capacity": min(max(_BATCHES_IN_OPERATOR * batch, low), high)}
+    return answer
 
 
-async def call(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Answer the question ``call``: the types that the arguments of m(x) are cast to, and those of its outputs.
+async def plan_call(request: CheckRequest) -> CallAnswer:
+    """Answer the planning request ``call``: the types that the arguments of m(x) are cast to, and those of its outputs.
 
     Args:
-        asked: The question's fields.
+        request: The request's fields, ``arguments`` among them.
 
     Returns:
         The columns of both, and what ``check`` answers for them.
@@ -125,17 +138,19 @@ async def call(asked: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         TritonError: What is wrong, in one sentence.
     """
-    declared = Question.parse({**asked, "arguments": None})
-    inputs, outputs = call_types(declared.inputs, declared.outputs, asked["arguments"], declared.options)
+    without_arguments: CheckRequest = {**request, "arguments": None}
+    declared = DeclaredModel.parse(without_arguments)
+    options, types = declared.options, request["arguments"] or ()
+    inputs, outputs = call_types(declared.inputs, declared.outputs, types, options)
     checked = await check(replace(declared, inputs=inputs, outputs=outputs))
-    answer = {"input": _written(inputs), "output": _written(outputs), **checked}
-    options = declared.options
+    columns = {"input": write_columns(inputs), "output": write_columns(outputs)}
+    answer = cast(CallAnswer, {**checked, **columns})
     if isinstance(options.sequence_start, str) or isinstance(options.sequence_end, str):
         answer["no_nulls"] = (
             f"Model '{declared.model}': in streaming Flink answers a row with a NULL before the model is asked, and so "
             f"the beginning or the end of a sequence would be lost. {Remedy.GIVE_NOT_NULL()}"
         )
-    if declared.options.sequence_id is not None:
+    if options.sequence_id is not None:
         answer["no_retry"] = (
             f"Model '{declared.model}': a row that Flink repeats would be in its sequence twice. "
             f"{Remedy.SET_NO_RETRY()}."
@@ -143,11 +158,11 @@ async def call(asked: Mapping[str, Any]) -> dict[str, Any]:
     return answer
 
 
-async def describe(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Answer the question ``describe``: a model's columns, from the server where they are not declared.
+async def describe(request: DescribeRequest) -> DescribeAnswer:
+    """Answer the planning request ``describe``: a model's columns, from the server where they are not declared.
 
     Args:
-        asked: The question's fields.
+        request: The request's fields.
 
     Returns:
         The columns, ``input`` and ``output``.
@@ -155,26 +170,26 @@ async def describe(asked: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         TritonError: What is wrong, in one sentence.
     """
-    options = parse_options(asked["options"], asked.get("runtime_options"))
-    answer = {side: asked[side] for side in ("input", "output") if asked.get(side)}
-    if len(answer) < 2:
+    options = parse_options(request["options"])
+    inputs, outputs = request.get("input"), request.get("output")
+    if not inputs or not outputs:
         try:
             signature = await _ask(options, ModelClient.signature)
         except UnavailableError as error:
             raise (error if error.hides else _unavailable(error, Remedy.CREATE_WITHOUT_SERVER())) from None
-        derived = {"input": derive_inputs(signature, options), "output": derive_outputs(signature, options)}
-        answer = {**{side: _written(columns) for side, columns in derived.items()}, **answer}
-    inputs = _columns(answer["input"])
-    check_declared(inputs, _columns(answer["output"]), options=options)
+        derived_inputs, derived_outputs = derive_inputs(signature, options), derive_outputs(signature, options)
+        inputs, outputs = inputs or write_columns(derived_inputs), outputs or write_columns(derived_outputs)
+    columns = _columns(inputs)
+    check_declared(columns, _columns(outputs), options=options)
     # Without NOT NULL in INPUT: a column may be NULL where the one that is given may.
-    return {**answer, "input": _written(inputs)}
+    return {"input": write_columns(columns), "output": outputs}
 
 
-async def list_models(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Answer the question ``models``: the models that the catalog's server has ready.
+async def list_models(request: CatalogRequest) -> ModelsAnswer:
+    """Answer the planning request ``models``: the models that the catalog's server has ready.
 
     Args:
-        asked: The question's fields.
+        request: The request's fields.
 
     Returns:
         The names, sorted; none where the catalog has no endpoint.
@@ -182,8 +197,8 @@ async def list_models(asked: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         TritonError: What is wrong, in one sentence.
     """
-    options = check_defaults(asked["options"])
-    return {"models": await _ask(options, ModelClient.models) if "endpoint" in asked["options"] else []}
+    options = check_defaults(request["options"])
+    return {"models": await _ask(options, ModelClient.models) if "endpoint" in request["options"] else []}
 
 
 async def _ask(options: Options, ask: Callable[[ModelClient], Awaitable[_Answer]]) -> _Answer:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pyflink.fn_execution.table.async_function.operations import AsyncScalarFunctionOperation
 from pyflink.table.udf import AsyncScalarFunction, FunctionContext
 
-from pyflink_triton.runtime.planning import Question
+from pyflink_triton.runtime.planning import DeclaredModel
 from pyflink_triton.table import async_operation
 from pyflink_triton.table.columns import given_columns
+from pyflink_triton.table.function_call import FunctionCall
 from pyflink_triton.table.loading import loading_operation, task_of
 from pyflink_triton.table.metric_group import MetricFeed
 from pyflink_triton.table.model_thread import ModelThread
@@ -26,12 +26,12 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
     """Predicts the rows that wait, in batches.
 
     Args:
-        call: The fields of the bridge protocol's ``open``, without ``task``.
+        call: What opens the model.
     """
 
-    def __init__(self, call: Mapping[str, Any]) -> None:
-        self._call = dict(call)
-        self._question = Question.parse(call)
+    def __init__(self, call: FunctionCall) -> None:
+        self._call = call
+        self._declared = DeclaredModel.parse(call)
         self._model: ModelThread | None = None
         self._metrics: MetricFeed | None = None
         self._batches: RowBatches | None = None
@@ -42,14 +42,17 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
         if operation is not None:
             async_operation.install(TritonAsyncScalarFunction)
 
-    def __reduce__(self) -> tuple[type[TritonAsyncScalarFunction], tuple[dict[str, Any]]]:
+    def __reduce__(self) -> tuple[type[TritonAsyncScalarFunction], tuple[FunctionCall]]:
         """The call is all that travels."""
         return TritonAsyncScalarFunction, (self._call,)
 
     def open(self, function_context: FunctionContext) -> None:
         """Wait for the model."""
         self._metrics = MetricFeed(function_context)
-        self._model = ModelThread({**self._call, **self._limited(), "task": task_of(function_context)})
+        request: FunctionCall = {**self._call, "task": task_of(function_context)}
+        if self._limit and self._limit != _FLINKS_TIMEOUT:  # the user's own, which may be shorter than the model's
+            request["limit"] = 1000 * self._limit
+        self._model = ModelThread(request)
 
     def close(self) -> None:
         """End every call under way and leave no thread and no connection."""
@@ -59,13 +62,13 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
 
     def is_deterministic(self) -> bool:
         """Whether the model gives the same answer for the same row, as its option says."""
-        return self._question.options.deterministic
+        return self._declared.options.deterministic
 
     def accept(self, complete: Complete, fail: Fail) -> None:
         """Say what completes the row that the next ``eval`` is for, and what fails the job."""
         if self._batches is None:
             assert self._model is not None
-            self._batches = RowBatches(self._model, given_columns(self._question), fail)
+            self._batches = RowBatches(self._model, given_columns(self._declared), fail)
         self._complete = complete
 
     def eval(self, *arguments: Any) -> None:
@@ -82,8 +85,3 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
         """Hand what was counted to Flink; in the bundle's thread, to which PyFlink's metrics are bound."""
         if self._model is not None and self._metrics is not None:
             self._metrics.feed(self._model.take_metrics())
-
-    def _limited(self) -> dict[str, float]:
-        """A time-out of the user's for Flink's operator, which may be shorter than the model's."""
-        is_users = self._limit and self._limit != _FLINKS_TIMEOUT
-        return {"limit": 1000 * self._limit} if self._limit and is_users else {}

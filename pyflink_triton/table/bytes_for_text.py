@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,29 +11,33 @@ from pyflink.java_gateway import get_gateway
 from pyflink.util.java_utils import to_jarray
 
 from pyflink_triton.jar import jar_path
-from pyflink_triton.runtime.planning import Question
+from pyflink_triton.runtime.messages import ColumnType
+from pyflink_triton.runtime.planning import DeclaredModel
 from pyflink_triton.schema.option_columns import find_references
+from pyflink_triton.table.function_call import FunctionCall
 from pyflink_triton.types.sql import array_of, simple
 
 _FUNCTIONS = {"PythonScalarFunction": "BytesPythonFunction", "PythonAsyncScalarFunction": "BytesPythonAsyncFunction"}
 
 
-def text_places(call: Mapping[str, Any]) -> list[int]:
+def text_places(call: FunctionCall) -> list[int]:
     """The places of a planned call's columns that are text for tensors, and not for an option; alone or in ARRAYs."""
-    question = Question.parse(call)
-    references = find_references(question.options, question.inputs).values()
+    declared = DeclaredModel.parse(call)
+    references = find_references(declared.options, declared.inputs).values()
     return [
         place
-        for place, column in enumerate(question.inputs)
+        for place, column in enumerate(declared.inputs)
         if column.type.leaf.name == "STRING" and place not in references
     ]
 
 
-def as_bytes(call: Mapping[str, Any], places: Sequence[int]) -> dict[str, Any]:
+def as_bytes(call: FunctionCall, places: Sequence[int]) -> FunctionCall:
     """The call with bytes at these places, which texts become on the way to their tensor anyway."""
-    columns = Question.parse(call).inputs
+    columns = DeclaredModel.parse(call).inputs
     types = {place: str(array_of(simple("BYTES"), columns[place].type.depth)) for place in places}
-    inputs = [{**column, "type": types.get(place, column["type"])} for place, column in enumerate(call["input"])]
+    inputs: list[ColumnType] = [
+        {"name": column["name"], "type": types.get(place, column["type"])} for place, column in enumerate(call["input"])
+    ]
     return {**call, "input": inputs}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -11,40 +11,39 @@ import numpy as np
 import pyarrow as pa
 
 from pyflink_triton.errors import JobError, RowError
-from pyflink_triton.runtime.planning import Question
+from pyflink_triton.runtime.planning import DeclaredModel, write_columns
 from pyflink_triton.runtime.predictor import Prediction
 from pyflink_triton.schema.columns import Column, check_argument
 from pyflink_triton.schema.function_types import call_types
+from pyflink_triton.table.function_call import FunctionCall
 from pyflink_triton.types.sql import SqlType, array_of, simple
 
 _NAMES = {simple(name).arrow: name for name in ("BOOLEAN", "TINYINT", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE")}
 _NAMES |= {pa.utf8(): "STRING", pa.binary(): "BYTES"}
 
 
-def given_columns(question: Question) -> tuple[Column, ...]:
+def given_columns(declared: DeclaredModel) -> tuple[Column, ...]:
     """The columns as their values come: in the types of the arguments where these are known, for the core casts."""
-    if question.arguments is None:
-        return question.inputs
-    return tuple(replace(column, type=type_) for column, type_ in zip(question.inputs, question.arguments, strict=True))
+    if declared.arguments is None:
+        return declared.inputs
+    return tuple(replace(column, type=type_) for column, type_ in zip(declared.inputs, declared.arguments, strict=True))
 
 
-def retyped(call: Mapping[str, Any], question: Question, types: Sequence[pa.DataType]) -> dict[str, Any] | None:
+def retyped(call: FunctionCall, declared: DeclaredModel, types: Sequence[pa.DataType]) -> FunctionCall | None:
     """The call for arguments of other types than it was planned with; None where they are the same.
 
     Flink plans a Python function's call with one object and runs another, which never learns the types.
     """
-    given = [_given(type_, column) for type_, column in zip(types, question.inputs, strict=True)]
-    if [type_.arrow for type_ in given] == [column.type.arrow for column in given_columns(question)]:
+    given = [_given(type_, column) for type_, column in zip(types, declared.inputs, strict=True)]
+    if [type_.arrow for type_ in given] == [column.type.arrow for column in given_columns(declared)]:
         return None
     written_types = [str(type_) for type_ in given]
-    inputs, outputs = call_types(question.inputs, question.outputs, written_types, question.options)
+    inputs, outputs = call_types(declared.inputs, declared.outputs, written_types, declared.options)
     # Values are cast by the core, as in ML_PREDICT; the elements of arrays are cast before they go there.
     arguments = [
         str(column.type) if column.type.depth else text for column, text in zip(inputs, written_types, strict=True)
     ]
-    sides = {"input": inputs, "output": outputs}
-    written = {side: [{"name": column.name, "type": str(column.type)} for column in sides[side]] for side in sides}
-    return {**call, **written, "arguments": arguments}
+    return {**call, "input": write_columns(inputs), "output": write_columns(outputs), "arguments": arguments}
 
 
 def fit(values: pa.Array, column: Column) -> pa.Array:

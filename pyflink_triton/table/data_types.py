@@ -8,11 +8,13 @@ from typing import Any, TypeAlias
 from pyflink.table import Schema
 from pyflink.table.types import DataType, _to_java_data_type
 
+from pyflink_triton.runtime.messages import ColumnType
+
 #: A schema as PyFlink has it, or names with types, each Flink's SQL or a DataType.
 Declared: TypeAlias = Schema | Mapping[str, str | DataType] | Sequence[tuple[str, str | DataType]]
 
 
-def read_schema(declared: Declared) -> list[dict[str, str]]:
+def read_schema(declared: Declared) -> list[ColumnType]:
     """Read a declaration as the bridge protocol's ``input`` or ``output``."""
     if isinstance(declared, Schema):
         return [
@@ -28,7 +30,7 @@ def sql_type(type_: DataType) -> str:
     return str(_to_java_data_type(type_).getLogicalType().asSerializableString())
 
 
-def write_schema(columns: Sequence[Mapping[str, str]]) -> Schema:
+def write_schema(columns: Sequence[ColumnType]) -> Schema:
     """Columns as a PyFlink schema."""
     builder = Schema.new_builder()
     for column in columns:
@@ -36,7 +38,7 @@ def write_schema(columns: Sequence[Mapping[str, str]]) -> Schema:
     return builder.build()
 
 
-def result_type(outputs: Sequence[Mapping[str, str]]) -> str:
+def result_type(outputs: Sequence[ColumnType]) -> str:
     """What a function with these outputs gives: the one, or a ROW of several."""
     if len(outputs) == 1:
         return outputs[0]["type"]

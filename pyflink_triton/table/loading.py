@@ -7,6 +7,8 @@ from typing import Any
 
 from pyflink.table.udf import FunctionContext
 
+from pyflink_triton.runtime.messages import Task
+
 
 def loaded_inputs() -> Any:
     """The arguments of the call that PyFlink's worker is loading a function for; None in any other process."""
@@ -20,13 +22,11 @@ def loading_operation(kind: type) -> Any:
     return None if frame is None else frame.f_locals["self"]
 
 
-def task_of(context: FunctionContext) -> dict[str, Any]:
+def task_of(context: FunctionContext) -> Task:
     """The task's part of the bridge protocol's ``open``."""
     return {
-        "name": context.get_task_name(),
         "subtask": context.get_index_of_this_subtask(),
         "parallelism": context.get_number_of_parallel_subtasks(),
-        "attempt": context.get_attempt_number(),
     }
 
 

@@ -6,12 +6,13 @@ PyFlink has no histogram: a distribution stands for each, and gauges for the lat
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from pyflink.metrics import Counter, Distribution, MetricGroup
 from pyflink.table.udf import FunctionContext
+
+from pyflink_triton.metrics import MetricDeltas
 
 #: Calls that the percentiles look back on.
 _WINDOW = 1024
@@ -35,7 +36,7 @@ class MetricFeed:
             for percentile in _PERCENTILES:
                 self._group.gauge(f"latency_p{percentile}", self._percentile(percentile))
 
-    def feed(self, taken: Mapping[str, Any] | None) -> None:
+    def feed(self, taken: MetricDeltas | None) -> None:
         """Add what ``Metrics.take`` handed over."""
         if taken is None or self._group is None:
             return

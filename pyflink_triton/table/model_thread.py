@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from pyflink_triton.errors import TritonError, sentence
-from pyflink_triton.metrics import Metrics
+from pyflink_triton.metrics import MetricDeltas, Metrics
+from pyflink_triton.runtime.messages import OpenRequest
 from pyflink_triton.runtime.open_model import OpenedModel, open_model
 from pyflink_triton.runtime.predictor import Prediction
 
@@ -24,21 +25,21 @@ class ModelThread:
     """Opens the model and predicts with it; used from one thread at a time.
 
     Args:
-        call: The fields of the bridge protocol's ``open``, ``task`` among them.
+        request: What to open, ``task`` among it.
 
     Raises:
         TritonError: The model cannot be opened; the message names it.
     """
 
-    def __init__(self, call: Mapping[str, Any]) -> None:
-        self.name = str(call["model"])
+    def __init__(self, request: OpenRequest) -> None:
+        self.name = request["model"]
         self._metrics = Metrics()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"triton {self.name}", daemon=True)
         self._thread.start()
         self._opened: OpenedModel | None = None
         try:
-            self._opened = self._run(open_model(call, self._metrics))
+            self._opened = self._run(open_model(request, self._metrics))
             for warning in self._opened.warnings:
                 _LOG.warning(self.named(warning))
         except BaseException as error:
@@ -66,11 +67,11 @@ class ModelThread:
         except TritonError as error:
             raise type(error)(self.named(error)) from None
 
-    def take_metrics(self) -> dict[str, Any] | None:
+    def take_metrics(self) -> MetricDeltas | None:
         """Hand over what was counted since the last time; None when nothing was."""
         return self._run(self._take())
 
-    async def _take(self) -> dict[str, Any] | None:
+    async def _take(self) -> MetricDeltas | None:
         return self._metrics.take()
 
     def close(self) -> None:

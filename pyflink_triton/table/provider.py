@@ -16,10 +16,12 @@ from pyflink.table.udf import udf
 from pyflink_triton.errors import TritonError
 from pyflink_triton.options.options import OPTIONS
 from pyflink_triton.options.validation import parse_options
-from pyflink_triton.runtime.planning import call, describe
+from pyflink_triton.runtime.messages import CheckRequest, ColumnType, DescribeAnswer, DescribeRequest
+from pyflink_triton.runtime.planning import describe, plan_call
 from pyflink_triton.table.async_function import TritonAsyncScalarFunction
 from pyflink_triton.table.bytes_for_text import as_bytes, take_bytes, text_places
 from pyflink_triton.table.data_types import Declared, read_schema, result_type, sql_type, write_schema
+from pyflink_triton.table.function_call import FunctionCall
 from pyflink_triton.table.scalar_function import TritonScalarFunction
 from pyflink_triton.table.session import prepare_functions
 
@@ -59,17 +61,18 @@ class TritonModelProviderFactory:
         Raises:
             TritonError: An option or a column is wrong, or the server cannot be reached; one sentence.
         """
-        asked: dict[str, Any] = {"model": name or options.get("model-name", ""), "options": dict(options)}
-        for side, schema in (("input", input_schema), ("output", output_schema)):
-            if schema is not None:
-                asked[side] = read_schema(schema)
-        return TritonModelProvider(asked["model"], options, **_plan(asked["model"], _described(asked)))
+        request: DescribeRequest = {"model": name or options.get("model-name", ""), "options": dict(options)}
+        if input_schema is not None:
+            request["input"] = read_schema(input_schema)
+        if output_schema is not None:
+            request["output"] = read_schema(output_schema)
+        columns = _plan(request["model"], _describe(request))
+        return TritonModelProvider(request["model"], options, columns["input"], columns["output"])
 
 
-async def _described(asked: Mapping[str, Any]) -> dict[str, Any]:
-    parse_options(asked["options"])
-    described = await describe(asked)
-    return {"inputs": described["input"], "outputs": described["output"]}
+async def _describe(request: DescribeRequest) -> DescribeAnswer:
+    parse_options(request["options"])
+    return await describe(request)
 
 
 class TritonModelProvider:
@@ -86,8 +89,8 @@ class TritonModelProvider:
         self,
         name: str,
         options: Mapping[str, str],
-        inputs: Sequence[Mapping[str, str]],
-        outputs: Sequence[Mapping[str, str]],
+        inputs: Sequence[ColumnType],
+        outputs: Sequence[ColumnType],
     ) -> None:
         self.name = name
         self._options = dict(options)
@@ -194,22 +197,35 @@ class TritonModelProvider:
         make = self.async_scalar_function if asynchronous else self.scalar_function
         t_env.create_temporary_system_function(name, make(argument_types))
 
-    def _call(self, argument_types: Sequence[str | DataType] | None) -> dict[str, Any]:
-        """Plan a call; the fields of the bridge protocol's ``open``."""
+    def _call(self, argument_types: Sequence[str | DataType] | None) -> FunctionCall:
+        """Plan a call of the function."""
         if argument_types is None:
             arguments = [column["type"] for column in self._inputs]
         else:
             arguments = [each if isinstance(each, str) else sql_type(each) for each in argument_types]
-        model = {"model": self.name, "options": self._options}
-        asked = {**model, "input": self._inputs, "output": self._outputs, "arguments": arguments}
-        answer = _plan(self.name, call(asked))
+        request: CheckRequest = {
+            "model": self.name,
+            "options": self._options,
+            "input": self._inputs,
+            "output": self._outputs,
+            "arguments": arguments,
+        }
+        answer = _plan(self.name, plan_call(request))
         for warning in answer["warnings"]:
             _LOG.warning(warning)
         strict = ",".join(map(str, answer.get("strict", ())))
         # Where the jar is in the session, it finds this text in the pickled function: see KnownModels there.
         mark = f"pyflink_triton.strict={strict};"
-        planned = {**model, "input": answer["input"], "output": answer["output"], "mark": mark}
-        return {**planned, "planned": answer["signature"]} if "signature" in answer else planned
+        call: FunctionCall = {
+            "model": self.name,
+            "options": self._options,
+            "input": answer["input"],
+            "output": answer["output"],
+            "mark": mark,
+        }
+        if "signature" in answer:
+            call["planned"] = answer["signature"]
+        return call
 
 
 def _plan(name: str, work: Coroutine[Any, Any, _Result]) -> _Result:

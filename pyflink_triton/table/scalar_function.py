@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 from pyflink.table.udf import FunctionContext, ScalarFunction
 
-from pyflink_triton.runtime.planning import Question
+from pyflink_triton.runtime.messages import Task
+from pyflink_triton.runtime.planning import DeclaredModel
 from pyflink_triton.table import arrow_exchange as exchange
 from pyflink_triton.table.columns import constant_type, first_error, fit, given_columns, record_batch, repeat, retyped
+from pyflink_triton.table.function_call import FunctionCall
 from pyflink_triton.table.loading import loaded_inputs, task_of
 from pyflink_triton.table.metric_group import MetricFeed
 from pyflink_triton.table.model_thread import ModelThread
@@ -21,16 +22,16 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
     """Predicts a batch of rows for each call.
 
     Args:
-        call: The fields of the bridge protocol's ``open``, without ``task``.
+        call: What opens the model.
     """
 
-    def __init__(self, call: Mapping[str, Any]) -> None:
-        self._call = dict(call)
+    def __init__(self, call: FunctionCall) -> None:
+        self._call = call
         self._model: ModelThread | None = None
         self._metrics: MetricFeed | None = None
-        self._task: dict[str, Any] = {}
-        self._question = Question.parse(call)
-        self._inputs, self._outputs = given_columns(self._question), self._question.outputs
+        self._task: Task = {}
+        self._declared = DeclaredModel.parse(call)
+        self._inputs, self._outputs = given_columns(self._declared), self._declared.outputs
         self._is_typed = self._is_retyped = False
         self._types: list[pa.DataType] = []
         inputs = loaded_inputs()
@@ -39,7 +40,7 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
         if inputs is not None:
             exchange.install()
 
-    def __reduce__(self) -> tuple[type[TritonScalarFunction], tuple[dict[str, Any]]]:
+    def __reduce__(self) -> tuple[type[TritonScalarFunction], tuple[FunctionCall]]:
         """The call is all that travels."""
         return TritonScalarFunction, (self._call,)
 
@@ -47,7 +48,11 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
         """Wait for the model."""
         self._metrics = MetricFeed(function_context)
         self._task = task_of(function_context)
-        self._model = ModelThread({**self._call, "task": self._task})
+        self._model = self._open(self._call)
+
+    def _open(self, call: FunctionCall) -> ModelThread:
+        request: FunctionCall = {**call, "task": self._task}
+        return ModelThread(request)
 
     def close(self) -> None:
         """End every call under way and leave no thread and no connection."""
@@ -57,7 +62,7 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
 
     def is_deterministic(self) -> bool:
         """Whether the model gives the same answer for the same row, as its option says."""
-        return self._question.options.deterministic
+        return self._declared.options.deterministic
 
     def eval(self, *arguments: Any) -> Any:
         """Predict a batch.
@@ -94,15 +99,15 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
         """Open the model anew where the columns have other types than the planner could tell this function."""
         self._is_typed = not any(self._is_undecided(place, arguments[place]) for place in range(len(self._inputs)))
         types = [self._type_of(place, arguments[place]) for place in range(len(self._inputs))]
-        call = None if types == self._types else retyped(self._call, self._question, types)
+        call = None if types == self._types else retyped(self._call, self._declared, types)
         self._types = types
         if call is not None:
             self._is_retyped = True
             assert self._model is not None
             self._model.close()
-            self._model = ModelThread({**call, "task": self._task})
-            question = Question.parse(call)
-            self._inputs, self._outputs = given_columns(question), question.outputs
+            self._model = self._open(call)
+            declared = DeclaredModel.parse(call)
+            self._inputs, self._outputs = given_columns(declared), declared.outputs
 
     def _type_of(self, place: int, argument: Any) -> pa.DataType:
         values, declared = self._values(place, argument), self._inputs[place].type.arrow

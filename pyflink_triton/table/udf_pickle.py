@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
+
+from pyflink_triton.runtime.messages import OpenRequest
 
 #: So that any Python that PyFlink runs on can load it.
 _PICKLE_PROTOCOL = 4
@@ -14,18 +16,18 @@ _PICKLE_PROTOCOL = 4
 class _Function:
     """Becomes a PyFlink function where it is loaded."""
 
-    def __init__(self, call: Mapping[str, Any]) -> None:
+    def __init__(self, call: OpenRequest) -> None:
         self._call = json.dumps(call, separators=(",", ":"))
 
     def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
         return load, (self._call,)
 
 
-def payload(call: Mapping[str, Any]) -> bytes:
+def payload(call: OpenRequest) -> bytes:
     """Pickle the vectorized function of a call.
 
     Args:
-        call: The fields of the bridge protocol's ``open``, without ``task``. References to secrets stay
+        call: What opens the model, without ``task``. References to secrets stay
             references; they are resolved where the function is opened.
 
     Returns:

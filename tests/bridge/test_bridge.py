@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from bridge_messages import check_reply
 from triton import Triton
 
 from pyflink_triton.bridge.frames import PROTOCOL, Frame, FrameReader, write_frame
@@ -33,12 +34,16 @@ class Shim:
             env={**os.environ, **environment},
         )
         self._last_id = 0
+        #: The planning requests that were sent, by their ids.
+        self._planning: dict[int, str] = {}
         self.counters: dict[str, int] = {}
         self._frames: list[Frame | None] = []
         self._reader = FrameReader(self._frames.append, self._fail)
 
     def send(self, kind: str, body: bytes | memoryview = b"", **fields: Any) -> int:
         self._last_id += 1
+        if kind == "plan":
+            self._planning[self._last_id] = fields["request"]
         assert self.process.stdin is not None
         for part in write_frame({"kind": kind, "id": self._last_id, **fields}, body):
             self.process.stdin.write(part)
@@ -53,6 +58,7 @@ class Shim:
                 self._reader.data_received(data) if data else self._frames.append(None)
             frame = self._frames.pop(0)
             assert frame is not None, f"the worker ended: {self.stderr()}"
+            check_reply(frame.header, self._planning.get(frame.header.get("id", 0)))
             for name, delta in frame.header.get("metrics", {}).get("counters", {}).items():
                 self.counters[name] = self.counters.get(name, 0) + delta
             if kind == "heartbeat" or frame.kind != "heartbeat":
@@ -65,7 +71,7 @@ class Shim:
         return self
 
     def open(self, url: str, model: str = "add", **options: str) -> Frame:
-        self.send("open", **add_question(url, model, **options), task={"subtask": 0})
+        self.send("open", **add_model(url, model, **options), task={"subtask": 0})
         return self.receive()
 
     def rows(self, *values: tuple[float | None, float | None]) -> int:
@@ -81,7 +87,7 @@ class Shim:
         return self.process.stderr.read().decode()
 
 
-def add_question(url: str, model: str = "add", **options: str) -> dict[str, Any]:
+def add_model(url: str, model: str = "add", **options: str) -> dict[str, Any]:
     written = {"endpoint": url, "model-name": model, **{k.replace("_", "-"): v for k, v in options.items()}}
     columns = [{"name": "a", "type": "FLOAT"}, {"name": "b", "type": "FLOAT"}]
     return {"model": "c.d.m", "options": written, "input": columns, "output": [{"name": "sum", "type": "FLOAT"}]}
@@ -216,20 +222,20 @@ def test_a_stray_print_corrupts_no_frame(triton: Triton, tmp_path: Any) -> None:
     assert shim.process.wait(5) == 0
 
 
-def test_planning_questions_are_answered_and_refused(shim: Shim, triton: Triton) -> None:
-    shim.hello().send("plan", question="check", **add_question(triton.http_url))
+def test_planning_requests_are_answered_and_refused(shim: Shim, triton: Triton) -> None:
+    shim.hello().send("plan", request="check", **add_model(triton.http_url))
     answer = shim.receive("answer").header["answer"]
     assert answer["capacity"] >= 1000
     assert answer["warnings"] == []
-    shim.send("plan", question="check", **add_question(triton.http_url, "adder"))
+    shim.send("plan", request="check", **add_model(triton.http_url, "adder"))
     assert "'adder'" in shim.receive("error").header["message"]
-    shim.send("plan", question="check", **add_question("http://127.0.0.1:9"))
+    shim.send("plan", request="check", **add_model("http://127.0.0.1:9"))
     assert "Connection refused" in shim.receive("error").header["message"]
-    shim.send("plan", question="check", **add_question("http://127.0.0.1:9", plan_check="best-effort"))
+    shim.send("plan", request="check", **add_model("http://127.0.0.1:9", plan_check="best-effort"))
     assert "Connection refused" in shim.receive("answer").header["answer"]["warnings"][0]
-    shim.send("plan", question="check", **add_question("http://127.0.0.1:9", plan_check="off"))
+    shim.send("plan", request="check", **add_model("http://127.0.0.1:9", plan_check="off"))
     assert shim.receive("answer").header["answer"]["warnings"] == []
-    shim.send("plan", question="check", **add_question("http://host.invalid:8000"))
+    shim.send("plan", request="check", **add_model("http://host.invalid:8000"))
     assert "has no address" in shim.receive("error").header["message"]
 
 
@@ -279,9 +285,9 @@ def test_the_worker_imports_neither_pandas_nor_pyflink(triton: Triton, tmp_path:
     assert shim.process.wait(5) == 0
 
 
-def ask(shim: Shim, question: str, **fields: Any) -> dict[str, Any]:
-    """Ask a question of planning; the answer, or {"error": its sentence}."""
-    shim.send("plan", question=question, **fields)
+def ask(shim: Shim, request: str, **fields: Any) -> dict[str, Any]:
+    """Send a planning request; the answer, or {"error": its sentence}."""
+    shim.send("plan", request=request, **fields)
     header = shim.receive().header
     answer: dict[str, Any] = header["answer"] if header["kind"] == "answer" else {"error": header["message"]}
     return answer
@@ -403,7 +409,7 @@ def test_what_flink_does_not_cast_is_refused(
 
 
 def test_a_model_that_changed_since_the_plan_fails_the_job(shim: Shim, triton: Triton) -> None:
-    fields = add_question(triton.http_url)
+    fields = add_model(triton.http_url)
     planned = ask(shim.hello(), "check", **fields)["signature"]
     shim.send("open", **fields, planned={**planned, "max_batch_size": 7}, task={"subtask": 0})
     assert shim.receive().kind == "opened"
@@ -415,10 +421,10 @@ def test_a_model_that_changed_since_the_plan_fails_the_job(shim: Shim, triton: T
 
 
 def test_without_the_server_what_can_be_checked_is(shim: Shim) -> None:
-    fields = add_question("http://127.0.0.1:9", plan_check="off")
+    fields = add_model("http://127.0.0.1:9", plan_check="off")
     assert "signature" not in ask(shim.hello(), "check", **fields)
     assert (
         "'error-column' = 'e'"
-        in ask(shim, "check", **add_question("http://h", plan_check="off", error_column="e"))["error"]
+        in ask(shim, "check", **add_model("http://h", plan_check="off", error_column="e"))["error"]
     )
     assert ask(shim, "call", arguments=["INT", "ARRAY<FLOAT>"], **fields)["output"][0]["type"] == "ARRAY<FLOAT>"

@@ -18,8 +18,9 @@ from pyflink_triton.delivery.batch_limits import BatchLimits
 from pyflink_triton.delivery.batch_splitter import BatchSplitter
 from pyflink_triton.delivery.request import Request
 from pyflink_triton.errors import RowError, TooManyRowsError
-from pyflink_triton.metrics import Metrics
+from pyflink_triton.metrics import MetricDeltas, Metrics
 from pyflink_triton.protocol.inference import InferenceResponse
+from pyflink_triton.runtime.messages import ColumnType, OpenRequest
 from pyflink_triton.runtime.open_model import open_model
 
 A, B = "http://a", "http://b"
@@ -213,17 +214,17 @@ def test_pieces_of_what_was_never_sent_have_a_time_of_their_own() -> None:
     assert deadlines == [None] * 4
 
 
-def asked(triton: Triton, endpoint: str, **options: str) -> dict[str, object]:
-    columns = [{"name": name, "type": "BIGINT"} for name in "xy"]
+def asked(triton: Triton, endpoint: str, **options: str) -> OpenRequest:
+    columns: list[ColumnType] = [{"name": name, "type": "BIGINT"} for name in "xy"]
     written = {"endpoint": endpoint, "model-name": "one_row", **options}
     return {"model": "m", "options": written, "input": columns[:1], "output": columns[1:]}
 
 
-def predict(question: dict[str, object], rows: int) -> dict[str, dict[str, int]]:
+def predict(request: OpenRequest, rows: int) -> MetricDeltas:
     metrics = Metrics()
 
     async def main() -> list[int]:
-        opened = await open_model(question, metrics)
+        opened = await open_model(request, metrics)
         try:
             batches = [pa.array(range(first, min(rows, first + 256)), pa.int64()) for first in range(0, rows, 256)]
             made = [opened.predictor.predict(pa.record_batch([batch], names=["c0"])) for batch in batches]

@@ -22,8 +22,9 @@ from triton import Triton, serving
 import pyflink_triton
 from pyflink_triton.errors import AccessError, ContractError, JobError, SchemaError, TritonError
 from pyflink_triton.metrics import Metrics
+from pyflink_triton.runtime.messages import CheckAnswer, ColumnType, OpenRequest
 from pyflink_triton.runtime.open_model import open_model
-from pyflink_triton.runtime.planning import Question, check, describe, list_models
+from pyflink_triton.runtime.planning import DeclaredModel, check, describe, list_models
 
 ALL = {"": 403}
 #: What makes a statement ask nobody.
@@ -66,13 +67,11 @@ def restricted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
         yield server
 
 
-def columns(types: Mapping[str, str]) -> list[dict[str, str]]:
+def columns(types: Mapping[str, str]) -> list[ColumnType]:
     return [{"name": name, "type": type_} for name, type_ in types.items()]
 
 
-def asked(
-    url: str, served: str, inputs: Mapping[str, str], outputs: Mapping[str, str], /, **more: str
-) -> dict[str, Any]:
+def asked(url: str, served: str, inputs: Mapping[str, str], outputs: Mapping[str, str], /, **more: str) -> OpenRequest:
     options = {key.replace("_", "-"): value for key, value in {**QUICK, **UNASKED, **more}.items()}
     written = {"endpoint": url, "model-name": served, **options}
     return {"model": "m", "options": written, "input": columns(inputs), "output": columns(outputs)}
@@ -81,9 +80,9 @@ def asked(
 X = {"x": "BIGINT"}, {"y": "BIGINT"}
 
 
-async def predict(question: Mapping[str, Any], *batches: Sequence[Sequence[Any]]) -> tuple[list[Any], Sequence[str]]:
+async def predict(request: OpenRequest, *batches: Sequence[Sequence[Any]]) -> tuple[list[Any], Sequence[str]]:
     """The rows that a model answers, NULL where one failed, and what it warned of when it was opened."""
-    opened = await open_model(question, Metrics())
+    opened = await open_model(request, Metrics())
     try:
         answers: list[Any] = []
         for rows in batches:
@@ -100,11 +99,11 @@ async def predict(question: Mapping[str, Any], *batches: Sequence[Sequence[Any]]
         await opened.close()
 
 
-def through(proxy: FaultProxy, question: Mapping[str, Any], *batches: Any) -> tuple[list[Any], Sequence[str]]:
+def through(proxy: FaultProxy, request: OpenRequest, *batches: Any) -> tuple[list[Any], Sequence[str]]:
     async def main() -> tuple[list[Any], Sequence[str]]:
         async with proxy:
-            named = {**question["options"], "endpoint": question["options"]["endpoint"].format(proxy=proxy.url)}
-            return await predict({**question, "options": named}, *batches)
+            named = {**request["options"], "endpoint": request["options"]["endpoint"].format(proxy=proxy.url)}
+            return await predict({**request, "options": named}, *batches)
 
     return asyncio.run(asyncio.wait_for(main(), 60))
 
@@ -128,8 +127,8 @@ def test_every_natural_type_goes_to_a_restricted_server_and_back(restricted: Tri
     for _ in range(depth):
         row = tuple([value, value] for value in row)
     inputs, outputs = ({f"{side}_{sql.lower()}": type_ for sql, type_ in types.items()} for side in IO)
-    question = asked(restricted.http_url, name, inputs, outputs, max_batch_size=str(batch))
-    answers, _ = asyncio.run(predict(question, [row, row], [(*row[:-1], None)]))
+    request = asked(restricted.http_url, name, inputs, outputs, max_batch_size=str(batch))
+    answers, _ = asyncio.run(predict(request, [row, row], [(*row[:-1], None)]))
     assert answers == [row, row, (None,) * len(row)]
 
 
@@ -182,37 +181,37 @@ def test_what_is_not_hidden_is_asked(triton: Triton, hidden: str, status: int) -
     ):
         for plan_check in ("off", "required"):
             outputs = {"y": "SMALLINT" if name == "identity_uint8" else "BIGINT"}
-            question = asked("{proxy}", name, inputs, outputs, plan_check=plan_check, default_value="null")
+            request = asked("{proxy}", name, inputs, outputs, plan_check=plan_check, default_value="null")
             proxy = FaultProxy(upstream(triton.http_url), hidden={hidden: status})
-            answers, warnings = through(proxy, question, rows)
+            answers, warnings = through(proxy, request, rows)
             assert (answers, warnings) == (expected, ())
 
 
 def test_planning_takes_the_metadata_where_only_the_configuration_is_hidden(triton: Triton) -> None:
-    async def main() -> dict[str, Any]:
+    async def main() -> CheckAnswer:
         async with FaultProxy(upstream(triton.http_url), hidden={"/(ready|config)$": 403}) as proxy:
-            question = asked(proxy.url, "identity_uint8", {"x": "SMALLINT"}, {"y": "SMALLINT"}, plan_check="required")
-            described = await describe({**question, "input": [], "output": []})
-            assert described == {"input": question["input"], "output": question["output"]}
-            return await check(Question.parse(question))
+            request = asked(proxy.url, "identity_uint8", {"x": "SMALLINT"}, {"y": "SMALLINT"}, plan_check="required")
+            described = await describe({"model": "m", "options": request["options"]})
+            assert described == {"input": request["input"], "output": request["output"]}
+            return await check(DeclaredModel.parse(request))
 
     assert asyncio.run(main())["signature"]["inputs"][0]["datatype"] == "UINT8"
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_server_of_several_that_hides_does_not_hide_what_another_tells(triton: Triton, status: int) -> None:
-    question = asked(f"{{proxy}},{triton.http_url}", "identity_uint8", {"x": "SMALLINT"}, {"y": "SMALLINT"})
+    request = asked(f"{{proxy}},{triton.http_url}", "identity_uint8", {"x": "SMALLINT"}, {"y": "SMALLINT"})
     proxy = FaultProxy(upstream(triton.http_url), hidden={"": status})
     rows = [[(n,)] for n in range(8)]
-    assert through(proxy, question, *rows) == ([(n,) for n in range(8)], ())
+    assert through(proxy, request, *rows) == ([(n,) for n in range(8)], ())
     assert proxy.inferences
 
 
 def test_a_server_of_several_that_is_away_is_not_waited_for(triton: Triton) -> None:
     with nobody() as url:
-        question = asked(f"{url},{{proxy}}", "fails", *X)
+        request = asked(f"{url},{{proxy}}", "fails", *X)
         proxy = FaultProxy(upstream(triton.http_url), hidden=ALL)
-        answers, (warning,) = through(proxy, question, [(1,)], [(2,)])
+        answers, (warning,) = through(proxy, request, [(1,)], [(2,)])
     assert answers == [(1,), (2,)]
     assert "HTTP 403" in warning
 
@@ -222,8 +221,8 @@ def test_planning_leaves_the_second_endpoint_time_where_the_first_hangs(triton: 
         async with FaultProxy(("127.0.0.1", 9)) as proxy:
             proxy._serve = lambda *_: asyncio.sleep(60)  # type: ignore[method-assign]
             endpoint = f"{proxy.url},{triton.http_url}"
-            question = asked(endpoint, "fails", *X, plan_check="required", plan_check_timeout="2s")
-            assert "signature" in await check(Question.parse(question))
+            request = asked(endpoint, "fails", *X, plan_check="required", plan_check_timeout="2s")
+            assert "signature" in await check(DeclaredModel.parse(request))
             options = {"endpoint": endpoint, "plan-check-timeout": "2s"}
             assert "fails" in (await list_models({"options": options}))["models"]
 
@@ -234,8 +233,8 @@ def test_a_job_starts_where_the_first_endpoint_hangs_for_longer_than_the_start_m
     proxy = FaultProxy(("127.0.0.1", 9))
     proxy._serve = lambda *_: asyncio.sleep(60)  # type: ignore[method-assign]
     options = {"timeout": "60s", "warmup-timeout": "2s", "plan-check-timeout": "1s"}
-    question = asked(f"{{proxy}},{triton.http_url}", "fails", *X, **options)
-    assert through(proxy, question) == ([], ())
+    request = asked(f"{{proxy}},{triton.http_url}", "fails", *X, **options)
+    assert through(proxy, request) == ([], ())
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -243,8 +242,7 @@ def test_another_endpoint_lists_the_models_that_one_hides(triton: Triton, status
     async def main() -> list[str]:
         async with FaultProxy(upstream(triton.http_url), hidden={"index": status}) as proxy:
             answer = await list_models({"options": {"endpoint": f"{proxy.url},{triton.http_url}"}})
-            models: list[str] = answer["models"]
-            return models
+            return list(answer["models"])
 
     assert "fails" in asyncio.run(asyncio.wait_for(main(), 60))
 
@@ -254,8 +252,8 @@ def test_rows_go_on_after_an_outage_though_no_probe_sees_the_model(triton: Trito
     steps = [PASS, Step("away", seconds=0.3), PASS, Step("drain", seconds=0.3)]
     proxy = FaultProxy(upstream(triton.http_url), steps, hidden={"": status})
     healthy = {"health_check_enabled": "true", "health_check_interval": "30 ms"}
-    question = asked("{proxy}", "fails", *X, **healthy, total_timeout="20s", timeout="5s")
-    answers, _ = through(proxy, question, *[[(n,)] for n in range(6)])
+    request = asked("{proxy}", "fails", *X, **healthy, total_timeout="20s", timeout="5s")
+    answers, _ = through(proxy, request, *[[(n,)] for n in range(6)])
     assert answers == [(n,) for n in range(6)]
 
 
@@ -263,12 +261,12 @@ def test_a_model_whose_readiness_is_told_is_waited_for(triton: Triton) -> None:
     """What is hidden may be assumed, and what is told counts."""
     triton.unload("version")
     proxy = FaultProxy(upstream(triton.http_url), hidden={"version$": 403})
-    question = asked("{proxy}", "version", *X)
+    request = asked("{proxy}", "version", *X)
 
     async def main() -> list[Any]:
         async with proxy:
-            written = {**question["options"], "endpoint": proxy.url}
-            waits = asyncio.create_task(predict({**question, "options": written}, [(1,)]))
+            written = {**request["options"], "endpoint": proxy.url}
+            waits = asyncio.create_task(predict({**request, "options": written}, [(1,)]))
             while not proxy.calls:
                 await asyncio.sleep(0.01)
             await asyncio.to_thread(triton.load, "version")
@@ -289,8 +287,8 @@ def test_a_stateful_models_rows_are_whole_sequences_or_continue_them(restricted:
     with gate(restricted.http_url, hidden=403) as gateway:
         inputs, outputs = {"x": "BIGINT", "id": "STRING"}, {"sum": "BIGINT"}
         more = {"sequence_id": "${id}", "sequence_start": "true", "warmup": "true"}
-        question = asked(gateway.url, "sequence", inputs, outputs, **more)
-        answers, warnings = asyncio.run(predict(question, [(1, "a"), (2, "b"), (3, "a")], [(4, "b")]))
+        request = asked(gateway.url, "sequence", inputs, outputs, **more)
+        answers, warnings = asyncio.run(predict(request, [(1, "a"), (2, "b"), (3, "a")], [(4, "b")]))
     assert answers == [(1,), (2,), (4,), (6,)]
     assert len(warnings) == 1
 
@@ -339,9 +337,9 @@ def test_a_declaration_that_does_not_fit_fails_the_job_and_takes_no_default(
     words: str,
 ) -> None:
     proxy = FaultProxy(upstream(triton.http_url), hidden=ALL)
-    question = asked("{proxy}", served, inputs, outputs, default_value="null", **more)
+    request = asked("{proxy}", served, inputs, outputs, default_value="null", **more)
     with pytest.raises((SchemaError, ContractError)) as error:
-        through(proxy, question, [row, row])
+        through(proxy, request, [row, row])
     sentence = str(error.value)
     assert words in sentence
     assert "so the declaration stands for it: (" in sentence
@@ -359,16 +357,16 @@ def test_an_array_that_is_of_another_size_is_its_rows_fault(triton: Triton) -> N
     proxy = FaultProxy(upstream(triton.http_url), hidden=ALL)
     nested = {"x": "ARRAY<ARRAY<FLOAT>>"}, {"y": "ARRAY<ARRAY<FLOAT>>"}
     good, bad = [[1.0] * 3] * 2, [[1.0] * 2] * 2
-    question = asked("{proxy}", "identity_fp32_matrix", *nested, default_value="null")
-    assert through(proxy, question, [(good,), (bad,)])[0] == [(good,), (None,)]
+    request = asked("{proxy}", "identity_fp32_matrix", *nested, default_value="null")
+    assert through(proxy, request, [(good,), (bad,)])[0] == [(good,), (None,)]
 
 
 def test_a_leading_dimension_of_one_is_dropped_as_the_option_says(triton: Triton) -> None:
     proxy = FaultProxy(upstream(triton.http_url), hidden=ALL)
-    question = asked(
+    request = asked(
         "{proxy}", "identity_fp32_array", {"x": "ARRAY<ARRAY<FLOAT>>"}, {"y": "ARRAY<FLOAT>"}, flatten_batch_dim="true"
     )
-    assert through(proxy, question, [([[1.0, 2.0]],)])[0] == [([1.0, 2.0],)]
+    assert through(proxy, request, [([[1.0, 2.0]],)])[0] == [([1.0, 2.0],)]
 
 
 @pytest.mark.parametrize(
@@ -390,12 +388,12 @@ def test_a_type_that_no_datatype_is_natural_for_is_refused_at_open(
 @pytest.mark.parametrize("without", ["plan-check", "max-batch-size"])
 def test_nothing_is_assumed_that_the_user_did_not_ask_for(triton: Triton, without: str) -> None:
     proxy = FaultProxy(upstream(triton.http_url), hidden=ALL)
-    question = asked("{proxy}", "fails", *X)
-    del question["options"][without]
+    request = asked("{proxy}", "fails", *X)
+    request["options"] = {key: value for key, value in request["options"].items() if key != without}
     with pytest.raises(
         AccessError, match=r"HTTP 403 for /v2/models/fails: .*'plan-check' = 'off' and 'max-batch-size'"
     ):
-        through(proxy, question, [(1,)])
+        through(proxy, request, [(1,)])
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -403,14 +401,14 @@ def test_nothing_is_assumed_that_the_user_did_not_ask_for(triton: Triton, withou
 def test_a_refusal_names_the_path_that_was_asked_for(triton: Triton, place: str, status: int) -> None:
     """A path with a prefix, a version and a name that is more than letters."""
     prefixed = {"model_version": "1", "plan_check": "required", "warmup_timeout": "0 s"}
-    question = asked("{proxy}/team/a", "fails", *X, **prefixed)
-    del question["options"]["max-batch-size"]
+    request = asked("{proxy}/team/a", "fails", *X, **prefixed)
+    request["options"] = {key: value for key, value in request["options"].items() if key != "max-batch-size"}
     is_inference = place == "/infer"
     hidden = {"/ready$": status, "1$": status} if place == "/ready" else {f"1{place}$": status}
     proxy = Rewriting(upstream(triton.http_url), always=Step("status", status) if is_inference else PASS)
     proxy.hidden = {} if is_inference else hidden
     with pytest.raises(TritonError) as error:
-        through(proxy, question, [(1,)])
+        through(proxy, request, [(1,)])
     if place == "/config":
         assert "hides its configuration" in str(error.value)
         return

@@ -19,8 +19,9 @@ from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.errors import ContractError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.scheduling import UNKNOWN
+from pyflink_triton.runtime.messages import ColumnType, OpenRequest
 from pyflink_triton.runtime.open_model import open_model
-from pyflink_triton.runtime.planning import Question, check
+from pyflink_triton.runtime.planning import DeclaredModel, check
 from pyflink_triton.runtime.predictor import Prediction, Predictor
 from pyflink_triton.server.environment import ensure_environment
 from pyflink_triton.types.sql import parse_type
@@ -69,9 +70,10 @@ def ask(triton: Triton, model: str, x: Sequence[Sequence[float]], outputs: Seque
         assert answer.status == 200
 
 
-def asked(triton: Triton, model: str, inputs: str, outputs: str, **options: str) -> dict[str, Any]:
-    def columns(text: str) -> list[dict[str, str]]:
-        return [dict(zip(("name", "type"), column.split(" ", 1), strict=True)) for column in text.split(", ")]
+def asked(triton: Triton, model: str, inputs: str, outputs: str, **options: str) -> OpenRequest:
+    def columns(text: str) -> list[ColumnType]:
+        pairs = (column.split(" ", 1) for column in text.split(", "))
+        return [{"name": name, "type": type_} for name, type_ in pairs]
 
     written = {key.replace("_", "-"): value for key, value in options.items()}
     return {
@@ -86,33 +88,33 @@ def predict(
     triton: Triton, model: str, inputs: str, outputs: str, *batches: Mapping[str, Sequence[Any]], **options: str
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Predict batches, one after the other: the rows' outputs, failed rows as their messages, and the counters."""
-    question = asked(triton, model, inputs, outputs, **options)
+    request = asked(triton, model, inputs, outputs, **options)
     metrics = Metrics()
 
     async def run() -> list[Prediction]:
-        opened = await open_model(question, metrics)
+        opened = await open_model(request, metrics)
         try:
-            return [await opened.predictor.predict(record_batch(question, batch)) for batch in batches]
+            return [await opened.predictor.predict(record_batch(request, batch)) for batch in batches]
         finally:
             await opened.close()
 
-    rows = [row for prediction in asyncio.run(run()) for row in read(question, prediction)]
+    rows = [row for prediction in asyncio.run(run()) for row in read(request, prediction)]
     taken = metrics.take()
     assert taken is not None
     return rows, taken["counters"]
 
 
-def record_batch(question: Mapping[str, Any], batch: Mapping[str, Sequence[Any]]) -> pa.RecordBatch:
-    names = [column["name"] for column in question["input"]]
-    types = [parse_type(column["type"], column["name"]).arrow for column in question["input"]]
+def record_batch(request: OpenRequest, batch: Mapping[str, Sequence[Any]]) -> pa.RecordBatch:
+    names = [column["name"] for column in request["input"]]
+    types = [parse_type(column["type"], column["name"]).arrow for column in request["input"]]
     return pa.record_batch(
         [pa.array(batch[name], type_) for name, type_ in zip(names, types, strict=True)], names=names
     )
 
 
-def read(question: Mapping[str, Any], prediction: Prediction) -> list[Any]:
+def read(request: OpenRequest, prediction: Prediction) -> list[Any]:
     prediction.outputs.validate(full=True)
-    names = [column["name"] for column in question["output"]]
+    names = [column["name"] for column in request["output"]]
     rows: list[Any] = prediction.outputs.rename_columns(names).to_pylist()
     for row, message in prediction.errors.items():
         rows[row] = message
@@ -136,17 +138,19 @@ def test_a_part_of_an_ensembles_outputs_costs_no_call(triton: Triton, outputs: s
 
 def test_an_ensemble_whose_configuration_is_hidden_is_asked_for_all_after_its_first_refusal(triton: Triton) -> None:
     written = asked(triton, "parallel", ABC, "y FLOAT", max_batch_size="10")
-    question, batch = Question.parse(written), record_batch(written, abc(*range(40)))
+    declared, batch = DeclaredModel.parse(written), record_batch(written, abc(*range(40)))
 
     async def run() -> tuple[list[Any], list[dict[str, int]]]:
         metrics, answers, counted = Metrics(), [], []
-        async with ModelClient(question.options) as client:
+        async with ModelClient(declared.options) as client:
             signature = replace(await client.signature(), scheduling=UNKNOWN)
-            delivery = Delivery(question.options, client.transport, metrics)
-            made = Predictor(delivery, signature, question.map(signature), question.options, metrics)
+            delivery = Delivery(declared.options, client.transport, metrics)
+            made = Predictor(delivery, signature, declared.map(signature), declared.options, metrics)
             for _ in range(2):
                 answers += (await made.predict(batch)).outputs.column(0).to_pylist()
-                counted.append((metrics.take() or {})["counters"])
+                taken = metrics.take()
+                assert taken is not None
+                counted.append(taken["counters"])
         return answers, counted
 
     answers, counted = asyncio.run(run())
@@ -215,7 +219,7 @@ def test_an_answer_of_another_shape_from_the_cache_costs_no_more_than_its_row(ca
 
 def test_a_cache_that_may_give_wrong_values_is_told_when_planned(caching: Triton) -> None:
     def warnings(model: str, x: str, y: str) -> str:
-        return " ".join(asyncio.run(check(Question.parse(asked(caching, model, x, y))))["warnings"])
+        return " ".join(asyncio.run(check(DeclaredModel.parse(asked(caching, model, x, y))))["warnings"])
 
     told = warnings("cached_matrix", "x ARRAY<ARRAY<FLOAT>>", "y ARRAY<ARRAY<FLOAT>>")
     assert "'cached_matrix'" in told

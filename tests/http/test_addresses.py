@@ -22,6 +22,7 @@ from pyflink_triton.addresses import unaddressable
 from pyflink_triton.errors import OptionError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.validation import parse_options
+from pyflink_triton.runtime.messages import ColumnType, OpenRequest
 from pyflink_triton.runtime.open_model import open_model
 
 #: All that RFC 3986 lets stand in a path as it is, beside letters and digits ...
@@ -59,14 +60,14 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
 PRIORITIES = "dynamic_batching { priority_levels: 7, default_priority_level: 2 }"
 
 
-def asked(url: str, name: str, **options: str) -> dict[str, Any]:
+def asked(url: str, name: str, **options: str) -> OpenRequest:
     written = {"endpoint": url, "model-name": name, **{key.replace("_", "-"): each for key, each in options.items()}}
-    columns = [{"name": each, "type": "BIGINT"} for each in "xy"]
+    columns: list[ColumnType] = [{"name": each, "type": "BIGINT"} for each in "xy"]
     return {"model": "m", "options": written, "input": columns[:1], "output": columns[1:]}
 
 
-async def answer(question: dict[str, Any], times: int = 1) -> list[Any]:
-    opened = await open_model(question, Metrics())
+async def answer(request: OpenRequest, times: int = 1) -> list[Any]:
+    opened = await open_model(request, Metrics())
     batch = pa.record_batch([pa.array([5], pa.int64())], names=["c0"])
     try:
         return [(await opened.predict(batch)).outputs.column(0)[0].as_py() for _ in range(times)]
@@ -108,10 +109,10 @@ def test_the_letters_that_no_name_may_hold_are_few() -> None:
 
 
 def test_a_step_of_an_ensemble_is_asked_for_by_its_own_bytes(named: Triton) -> None:
-    question = {**asked(named.http_url, "around", priority="255"), "planned": None}
+    request = asked(named.http_url, "around", priority="255")
 
     async def main() -> tuple[str, ...]:
-        opened = await open_model(question, Metrics())
+        opened = await open_model(request, Metrics())
         await opened.close()
         return opened.warnings
 

@@ -13,11 +13,12 @@ from deliveries import Model, header, proxied, through
 from faults import PASS, POISON, Step, page
 from triton import Triton
 
-from pyflink_triton.bridge.questions import QUESTIONS
+from pyflink_triton.bridge.planning_handlers import PLANNING_HANDLERS
 from pyflink_triton.errors import AccessError, ContractError, JobError
 from pyflink_triton.http.credentials import Credentials, literal_secret
 from pyflink_triton.options.validation import parse_options
-from pyflink_triton.runtime.planning import Question, check
+from pyflink_triton.runtime.messages import ColumnType, OpenRequest
+from pyflink_triton.runtime.planning import DeclaredModel, check
 
 CANARY = "canary-7f3a"
 
@@ -179,10 +180,10 @@ def test_a_server_that_prints_what_it_was_sent_is_not_quoted_with_a_secret(
 
 
 def test_planning_warns_of_a_literal_token(triton: Triton) -> None:
-    columns = [{"name": "x", "type": "BIGINT"}]
+    columns: list[ColumnType] = [{"name": "x", "type": "BIGINT"}]
     written = {"endpoint": triton.http_url, "model-name": "identity_int64", "auth-token": CANARY}
-    asked = {"model": "m", "options": written, "input": columns, "output": columns}
-    (warning,) = asyncio.run(check(Question.parse(asked)))["warnings"]
+    asked: OpenRequest = {"model": "m", "options": written, "input": columns, "output": columns}
+    (warning,) = asyncio.run(check(DeclaredModel.parse(asked)))["warnings"]
     assert warning.startswith("Model 'm': option 'auth-token' holds a token itself")
     assert CANARY not in warning
 
@@ -194,8 +195,8 @@ def test_proxies_of_the_environment_are_asked_for_where_they_count(triton: Trito
     names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"]
     with_proxies = {**asked, "runtime_options": {"proxy-from-environment": "true"}}
 
-    async def answer(**fields: Any) -> dict[str, Any]:
-        return await QUESTIONS["check"](fields)
+    async def answer(**fields: Any) -> Any:
+        return await PLANNING_HANDLERS["check"](fields)
 
     assert "environment" not in asyncio.run(answer(**asked))
     assert asyncio.run(answer(**with_proxies)) == {"environment": names}

@@ -17,13 +17,14 @@ from triton import Triton
 
 from pyflink_triton.errors import TritonError
 from pyflink_triton.metrics import Metrics
+from pyflink_triton.runtime.messages import ColumnType, OpenRequest
 from pyflink_triton.runtime.open_model import open_model
-from pyflink_triton.runtime.planning import Question, check, describe, list_models
+from pyflink_triton.runtime.planning import DeclaredModel, check, describe, list_models
 
-COLUMN = [{"name": "x", "type": "BIGINT"}]
+COLUMN: list[ColumnType] = [{"name": "x", "type": "BIGINT"}]
 
 
-def asked(url: str, **options: str) -> dict[str, Any]:
+def asked(url: str, **options: str) -> OpenRequest:
     written = {"endpoint": url, "model-name": "dbl", "timeout": "5s", **options}
     return {"model": "m", "options": written, "input": COLUMN, "output": COLUMN}
 
@@ -43,8 +44,8 @@ async def listed(url: str) -> None:
 
 
 ASKING: dict[str, Callable[[str], Awaitable[Any]]] = {
-    "plan": lambda url: check(Question.parse(asked(url))),
-    "describe": lambda url: describe({**asked(url), "input": []}),
+    "plan": lambda url: check(DeclaredModel.parse(asked(url))),
+    "describe": lambda url: describe({"model": "m", "options": asked(url)["options"], "output": COLUMN}),
     "open": opened,
     "list": listed,
 }

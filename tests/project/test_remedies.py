@@ -27,13 +27,14 @@ from remedies import CURES, Cure, fields
 from triton import Triton, serving
 
 import pyflink_triton
-from pyflink_triton.bridge.questions import QUESTIONS
+from pyflink_triton.bridge.planning_handlers import PLANNING_HANDLERS
 from pyflink_triton.errors import AccessError, JobError, TritonError
 from pyflink_triton.http.credentials import Credentials
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.options import OPTIONS
 from pyflink_triton.options.validation import parse_options
 from pyflink_triton.remedies import Remedy
+from pyflink_triton.runtime.messages import OpenRequest, Task
 from pyflink_triton.runtime.open_model import open_model
 from pyflink_triton.runtime.predictor import Prediction
 from pyflink_triton.sequences.ids import encode_id
@@ -50,9 +51,9 @@ def does(*remedies: Remedy) -> Callable[[Callable[..., None]], Callable[..., Non
     return lambda test: test
 
 
-def ask(asked: Mapping[str, Any]) -> dict[str, Any]:
-    async def answer() -> dict[str, Any]:
-        return await QUESTIONS[asked["question"]](asked)
+def ask(fields: Mapping[str, Any]) -> Any:
+    async def answer() -> Any:
+        return await PLANNING_HANDLERS[fields["request"]](fields)
 
     return asyncio.run(answer())
 
@@ -63,10 +64,9 @@ def refused(url: str, **changes: Any) -> str:
     return str(error.value)
 
 
-async def _predict(
-    url: str, changes: Mapping[str, Any], columns: list[pa.Array], task: Mapping[str, Any]
-) -> Prediction:
-    opened = await open_model({**fields(url, {**QUICK, **changes}), "task": task}, Metrics())
+async def _predict(url: str, changes: Mapping[str, Any], columns: list[pa.Array], task: Task) -> Prediction:
+    request: OpenRequest = fields(url, {**QUICK, **changes})
+    opened = await open_model({**request, "task": task}, Metrics())
     try:
         return await opened.predictor.predict(pa.record_batch(columns, names=[f"c{n}" for n in range(len(columns))]))
     finally:
@@ -160,11 +160,11 @@ def test_a_server_that_is_not_there(triton: Triton) -> None:
         assert Remedy.CHECK_SERVER() in said
         assert Remedy.PLAN_WITHOUT_SERVER() in said
         ask(fields(dead, {"plan-check": "best-effort"}))
-        undeclared = {**fields(dead, {"question": "describe"}), "input": []}
+        undeclared = {**fields(dead, {"request": "describe"}), "input": []}
         with pytest.raises(TritonError) as error:
             ask(undeclared)
         assert Remedy.CREATE_WITHOUT_SERVER() in str(error.value)
-        ask(fields(dead, {"question": "describe"}))
+        ask(fields(dead, {"request": "describe"}))
 
 
 @does(Remedy.CHECK_CREDENTIALS)
@@ -247,11 +247,12 @@ def test_sequences(triton: Triton) -> None:
 def test_a_model_that_changed(triton: Triton, tmp_path: Path) -> None:
     column = pa.array([1.0], pa.float32())
     planned = ask(fields(triton.http_url, {"served": "identity_fp64", "input": "x DOUBLE", "output": "y DOUBLE"}))
-    stale = {**fields(triton.http_url, QUICK), "planned": planned["signature"]}
+    request: OpenRequest = fields(triton.http_url, QUICK)
+    stale: OpenRequest = {**request, "planned": planned["signature"]}
     with pytest.raises(JobError) as error:
         asyncio.run(open_model(stale, Metrics()))
     assert Remedy.PLAN_AGAIN() in str(error.value)
-    again = {**stale, "planned": ask(fields(triton.http_url, {}))["signature"]}
+    again: OpenRequest = {**stale, "planned": ask(fields(triton.http_url, {}))["signature"]}
 
     async def opens() -> None:
         await (await open_model(again, Metrics())).close()

@@ -21,8 +21,9 @@ from pyflink_triton.errors import ContractError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.scheduling import HIDDEN, STATELESS, Scheduling, SequenceBatching, read_scheduling
 from pyflink_triton.model.signature import ModelSignature, TensorSpec, with_scheduling, write_planned
+from pyflink_triton.runtime.messages import ColumnType, OpenRequest
 from pyflink_triton.runtime.open_model import open_model
-from pyflink_triton.runtime.planning import Question, check, wait_until_ready
+from pyflink_triton.runtime.planning import DeclaredModel, check, wait_until_ready
 from pyflink_triton.runtime.predictor import Predictor
 from pyflink_triton.types.triton import DATATYPES
 
@@ -165,7 +166,7 @@ async def test_urgent_rows_overtake(triton: Triton, model: str) -> None:
     async with AsyncExitStack() as stack:
         predictors = {}
         for name, priority in (("low", "0"), ("middle", "128"), ("high", "255")):
-            given = question(triton.http_url, model, priority)
+            given = declared_model(triton.http_url, model, priority)
             client = await stack.enter_async_context(ModelClient(given.options))
             signature = await wait_until_ready(client, given.options)
             metrics = Metrics()
@@ -179,8 +180,8 @@ async def test_urgent_rows_overtake(triton: Triton, model: str) -> None:
 
 @in_a_loop
 async def test_planning_says_where_a_priority_has_no_effect(triton: Triton) -> None:
-    assert (await check(question(triton.http_url, "priority_ensemble", "7")))["warnings"] == []
-    warnings = (await check(question(triton.http_url, "slow", "7")))["warnings"]
+    assert (await check(declared_model(triton.http_url, "priority_ensemble", "7")))["warnings"] == []
+    warnings = (await check(declared_model(triton.http_url, "slow", "7")))["warnings"]
     assert len(warnings) == 1
     assert "has no priority_levels" in warnings[0]
 
@@ -188,23 +189,25 @@ async def test_planning_says_where_a_priority_has_no_effect(triton: Triton) -> N
 @in_a_loop
 async def test_the_job_says_it_where_planning_did_not_ask_the_server(triton: Triton) -> None:
     planned = write_planned(await signature_of(triton.http_url, "slow"))
-    for more, count in (({}, 1), ({"planned": planned}, 0)):
-        opened = await open_model({**asked(triton.http_url, "slow", "7"), **more}, Metrics())
+    request = asked(triton.http_url, "slow", "7")
+    requests: list[tuple[OpenRequest, int]] = [(request, 1), ({**request, "planned": planned}, 0)]
+    for each, count in requests:
+        opened = await open_model(each, Metrics())
         await opened.close()
         assert ["has no priority_levels" in warning for warning in opened.warnings] == [True] * count
 
 
 async def signature_of(url: str, model: str) -> ModelSignature:
-    options = question(url, model, "7").options
+    options = declared_model(url, model, "7").options
     async with ModelClient(options) as client:
         return await wait_until_ready(client, options)
 
 
-def asked(url: str, model: str, priority: str) -> dict[str, Any]:
+def asked(url: str, model: str, priority: str) -> OpenRequest:
     options = {"endpoint": url, "model-name": model, "priority": priority}
-    x, y = ([{"name": name, "type": "INT"}] for name in "xy")
-    return {"model": "m", "options": options, "input": x, "output": y}
+    columns: list[ColumnType] = [{"name": name, "type": "INT"} for name in "xy"]
+    return {"model": "m", "options": options, "input": columns[:1], "output": columns[1:]}
 
 
-def question(url: str, model: str, priority: str) -> Question:
-    return Question.parse(asked(url, model, priority))
+def declared_model(url: str, model: str, priority: str) -> DeclaredModel:
+    return DeclaredModel.parse(asked(url, model, priority))

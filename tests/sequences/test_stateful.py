@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from loops import in_a_loop
-from stateful import opened, question
+from stateful import declared_model, opened
 from stateful_rows import interleaved, running_sums
 from triton import Triton
 
@@ -192,7 +192,7 @@ async def test_planning_refuses_what_no_row_could_do(
 ) -> None:
     columns = ("x",) if options.get("sequence_id") == "" else ("x", "id")
     with pytest.raises(SchemaError) as refused:
-        await check(question(triton.http_url, model, columns, **options))
+        await check(declared_model(triton.http_url, model, columns, **options))
     assert words in str(refused.value)
 
 
@@ -209,24 +209,24 @@ async def test_planning_refuses_what_no_row_could_do(
 @in_a_loop
 async def test_planning_warns(triton: Triton, model: str, options: dict[str, str], words: str) -> None:
     output = "y BIGINT" if model == "pairing" else "sum BIGINT"
-    warnings = (await check(question(triton.http_url, model, ("x", "id"), (output,), **options)))["warnings"]
+    warnings = (await check(declared_model(triton.http_url, model, ("x", "id"), (output,), **options)))["warnings"]
     assert [words in warning for warning in warnings] == ([True] if words else [])
 
 
 @in_a_loop
 async def test_an_array_is_no_batch_of_a_sequence(triton: Triton) -> None:
-    asked = question(triton.http_url, "sequence", ("x", "id"), ("sum ARRAY<BIGINT>",), sequence_start="true")
+    declared = declared_model(triton.http_url, "sequence", ("x", "id"), ("sum ARRAY<BIGINT>",), sequence_start="true")
     x = Column.parse("x", "ARRAY<BIGINT>")
     with pytest.raises(SchemaError, match="cannot be an array as a batch"):
-        await check(replace(asked, inputs=(x, asked.inputs[1])))
+        await check(replace(declared, inputs=(x, declared.inputs[1])))
 
 
 @in_a_loop
 async def test_a_warm_up_is_a_sequence_of_its_own(triton: Triton) -> None:
-    asked = question(triton.http_url, "sequence_direct", ("x", "id"), sequence_start="true")
-    async with ModelClient(asked.options) as client:
-        signature = await wait_until_ready(client, asked.options)
-        delivery = Delivery(asked.options, client.transport, Metrics())
+    declared = declared_model(triton.http_url, "sequence_direct", ("x", "id"), sequence_start="true")
+    async with ModelClient(declared.options) as client:
+        signature = await wait_until_ready(client, declared.options)
+        delivery = Delivery(declared.options, client.transport, Metrics())
         parameters = lone_sequence(signature.scheduling.sequences)
         assert parameters is not None
         alone = InferenceRequest((), signature.outputs, parameters)
@@ -239,4 +239,4 @@ async def test_a_warm_up_is_a_sequence_of_its_own(triton: Triton) -> None:
 
 def test_auto_increment_leaves_no_room_for_start_and_end() -> None:
     with pytest.raises(OptionError, match="cannot be set with 'sequence-id-auto-increment'"):
-        question("http://h:1", "m", ("x", "id"), sequence_id_auto_increment="true", sequence_start="true")
+        declared_model("http://h:1", "m", ("x", "id"), sequence_id_auto_increment="true", sequence_start="true")

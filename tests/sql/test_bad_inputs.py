@@ -22,7 +22,7 @@ def planner() -> Iterator[Shim]:
     made.process.communicate()
 
 
-@pytest.mark.parametrize("bad", BAD_INPUTS, ids=lambda bad: f"{bad.question}: {bad.what}")
+@pytest.mark.parametrize("bad", BAD_INPUTS, ids=lambda bad: f"{bad.request}: {bad.what}")
 def test_planning_answers_with_one_sentence(planner: Shim, triton: Triton, bad: BadInput) -> None:
     planner.send("plan", **bad.fields(triton.http_url))
     sentence = planner.receive("error").header["message"]
@@ -119,5 +119,5 @@ def test_the_last_words_of_a_worker_belong_to_its_sentence() -> None:
 
 def test_there_are_at_least_sixty() -> None:
     assert len(BAD_INPUTS) >= 60
-    assert len({(bad.question, bad.what) for bad in BAD_INPUTS}) == len(BAD_INPUTS)
+    assert len({(bad.request, bad.what) for bad in BAD_INPUTS}) == len(BAD_INPUTS)
     assert 3 * len(STATEMENTS) >= 60

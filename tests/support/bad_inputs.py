@@ -19,7 +19,7 @@ class BadInput:
         arguments: The types of what is given; None for the declared ones.
         options: Besides endpoint and model-name; None leaves one of those out.
         runtime: The options of ML_PREDICT's MAP.
-        question: Which of planning's questions meets it.
+        request: The planning request that meets it.
     """
 
     what: str
@@ -30,13 +30,13 @@ class BadInput:
     arguments: tuple[str, ...] | None = None
     options: dict[str, str | None] = field(default_factory=dict)
     runtime: dict[str, str] = field(default_factory=dict)
-    question: str = "check"
+    request: str = "check"
 
     def fields(self, url: str) -> dict[str, Any]:
-        """The question's fields."""
+        """The request's fields."""
         options = {"endpoint": url, "model-name": self.served, **self.options}
-        asked: dict[str, Any] = {
-            "question": self.question,
+        fields: dict[str, Any] = {
+            "request": self.request,
             "model": "cat.db.wrong",
             "options": {key: value for key, value in options.items() if value is not None},
             "runtime_options": self.runtime,
@@ -44,8 +44,8 @@ class BadInput:
             "output": columns(self.output),
         }
         if self.arguments is not None:
-            asked["arguments"] = list(self.arguments)
-        return asked
+            fields["arguments"] = list(self.arguments)
+        return fields
 
 
 def columns(sql: str) -> list[dict[str, str]]:
@@ -65,7 +65,7 @@ def typed(what: str, served: str, input_: str, output: str, *words: str) -> BadI
 def call(
     what: str, served: str, declared: str, given: tuple[str, ...], *words: str, output: str = "y FLOAT"
 ) -> BadInput:
-    return BadInput(what, words, served=served, input=declared, output=output, arguments=given, question="call")
+    return BadInput(what, words, served=served, input=declared, output=output, arguments=given, request="call")
 
 
 OPTIONS = (

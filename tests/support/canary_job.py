@@ -23,6 +23,7 @@ from pyflink.table.expressions import col
 from waiting import wait_for
 
 import pyflink_triton
+from pyflink_triton.runtime.messages import ColumnType
 from pyflink_triton.table.udf_pickle import payload
 
 #: The places that take a secret: options of a model, by the first part of the endpoint's path.
@@ -212,7 +213,7 @@ def literal(job: Job) -> None:
     written = {"endpoint": f"{job.proxy}/literal", "model-name": "identity_int64", **job.literal}
     provider = pyflink_triton.TritonModelProviderFactory().create_model_provider(written)
     job.write("literal_pickle", cloudpickle.dumps(provider.scalar_function()._func))
-    column = [{"name": "x", "type": "BIGINT"}]
+    column: list[ColumnType] = [{"name": "x", "type": "BIGINT"}]
     job.write("literal_payload", payload({"model": "m", "options": written, "input": column, "output": column}))
 
 
@@ -235,7 +236,7 @@ def batch(job: Job) -> None:
                 assert sorted(tuple(row) for row in found) == [(1,), (2,), (3,)]
         descriptor = provider.model_descriptor()
         job.write(f"descriptor_{place}", str(descriptor))
-        column = [{"name": "x", "type": "BIGINT"}]
+        column: list[ColumnType] = [{"name": "x", "type": "BIGINT"}]
         job.write(f"payload_{place}", payload({"model": "m", "options": written, "input": column, "output": column}))
         job.write(f"repr_{place}", f"{provider!r} {vars(provider)!r} {function!r}")
     for name, (where, options) in FAILING.items():

@@ -75,8 +75,8 @@ class Model:
 
     def taken(self) -> tuple[Counter[str], Mapping[str, int]]:
         """Counters and gauges since the last time."""
-        taken = self._metrics.take() or {"counters": {}, "gauges": {}}
-        return Counter(taken["counters"]), taken["gauges"]
+        taken = self._metrics.take()
+        return (Counter(taken["counters"]), taken["gauges"]) if taken else (Counter(), {})
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What messages tell the user to do, as a table: a question of planning that is refused, and the same with the remedy.
+"""What messages tell the user to do, as a table: a planning request that is refused, and the same with the remedy.
 
 Those that need a job, a server of their own or Flink's planner are in `tests/project/test_remedies.py`.
 """
@@ -16,12 +16,12 @@ from pyflink_triton.remedies import Remedy
 
 @dataclass(frozen=True)
 class Cure:
-    """A question that planning refuses, and what makes it right.
+    """A planning request that is refused, and what makes it right.
 
     Attributes:
         remedy: What the message says.
         values: What is filled in there.
-        broken: What differs from a good question: `served`, `input`, `output`, `arguments`, `question`, or options by
+        broken: What differs from a good request: `served`, `input`, `output`, `arguments`, `request`, or options by
             their keys; None leaves an option out.
         cured: What differs then; several where the remedy names several ways.
     """
@@ -36,24 +36,24 @@ class Cure:
         return self.remedy(**self.values)
 
 
-_FIELDS = ("served", "input", "output", "arguments", "question")
+_FIELDS = ("served", "input", "output", "arguments", "request")
 
 
-def fields(url: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A question's fields: a good one with some changes."""
-    chosen = {"served": "identity_fp32", "input": "x FLOAT", "output": "y FLOAT", "question": "check", **changes}
+def fields(url: str, changes: Mapping[str, Any]) -> Any:
+    """A planning request's fields: a good one with some changes."""
+    chosen = {"served": "identity_fp32", "input": "x FLOAT", "output": "y FLOAT", "request": "check", **changes}
     options = {"endpoint": url, "model-name": chosen["served"]}
     options.update({key: value for key, value in changes.items() if key not in _FIELDS})
-    asked: dict[str, Any] = {
-        "question": chosen["question"],
+    request: dict[str, Any] = {
+        "request": chosen["request"],
         "model": "m",
         "options": {key: value for key, value in options.items() if value is not None},
         "input": columns(chosen["input"]),
         "output": columns(chosen["output"]),
     }
     if "arguments" in chosen:
-        asked["arguments"] = list(chosen["arguments"])
-    return asked
+        request["arguments"] = list(chosen["arguments"])
+    return request
 
 
 def cure(remedy: Remedy, broken: Mapping[str, Any], *cured: Mapping[str, Any], **values: Any) -> Cure:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyflink_triton.delivery.delivery import Delivery
 from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.metrics import Metrics
-from pyflink_triton.runtime.planning import Question, wait_until_ready
+from pyflink_triton.runtime.planning import DeclaredModel, wait_until_ready
 from pyflink_triton.runtime.predictor import Prediction, Predictor
 
 COLUMNS = {"x": "BIGINT", "id": "STRING", "first": "BOOLEAN", "last": "BOOLEAN"}
@@ -44,18 +44,18 @@ class Opened:
         return self.counters.get(name, 0)
 
 
-def question(
+def declared_model(
     url: str, model: str, columns: Sequence[str], outputs: Sequence[str] = ("sum BIGINT",), **options: str
-) -> Question:
-    """A question about a model whose INPUT is some of ``COLUMNS``."""
+) -> DeclaredModel:
+    """A model whose INPUT is some of ``COLUMNS``."""
     written = {"endpoint": url, "model-name": model, "sequence-id": "${id}"}
     written.update({key.replace("_", "-"): value for key, value in options.items()})
-    return Question.parse(
+    return DeclaredModel.parse(
         {
             "model": "m",
             "options": {key: value for key, value in written.items() if value},
             "input": [{"name": column, "type": COLUMNS[column]} for column in columns],
-            "output": [dict(zip(("name", "type"), output.split(), strict=True)) for output in outputs],
+            "output": [{"name": name, "type": type_} for name, type_ in map(str.split, outputs)],
         }
     )
 
@@ -65,12 +65,14 @@ async def opened(
     url: str, model: str, columns: Sequence[str] = ("x", "id"), outputs: Sequence[str] = ("sum BIGINT",), **options: str
 ) -> AsyncIterator[Opened]:
     """Open a predictor as the worker does."""
-    asked = question(url, model, columns, outputs, **options)
+    declared = declared_model(url, model, columns, outputs, **options)
     metrics = Metrics()
-    async with ModelClient(asked.options) as client:
-        signature = await wait_until_ready(client, asked.options)
-        delivery = Delivery(asked.options, client.transport, metrics)
+    async with ModelClient(declared.options) as client:
+        signature = await wait_until_ready(client, declared.options)
+        delivery = Delivery(declared.options, client.transport, metrics)
         try:
-            yield Opened(Predictor(delivery, signature, asked.map(signature), asked.options, metrics), metrics, columns)
+            yield Opened(
+                Predictor(delivery, signature, declared.map(signature), declared.options, metrics), metrics, columns
+            )
         finally:
             await delivery.close()

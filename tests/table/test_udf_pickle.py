@@ -13,10 +13,11 @@ from typing import Any
 from pyflink.table.udf import ScalarFunction
 from triton import Triton
 
-from pyflink_triton.bridge.questions import QUESTIONS
+from pyflink_triton.bridge.planning_handlers import PLANNING_HANDLERS
+from pyflink_triton.runtime.messages import OpenRequest
 from pyflink_triton.table.model_thread import ModelThread
 
-CALL: dict[str, Any] = {
+CALL: OpenRequest = {
     "model": "echo",
     "options": {"endpoint": "http://localhost:8000", "model-name": "echo", "auth-token": "${SECRET:canary}"},
     "input": [{"name": "x", "type": "BIGINT"}],
@@ -33,8 +34,8 @@ def test_neither_the_package_nor_the_bridge_imports_pyflink_or_pandas() -> None:
 
 
 def test_planning_gives_a_pickle_of_a_pyflink_function() -> None:
-    async def ask() -> dict[str, Any]:
-        return await QUESTIONS["payload"]({"question": "payload", "call": CALL})
+    async def ask() -> Any:
+        return await PLANNING_HANDLERS["payload"]({"call": CALL})
 
     answer = asyncio.run(ask())
     pickled = base64.b64decode(answer["payload"])
@@ -49,7 +50,8 @@ def test_planning_gives_a_pickle_of_a_pyflink_function() -> None:
 def test_a_closed_model_leaves_no_thread(triton: Triton) -> None:
     before = set(threading.enumerate())
     options = {"endpoint": triton.http_url, "model-name": "identity_int64"}
-    model = ModelThread({**CALL, "options": options})
+    request: OpenRequest = {**CALL, "options": options}
+    model = ModelThread(request)
     assert set(threading.enumerate()) > before
     model.close()
     model.close()

@@ -44,7 +44,7 @@ public final class PlanningWorker {
      * it answers with their names, and one that has them is asked.
      */
     public JsonNode ask(String question, ObjectNode fields) {
-        fields.put("kind", "plan").put("question", question);
+        fields.put("kind", "plan").put("request", question);
         if (!command.variables.isEmpty()) {
             fields.set("environment", Json.MAPPER.valueToTree(command.variables));
         }

@@ -77,10 +77,8 @@ public final class PredictWorker implements AutoCloseable {
             client = WorkerClient.start(worker, started, silence, new BridgeMetrics(metrics));
             ObjectNode question = call.toOpen().put("kind", "open");
             question.putObject("task")
-                    .put("name", task.getTaskName())
                     .put("subtask", task.getIndexOfThisSubtask())
-                    .put("parallelism", task.getNumberOfParallelSubtasks())
-                    .put("attempt", task.getAttemptNumber());
+                    .put("parallelism", task.getNumberOfParallelSubtasks());
             JsonNode opened = client.ask(question, "opened", OPENING_LIMIT);
             return new PredictWorker(worker, call, command, client, opened);
         } catch (RuntimeException | Error e) {

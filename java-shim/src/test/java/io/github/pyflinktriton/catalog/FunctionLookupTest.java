@@ -109,7 +109,7 @@ class FunctionLookupTest {
 
     private long listings() throws IOException {
         return Files.readAllLines(asked).stream()
-                .filter(frame -> frame.contains("\"question\":\"models\""))
+                .filter(frame -> frame.contains("\"request\":\"models\""))
                 .count();
     }
 

@@ -82,7 +82,7 @@ class ServerModelsTest {
     private long listings() {
         try {
             return Files.readAllLines(directory.resolve("asked")).stream()
-                    .filter(frame -> frame.contains("\"question\":\"models\""))
+                    .filter(frame -> frame.contains("\"request\":\"models\""))
                     .count();
         } catch (IOException e) {
             throw new UncheckedIOException(e);

@@ -43,6 +43,7 @@ public final class FakeWorker {
         Frame frame;
         while ((frame = in.read()) != null) {
             record(frame);
+            BridgeMessages.check(frame.header);
             switch (frame.kind()) {
                 case "hello":
                     replies.send(
@@ -75,7 +76,7 @@ public final class FakeWorker {
             Files.delete(dying);
             System.exit(0);
         }
-        if (does().equals("away") && frame.header.path("question").asText().equals("models")) {
+        if (does().equals("away") && frame.header.path("request").asText().equals("models")) {
             while (Files.exists(Path.of(settings.getOrDefault("held", "/nonexistent")))) {
                 Thread.sleep(5);
             }

@@ -29,10 +29,11 @@ class WorkerEnvironmentTest {
         Path record = directory.resolve("record");
         PlanningWorker planning = PlanningWorker.of(FakeCommand.of("record=" + record));
 
-        planning.ask("check", Json.MAPPER.createObjectNode());
-        ObjectNode question = Json.MAPPER.createObjectNode();
-        question.putObject("options").put("needs", "HOME");
-        JsonNode answer = planning.ask("check", question);
+        ObjectNode request = Json.MAPPER.createObjectNode();
+        request.putObject("options");
+        planning.ask("defaults", request.deepCopy());
+        request.putObject("options").put("needs", "HOME");
+        JsonNode answer = planning.ask("defaults", request);
 
         assertEquals(1000, answer.path("capacity").asInt());
         assertEquals(List.of("HOME"), ModelCall.environment(answer));

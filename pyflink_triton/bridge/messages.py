@@ -1,0 +1,128 @@
+"""The headers of the bridge protocol's frames, as JSON's objects; see docs/bridge-protocol.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias, TypedDict
+
+from pyflink_triton.metrics import MetricDeltas
+from pyflink_triton.runtime.messages import (
+    CallAnswer,
+    CheckAnswer,
+    DescribeAnswer,
+    Environment,
+    ModelsAnswer,
+    OpenRequest,
+)
+
+
+class Hello(TypedDict):
+    """The first frame of each side."""
+
+    kind: Literal["hello"]
+    id: int
+    protocol: int
+    version: str
+
+
+class Plan(TypedDict):
+    """A planning request: its name, beside the fields that this request has."""
+
+    kind: Literal["plan"]
+    id: int
+    request: str
+
+
+class Open(OpenRequest):
+    """Opens the model that this worker predicts with."""
+
+    kind: Literal["open"]
+    id: int
+
+
+class Predict(TypedDict):
+    """Rows to predict, in the frame's body."""
+
+    kind: Literal["predict"]
+    id: int
+    rows: int
+
+
+class Close(TypedDict):
+    """Ends the worker."""
+
+    kind: Literal["close"]
+
+
+class PayloadRequest(TypedDict):
+    """Asks for what PyFlink loads for ``m(x)`` in batch: the planning request ``payload``."""
+
+    call: OpenRequest
+
+
+class DefaultsAnswer(TypedDict):
+    """A catalog's options are right."""
+
+
+class PayloadAnswer(TypedDict):
+    """A pickled function, in base64."""
+
+    payload: str
+
+
+PlanningAnswer: TypeAlias = (
+    DefaultsAnswer | ModelsAnswer | DescribeAnswer | CheckAnswer | CallAnswer | PayloadAnswer | Environment
+)
+
+
+class Answer(TypedDict):
+    """Answers a planning request."""
+
+    kind: Literal["answer"]
+    id: int
+    answer: PlanningAnswer
+
+
+class Opened(TypedDict):
+    """The model is open; how much the shim may send at once."""
+
+    kind: Literal["opened"]
+    id: int
+    frame_rows: int
+    frame_bytes: int
+    frames_in_flight: int
+    max_in_flight_bytes: int
+
+
+class _Result(TypedDict, total=False):
+    errors: Mapping[str, str]
+    metrics: MetricDeltas
+
+
+class Result(_Result):
+    """Predicted rows, in the frame's body."""
+
+    kind: Literal["result"]
+    id: int
+    rows: int
+
+
+class Error(TypedDict):
+    """A request that cannot be answered; without an id the whole worker failed."""
+
+    kind: Literal["error"]
+    id: int | None
+    message: str
+
+
+class _Heartbeat(TypedDict, total=False):
+    metrics: MetricDeltas
+
+
+class Heartbeat(_Heartbeat):
+    """The worker lives."""
+
+    kind: Literal["heartbeat"]
+
+
+Reply: TypeAlias = Hello | Answer | Opened | Result | Error | Heartbeat
