@@ -15,25 +15,26 @@ class Options:
 
     endpoints: tuple[str, ...] = option(
         "endpoint", "String", read.endpoints, REQUIRED,
-        "URL of the Triton server, with or without `/v2/models`, with or without a path in front of it; several, "
-        "comma-separated, are balanced.",
+        "URL of the Triton server, with or without `/v2/models` and a path before it. Requests are spread over "
+        "several URLs, separated by commas.",
     )  # fmt: skip
     model_name: str = option(
         "model-name", "String", read.model_name, REQUIRED,
-        "Name of the model on the server, sent as it is; it holds no space, `/`, `?`, `#` or control character.",
+        "Name of the model on the server. It is sent as it is and holds no space, `/`, `?`, `#` or control character.",
     )  # fmt: skip
     model_version: str | None = option(
         "model-version", "String", read.version, None,
-        "Version of the model: digits, or `latest` (the default) for the newest that is ready.",
+        "Version of the model: digits, or `latest` (the default) for the newest version that is ready.",
     )  # fmt: skip
     timeout: float = option(
         "timeout", "Duration", read.duration(0.001), 30.0,
-        "Time for one HTTP call: connect, write and read. In the MAP of `ML_PREDICT` write `request-timeout`.",
+        "Time for one HTTP request: connect, send and receive. In the MAP of `ML_PREDICT` it is called "
+        "`request-timeout`.",
     )  # fmt: skip
     total_timeout: float | None = option(
         "total-timeout", "Duration", read.duration(0.001), None,
-        "Time for a row from when its request is first sent, or first held back because no endpoint can be reached. "
-        "By default the larger of 150 s and 1.2 times `timeout`.",
+        "Time for a row, from when its request is first sent, or first held back because no endpoint can be reached. "
+        "By default 150 s, or 1.2 times `timeout` if that is longer.",
     )  # fmt: skip
     flatten_batch_dim: bool = option(
         "flatten-batch-dim", "Boolean", read.boolean, False,
@@ -41,30 +42,31 @@ class Options:
     )  # fmt: skip
     default_value: str | None = option(
         "default-value", "String", str, None,
-        "What a row whose request failed answers instead of failing the job: a value, `null` for NULL, JSON for "
+        "Answer for a row whose request failed; the job does not fail then. A value, `null` for NULL, or JSON for "
         "arrays and for several outputs.",
     )  # fmt: skip
     error_column: str | None = option(
         "error-column", "String", read.text, None,
-        "Name of an OUTPUT column of type STRING that takes the message of a row that failed, and NULL for others; "
-        "the job does not fail then.",
+        "Name of a STRING column in OUTPUT that holds the message of a row that failed, and NULL for other rows. The "
+        "job does not fail then.",
     )  # fmt: skip
     optional_outputs: tuple[str, ...] = option(
         "optional-outputs", "List", read.names, (),
-        "OUTPUT columns, comma-separated, that are NULL where the model leaves their output out of a row's answer; "
-        "for others such a row has failed.",
+        "OUTPUT columns, separated by commas, that are NULL where the model's answer for a row leaves them out. If it "
+        "leaves out another column, the row fails.",
     )  # fmt: skip
     deterministic: bool = option(
         "deterministic", "Boolean", read.boolean, True,
-        "Whether the model always answers the same for the same row; Flink's planner is told so of `m(x)`.",
+        "Whether the model always gives the same answer for the same row. Flink's planner uses this for `m(x)`.",
     )  # fmt: skip
     priority: int | None = option(
         "priority", "Integer", read.integer(0, 255), None,
-        "Priority of the requests, 0 to 255, higher is more urgent; mapped to the levels that the model has.",
+        "Priority of the requests, from 0 to 255; higher is more urgent. It is mapped to the levels that the model "
+        "has.",
     )  # fmt: skip
     sequence_id: str | None = option(
         "sequence-id", "String", read.template, None,
-        "Id of the sequence that a row belongs to, for stateful models; may refer to columns: "
+        "Id of the sequence that a row belongs to, for stateful models. It may refer to columns: "
         "`conversation-${user_id}`.",
     )  # fmt: skip
     sequence_id_auto_increment: bool = option(
@@ -73,20 +75,21 @@ class Options:
     )  # fmt: skip
     sequence_start: bool | str = option(
         "sequence-start", "Boolean or column", read.boolean_or_column, False,
-        "Whether the first request for an id starts its sequence; or the BOOLEAN column that says so: `${is_first}`.",
+        "Whether the first request for an id starts its sequence, or the BOOLEAN column that says so: `${is_first}`.",
     )  # fmt: skip
     sequence_end: bool | str = option(
         "sequence-end", "Boolean or column", read.boolean_or_column, False,
-        "Whether each request ends its sequence; or the BOOLEAN column that says so: `${is_last}`.",
+        "Whether each request ends its sequence, or the BOOLEAN column that says so: `${is_last}`.",
     )  # fmt: skip
     sequence_lost: str | None = option(
         "sequence-lost", "String", read.choice("restart", "fail"), None,
-        "What becomes of a row whose sequence the server no longer has: `restart` begins it anew (the default where "
-        "`sequence-start` is `true`), `fail` fails the row.",
+        "What happens to a row whose sequence the server no longer has: `restart` starts the sequence again (the "
+        "default where `sequence-start` is `true`), `fail` fails the row.",
     )  # fmt: skip
     sequence_max_ids: int = option(
         "sequence-max-ids", "Integer", read.integer(1, 10_000_000), 100_000,
-        "Sequences that a subtask keeps track of; past it the longest idle one is forgotten, as after a loss.",
+        "Number of sequences that a subtask keeps track of. Beyond it, the sequence that was idle for the longest "
+        "time is forgotten, as after a loss.",
     )  # fmt: skip
     compression: str | None = option(
         "compression", "String", read.choice("gzip", "deflate"), None,
@@ -94,32 +97,32 @@ class Options:
     )  # fmt: skip
     compression_min_bytes: int = option(
         "compression-min-bytes", "Size", read.size(0), 1024,
-        "Smaller request bodies are not compressed.",
+        "Size of the smallest request body that is compressed.",
     )  # fmt: skip
     compression_response: bool = option(
         "compression-response", "Boolean", read.boolean, False,
-        "Whether to ask the server to compress its answers.",
+        "Whether the server is asked to compress its answers.",
     )  # fmt: skip
     auth_token: str | None = option(
         "auth-token", "String", read.one_line, None,
-        "Token sent as `Authorization: Bearer ...`, or as it is if it holds a space; `${SECRET:name}` refers to a "
-        "secret.",
+        "Token that is sent as `Authorization: Bearer ...`, or unchanged if it holds a space. `${SECRET:name}` refers "
+        "to a secret.",
         secret=True,
     )  # fmt: skip
     custom_headers: tuple[tuple[str, str], ...] = option(
         "custom-headers", "Map", read.headers, (),
-        "HTTP headers of every call: `name:value,name:value`, a JSON object, or one by one as "
-        "`'custom-headers.X-Name' = 'value'`; values may refer to secrets.",
+        "HTTP headers of every request: `name:value,name:value`, a JSON object, or an option for each header, as in "
+        "`'custom-headers.X-Name' = 'value'`. Values may refer to secrets.",
         secret=True,
     )  # fmt: skip
     max_retries: int = option(
         "max-retries", "Integer", read.integer(0, 100), 4,
-        "How often a request that failed for a passing reason is sent again; waiting for a server that cannot be "
-        "reached does not count.",
+        "How often a request is sent again after a retryable error. Waiting for a server that cannot be reached does "
+        "not count.",
     )  # fmt: skip
     retry_initial_backoff: float = option(
         "retry-initial-backoff", "Duration", read.duration(0.001), 0.1,
-        "Wait before the first retry; doubles with each, with jitter.",
+        "Wait before the first retry. It doubles with each retry, with jitter.",
     )  # fmt: skip
     retry_max_backoff: float = option(
         "retry-max-backoff", "Duration", read.duration(0.001), 30.0,
@@ -127,23 +130,23 @@ class Options:
     )  # fmt: skip
     circuit_breaker_enabled: bool = option(
         "circuit-breaker-enabled", "Boolean", read.boolean, False,
-        "Whether an endpoint that keeps failing is left alone for a while.",
+        "Whether an endpoint that keeps failing gets no requests for a while.",
     )  # fmt: skip
     circuit_breaker_failure_threshold: float = option(
         "circuit-breaker-failure-threshold", "Double", read.fraction, 0.5,
-        "Share of failures, of at least 10 requests, that opens the breaker.",
+        "Share of failures, of at least 10 requests, that opens the circuit breaker.",
     )  # fmt: skip
     circuit_breaker_timeout: float = option(
         "circuit-breaker-timeout", "Duration", read.duration(0.001), 60.0,
-        "How long an open breaker lets nothing through.",
+        "How long an open circuit breaker lets no request through.",
     )  # fmt: skip
     circuit_breaker_half_open_requests: int = option(
         "circuit-breaker-half-open-requests", "Integer", read.integer(1, 1000), 3,
-        "Requests that must succeed for a half-open breaker to close.",
+        "Number of requests that must succeed before a half-open circuit breaker closes.",
     )  # fmt: skip
     health_check_enabled: bool = option(
         "health-check-enabled", "Boolean", read.boolean, False,
-        "Whether each endpoint is asked regularly whether the model is ready.",
+        "Whether each endpoint is regularly asked if the model is ready.",
     )  # fmt: skip
     health_check_interval: float = option(
         "health-check-interval", "Duration", read.duration(0.01), 30.0,
@@ -151,9 +154,10 @@ class Options:
     )  # fmt: skip
     plan_check: str = option(
         "plan-check", "String", read.choice("required", "best-effort", "off"), "required",
-        "Whether planning a statement asks the server for the model's signature: `required` (an unreachable "
-        "server is an error), `best-effort` (it is a warning, and the check moves to the job's start), `off`. Where "
-        "the job may not ask either, `off` takes INPUT and OUTPUT for the signature, if `max-batch-size` is set.",
+        "Whether planning a statement checks it with the signature of the server's model: `required` (an unreachable "
+        "server is an error), `best-effort` (it is a warning, and the check is made when the job starts), `off`. "
+        "Where the job may not ask for the signature either, `off` uses INPUT and OUTPUT for it, if `max-batch-size` "
+        "is set.",
     )  # fmt: skip
     plan_check_timeout: float = option(
         "plan-check-timeout", "Duration", read.duration(0.001, 50.0), 5.0,
@@ -161,49 +165,49 @@ class Options:
     )  # fmt: skip
     warmup: bool = option(
         "warmup", "Boolean", read.boolean, False,
-        "Whether the job's start sends one request of zeros before the first row.",
+        "Whether a job sends one request of zeros at its start, before the first row.",
     )  # fmt: skip
     warmup_timeout: float = option(
         "warmup-timeout", "Duration", read.duration(0.0), 60.0,
-        "How long the job's start waits for the model to be ready.",
+        "How long a job waits at its start for the model to be ready.",
     )  # fmt: skip
     max_batch_size: int | None = option(
         "max-batch-size", "Integer", read.integer(0, 1 << 20), None,
-        "Rows in one request at the most. By default the model's own `max_batch_size`; stands in for it where "
-        "the server hides the configuration (0: the model has no batch axis).",
+        "Largest number of rows in one request. By default the model's own `max_batch_size`, which this option "
+        "replaces where the server hides the configuration (0: the model has no batch axis).",
     )  # fmt: skip
     max_request_bytes: int = option(
         "max-request-bytes", "Size", read.size(1), 32 << 20,
-        "Bytes of tensors in one request at the most; a larger row goes alone.",
+        "Largest size of the tensors in one request. A larger row is sent alone.",
     )  # fmt: skip
     max_response_bytes: int = option(
         "max-response-bytes", "Size", read.size(1024), (1 << 31) - 1,
-        "Bytes of an answer at the most, decompressed.",
+        "Largest size of an answer, decompressed.",
     )  # fmt: skip
     max_in_flight_requests: int = option(
         "max-in-flight-requests", "Integer", read.integer(1, 10_000), 64,
-        "HTTP requests of one subtask under way at once.",
+        "Largest number of HTTP requests that one subtask has in flight.",
     )  # fmt: skip
     max_in_flight_bytes: int = option(
         "max-in-flight-bytes", "Size", read.size(1 << 20), 256 << 20,
-        "Bytes of rows that one subtask holds outside Flink's memory; past it the operator is back-pressured.",
+        "Size of the rows that one subtask holds outside Flink's memory. Beyond it, the operator is back-pressured.",
     )  # fmt: skip
     connection_max_age: float = option(
         "connection-max-age", "Duration", read.duration(0.0), 300.0,
-        "Age at which a connection is replaced, so that changes of the host's address are seen.",
+        "Age at which a connection is replaced, so that a new address of the host is noticed.",
     )  # fmt: skip
     tls_ca_file: str | None = option(
         "tls-ca-file", "String", read.text, None,
-        "File of the certificates that sign the server's, for `https`; by default the system's, or those that "
+        "File with the certificates that sign the server's, for `https`. By default the system's, or those that "
         "`SSL_CERT_FILE` and `SSL_CERT_DIR` name.",
     )  # fmt: skip
     tls_cert_file: str | None = option(
         "tls-cert-file", "String", read.text, None,
-        "File of the certificate that this side shows to the server.",
+        "File with the certificate that the client shows to the server.",
     )  # fmt: skip
     tls_key_file: str | None = option(
         "tls-key-file", "String", read.text, None,
-        "File of the private key of `tls-cert-file`, where it is not in that file.",
+        "File with the private key of `tls-cert-file`, if it is not in that file.",
     )  # fmt: skip
     tls_verify: bool = option(
         "tls-verify", "Boolean", read.boolean, True,
@@ -211,7 +215,7 @@ class Options:
     )  # fmt: skip
     proxy_from_environment: bool = option(
         "proxy-from-environment", "Boolean", read.boolean, False,
-        "Whether `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` of the environment count.",
+        "Whether `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` of the environment are used.",
     )  # fmt: skip
 
     @property
@@ -221,16 +225,16 @@ class Options:
 
     @property
     def row_timeout(self) -> float:
-        """``total_timeout``, or what it is where the user has not set it."""
+        """``total_timeout``, or its default where the user has not set it."""
         return self.total_timeout if self.total_timeout is not None else max(150.0, 1.2 * self.timeout)
 
     @property
     def trusts_declaration(self) -> bool:
-        """Whether INPUT and OUTPUT stand for a signature that the server hides."""
+        """Whether INPUT and OUTPUT are used as the signature where the server hides it."""
         return self.plan_check == "off" and self.max_batch_size is not None
 
     def within(self, seconds: float) -> Options:
-        """The same, but no row takes longer than this."""
+        """The same options with shorter time-outs, so that no row takes longer than this."""
         rows, call = min(self.row_timeout, seconds), min(self.timeout, seconds)
         return dataclasses.replace(self, total_timeout=rows, timeout=call)
 

@@ -1,4 +1,4 @@
-"""How the values of options are read: each function takes what the user wrote, or raises ValueError with the remedy."""
+"""How the values of options are read: each function takes the user's text, and raises ValueError with the remedy."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ Parse = Callable[[str], Any]
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_SPLIT = re.compile(r",(?=\s*[!#$%&'*+.^_`|~0-9A-Za-z-]+\s*:)")
-_COLUMN = re.compile(r"\$\{([^{}]+)\}")
-#: Headers that are this package's own, or the connection's.
-_OWN_HEADERS = frozenset(
+#: A reference to a column: its group is the column's name.
+COLUMN_REFERENCE = re.compile(r"\$\{([^{}]+)\}")
+#: Headers that this package or the connection sets.
+_RESERVED_HEADERS = frozenset(
     {"content-length", "content-type", "content-encoding", "accept-encoding", "transfer-encoding", "host", "connection"}
     | {"inference-header-content-length", "te", "upgrade", "trailer"}
 )
 
 
 def text(value: str) -> str:
-    """Read words that are not blank."""
+    """Read a text that is not blank."""
     if not value.strip():
         raise ValueError("is empty")
     return value.strip()
 
 
 def names(value: str) -> tuple[str, ...]:
-    """Read names, comma-separated."""
+    """Read names, separated by commas."""
     found = tuple(dict.fromkeys(each.strip() for each in value.split(",") if each.strip()))
     if not found:
         raise ValueError(f"is empty: {Remedy.WRITE_NAMES()}")
@@ -40,14 +41,14 @@ def names(value: str) -> tuple[str, ...]:
 
 
 def one_line(value: str) -> str:
-    """Read words without control characters, as headers need them."""
+    """Read a text without control characters, as headers need it."""
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
         raise ValueError("holds a line break or another control character")
     return text(value)
 
 
 def endpoints(value: str) -> tuple[str, ...]:
-    """Read one endpoint or several, comma-separated, as base URLs without ``/v2/models`` and trailing slashes."""
+    """Read endpoints, separated by commas, as base URLs without ``/v2/models`` and trailing slashes."""
     found = tuple(dict.fromkeys(_endpoint(each) for each in value.split(",") if each.strip()))
     if not found:
         raise ValueError(f"is empty: {Remedy.WRITE_URL()}")
@@ -72,17 +73,17 @@ def _endpoint(value: str) -> str:
 
 
 def model_name(value: str) -> str:
-    """Read a model's name on the server, as it is: Triton tells names apart that differ in a space at the end."""
+    """Read a model's name on the server, unchanged: names may differ in a space at the end alone."""
     if not value.strip():
         raise ValueError("is empty")
-    trouble = unaddressable(value)
-    if trouble is not None:
-        raise ValueError(f"{trouble}, and no request over HTTP can name such a model. {Remedy.RENAME_MODEL()}")
+    problem = unaddressable(value)
+    if problem is not None:
+        raise ValueError(f"{problem}, and no request over HTTP can name such a model. {Remedy.RENAME_MODEL()}")
     return value
 
 
 def version(value: str) -> str | None:
-    """Read a version: digits, or ``latest``, which is None: no version is sent."""
+    """Read a version: digits, or ``latest``, which becomes None, because no version is sent then."""
     if value.strip() == "latest":
         return None
     if not (value.isascii() and value.isdigit() and len(value) < 19):
@@ -94,25 +95,25 @@ def boolean(value: str) -> bool:
     """Read ``true`` or ``false``."""
     answers = {"true": True, "false": False}
     if value.strip().lower() not in answers:
-        raise ValueError(f"is neither: {Remedy.WRITE_BOOLEAN()}")
+        raise ValueError(f"is neither 'true' nor 'false': {Remedy.WRITE_BOOLEAN()}")
     return answers[value.strip().lower()]
 
 
 def boolean_or_column(value: str) -> bool | str:
     """Read ``true``, ``false``, or the column's name in ``${column}``."""
-    column = _COLUMN.fullmatch(value.strip())
+    column = COLUMN_REFERENCE.fullmatch(value.strip())
     if column:
         return column.group(1)
     try:
         return boolean(value)
     except ValueError:
-        raise ValueError(f"is none of these: {Remedy.WRITE_BOOLEAN_OR_COLUMN()}") from None
+        raise ValueError(f"is neither a truth value nor a column: {Remedy.WRITE_BOOLEAN_OR_COLUMN()}") from None
 
 
 def template(value: str) -> str:
     """Read a text that may refer to columns, as in ``conversation-${user_id}``."""
     found = text(value)
-    rest = _COLUMN.sub("", found)
+    rest = COLUMN_REFERENCE.sub("", found)
     if "${" in rest:
         raise ValueError(f"has a '${{' that is not closed: {Remedy.CLOSE_TEMPLATE()}")
     return found
@@ -120,7 +121,7 @@ def template(value: str) -> str:
 
 def columns_of(value: str) -> tuple[str, ...]:
     """The columns that a template refers to, each once, in order."""
-    return tuple(dict.fromkeys(_COLUMN.findall(value)))
+    return tuple(dict.fromkeys(COLUMN_REFERENCE.findall(value)))
 
 
 def integer(minimum: int, maximum: int) -> Parse:
@@ -142,7 +143,7 @@ def fraction(value: str) -> float:
     except ValueError:
         share = 0.0
     if not 0.0 < share <= 1.0:
-        raise ValueError(f"is no share: {Remedy.WRITE_SHARE()}")
+        raise ValueError(f"is not a share: {Remedy.WRITE_SHARE()}")
     return share
 
 
@@ -173,7 +174,7 @@ def size(minimum: int) -> Parse:
 
 
 def choice(*choices: str) -> Parse:
-    """Read one of some words."""
+    """Read one of several words."""
 
     def parse(value: str) -> str:
         if value.strip().lower() not in choices:
@@ -205,10 +206,10 @@ def headers(value: str) -> tuple[tuple[str, str], ...]:
 
 
 def header(name: str, value: str) -> tuple[str, str]:
-    """Check one header."""
+    """Check a header that the user sets."""
     if not _TOKEN.fullmatch(name):
         raise ValueError(f"has a name that no HTTP header may have: {Remedy.NAME_HEADER()}")
-    if name.lower() in _OWN_HEADERS:
+    if name.lower() in _RESERVED_HEADERS:
         raise ValueError(f"sets the header {name}, which is not for users to set")
     one_line(value)
     if not value.isprintable() or not value.isascii():

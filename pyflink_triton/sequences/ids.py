@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from hashlib import blake2b
 
@@ -12,12 +11,11 @@ import pyarrow.compute as pc
 
 from pyflink_triton._arrow import from_offsets
 from pyflink_triton.model.scheduling import CORRID_MAXIMA
-from pyflink_triton.options.parsers import columns_of
+from pyflink_triton.options.parsers import COLUMN_REFERENCE, columns_of
 
 #: The id by which the server knows a sequence.
 WireId = int | str
 
-_PARTS = re.compile(r"\$\{([^{}]+)\}")
 #: Triton's own limit for a text.
 _MAX_TEXT_BYTES = 128
 
@@ -31,7 +29,7 @@ class IdTemplate:
     """
 
     def __init__(self, template: str, columns: Mapping[str, int]) -> None:
-        texts = _PARTS.split(template)
+        texts = COLUMN_REFERENCE.split(template)
         self._texts = [_text(text) for text in texts[::2]]
         self._columns = [columns[name] for name in texts[1::2]]
         self._constant = None if columns_of(template) else template
