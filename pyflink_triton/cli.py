@@ -1,4 +1,4 @@
-"""The command `pyflink-triton`: serve a model repository, find the jar."""
+"""The command `pyflink-triton`: serves a model repository, and finds the jar."""
 
 import argparse
 import signal
@@ -20,21 +20,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments after the program's name; those of this process by default.
 
     Returns:
-        The exit code: 0 for success, 1 for a failure that was explained on stderr, 130 when
-        interrupted before the server was ready. Wrong arguments exit with 2.
+        The exit code: 0 for success, 1 for a failure that was explained on stderr, 130 for an
+        interruption before the server was ready. Wrong arguments exit with 2.
     """
-    own, server_arguments = _split(list(sys.argv[1:] if argv is None else argv))
+    command_arguments, server_arguments = _split(list(sys.argv[1:] if argv is None else argv))
     parser = _parser()
-    options = parser.parse_args(own)
+    options = parser.parse_args(command_arguments)
     if options.command == "serve":
         return _serve(options, server_arguments)
     if server_arguments:
-        parser.error("arguments after -- are for the command serve only")
+        parser.error("only the command serve takes arguments after --: leave them out")
     return _print_jar()
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Part this command's arguments from those after `--`, which are tritonserver's."""
+    """Separate this command's arguments from those after `--`, which are for tritonserver."""
     if "--" not in arguments:
         return arguments, []
     at = arguments.index("--")
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 def _port(text: str) -> int:
     port = int(text)
     if not 0 <= port <= 65_535:
-        raise argparse.ArgumentTypeError(f"{port} is no port: {Remedy.CHOOSE_PORT()}")
+        raise argparse.ArgumentTypeError(f"{port} is not a port: {Remedy.CHOOSE_PORT()}")
     return port
 
 

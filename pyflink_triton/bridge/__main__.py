@@ -14,18 +14,18 @@ from typing import BinaryIO
 from pyflink_triton.bridge.frames import Frame, FrameError, FrameReader
 from pyflink_triton.bridge.worker import HEARTBEAT_SECONDS, Worker
 
-#: A planning worker that nobody asks anything ends after this.
+#: A planning worker ends after this time without a request.
 _IDLE_SECONDS = 60.0
-#: A request makes some hundred containers that reference counts free: Python's own 700 would look for cycles too often.
+#: A request creates some hundred containers that reference counts free: Python's default of 700 searches too often.
 _GC_THRESHOLD = 50_000
-#: A shorter body is joined to its header: one write costs less than two.
+#: A shorter body is joined to its header, because one write costs less than two.
 _JOIN_BYTES = 1 << 16
-#: A pipe that takes a whole frame wakes each side once for it.
+#: Each side wakes up once for a frame that the pipe can hold.
 _PIPE_BYTES = 1 << 20
 
 
 def main() -> int:
-    """Serve the shim until it says close, or its end of the pipe closes.
+    """Serve the shim until it sends `close` or closes its end of the pipe.
 
     Returns:
         The process's exit code.
@@ -37,16 +37,16 @@ def main() -> int:
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Keep the pipes for frames alone: a stray print must corrupt nothing, a stray read steal nothing."""
+    """Keep the pipes for frames alone, so that no stray print or read elsewhere in the process disturbs them."""
     frames_in = io.FileIO(os.dup(0), "r")
     frames_out = io.FileIO(os.dup(1), "w")
     for pipe in (frames_in, frames_out):
-        with contextlib.suppress(OSError):  # no pipe, or more than this user may have
+        with contextlib.suppress(OSError):  # not a pipe, or larger than this user may have
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     os.dup2(2, 1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
     sys.stdout = sys.stderr
     return frames_in, frames_out
 
@@ -67,10 +67,10 @@ async def _serve(frames_in: BinaryIO, frames_out: BinaryIO) -> int:
             transport.write(body)
 
     worker = Worker(write)
-    asked_at = [loop.time()]
+    last_frame_at = [loop.time()]
 
     def receive(frame: Frame | None) -> None:
-        asked_at[0] = loop.time()
+        last_frame_at[0] = loop.time()
         if frame is None or frame.kind == "close":
             _end(ended, None)
         else:
@@ -81,7 +81,7 @@ async def _serve(frames_in: BinaryIO, frames_out: BinaryIO) -> int:
         await asyncio.wait([ended], timeout=HEARTBEAT_SECONDS)
         if not ended.done():
             worker.heartbeat()
-            if worker.is_planner and worker.is_idle and loop.time() - asked_at[0] > _IDLE_SECONDS:
+            if worker.is_planner and worker.is_idle and loop.time() - last_frame_at[0] > _IDLE_SECONDS:
                 _end(ended, None)
     await worker.close()
     failure = ended.result()

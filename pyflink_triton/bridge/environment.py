@@ -12,9 +12,8 @@ from pyflink_triton.runtime.messages import CatalogRequest, Environment
 _Request = TypeVar("_Request", bound=CatalogRequest)
 _Answer = TypeVar("_Answer", bound=Environment)
 
-_PROXIES = "proxy-from-environment"
 #: The variables that each of these options needs where it is `true`.
-_VARIABLES = {_PROXIES: ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")}
+_VARIABLES = {"proxy-from-environment": ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")}
 
 
 def variables(request: CatalogRequest) -> list[str]:

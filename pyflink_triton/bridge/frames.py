@@ -1,4 +1,4 @@
-"""Frames of the bridge protocol: put together from what a pipe brings, and written."""
+"""Reads frames of the bridge protocol from a pipe, and writes them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pyflink_triton.errors import TritonError
 PROTOCOL = 1
 _LENGTHS = struct.Struct("<IQ")
 _MAX_HEADER = 64 << 20
-#: What the shim can read: a Java array.
+#: The shim reads a body into a Java array.
 MAX_BODY = (1 << 31) - 9
 
 
 class FrameError(TritonError):
-    """What came is no frame."""
+    """The input is not a frame of the protocol, or not one that may come now."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,16 @@ class Frame:
 
     @property
     def kind(self) -> str:
-        """What the frame is."""
+        """The message's kind."""
         return str(self.header["kind"])
 
 
 class FrameReader(asyncio.Protocol):
-    """Puts frames together from what a pipe brings.
+    """Reads frames from a pipe.
 
     Args:
         receive: Takes each frame, and None at the end of the pipe.
-        fail: Takes the reason when what came is no frame.
+        fail: Takes the error when the input is not a frame.
     """
 
     def __init__(self, receive: Callable[[Frame | None], None], fail: Callable[[FrameError], None]) -> None:
@@ -54,7 +54,7 @@ class FrameReader(asyncio.Protocol):
         self._body_length = 0
 
     def data_received(self, data: bytes) -> None:
-        """Take what the pipe brought."""
+        """Take a part of the pipe's input."""
         self._chunks.append(memoryview(data))
         self._available += len(data)
         try:
@@ -95,7 +95,10 @@ class FrameReader(asyncio.Protocol):
     def _lengths(self, data: memoryview) -> None:
         self._needed, self._body_length = _LENGTHS.unpack(data)
         if self._needed > _MAX_HEADER or self._body_length > MAX_BODY:
-            raise FrameError(f"a frame claims {self._needed} and {self._body_length} bytes")
+            raise FrameError(
+                f"a frame announces a header of {self._needed} bytes and a body of {self._body_length} bytes, "
+                "more than a frame can hold"
+            )
         self._parse = self._head
 
     def _head(self, data: memoryview) -> None:
@@ -104,7 +107,7 @@ class FrameReader(asyncio.Protocol):
         except ValueError:
             header = None
         if not isinstance(header, dict) or "kind" not in header:
-            raise FrameError("a frame's header is no JSON object with a kind")
+            raise FrameError("a frame's header is not a JSON object with a 'kind'")
         self._header, self._needed, self._parse = header, self._body_length, self._body
 
     def _body(self, data: memoryview) -> None:
@@ -116,7 +119,7 @@ def write_frame(header: Mapping[str, object], body: memoryview | bytes = b"") ->
     """Write a frame.
 
     Returns:
-        What goes before the body, and the body itself, not copied.
+        The bytes before the body, and the body itself, not copied.
     """
     text = json.dumps(header, separators=(",", ":")).encode()
     return _LENGTHS.pack(len(text), len(body)) + text, body

@@ -22,11 +22,11 @@ from pyflink_triton.runtime.planning import DeclaredModel
 from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.version import __version__
 
-#: A frame closes at so many rows or bytes.
+#: The shim sends a frame when it has this many rows or bytes.
 FRAME_ROWS = 256
 FRAME_BYTES = 4 << 20
-#: Frames that the shim may have under way at once: three quarters of the rows that the operator holds (planning.py),
-#: so that a full frame is waiting whenever one is answered.
+#: Frames that the shim may have in flight: three quarters of the rows that the operator holds (runtime/planning.py),
+#: so that a full frame waits whenever one is answered.
 FRAMES_IN_FLIGHT = 6
 HEARTBEAT_SECONDS = 1.0
 
@@ -37,7 +37,7 @@ class Worker:
     """One conversation with the shim.
 
     Args:
-        write: Takes a frame's two parts; must not block.
+        write: Takes the two parts of a frame, without blocking.
     """
 
     def __init__(self, write: Write) -> None:
@@ -58,7 +58,7 @@ class Worker:
         }
 
     def receive(self, frame: Frame) -> None:
-        """Take a frame from the shim; its answer is written when it is there."""
+        """Take a frame from the shim. The reply is written as soon as it is ready."""
         handler = self._handlers.get(frame.kind)
         if handler is None or (not self._greeted and frame.kind != "hello"):
             raise FrameError(f"a frame of the kind {frame.kind[:40]!r} is not expected here")
@@ -90,7 +90,7 @@ class Worker:
         protocol, version = message.get("protocol"), message.get("version")
         if (protocol, version) != (PROTOCOL, __version__):
             raise TritonError(
-                f"the shim jar is of version {version} (protocol {protocol}), and the Python package is of version "
+                f"the shim jar has version {version} (protocol {protocol}), but the Python package has version "
                 f"{__version__} (protocol {PROTOCOL}): {Remedy.USE_JAR()}"
             )
         self._send({"kind": "hello", "id": message["id"], "protocol": PROTOCOL, "version": __version__})
@@ -131,7 +131,7 @@ class Worker:
         except pa.ArrowException as error:
             raise FrameError(f"a frame's rows cannot be read: {error}") from None
         if batch.num_rows != message["rows"]:
-            raise FrameError(f"a frame of {message['rows']} rows holds {batch.num_rows}")
+            raise FrameError(f"a frame holds {batch.num_rows} rows, but its header says {message['rows']}")
         prediction = await self._opened.predict(batch)
         result: Result = {"kind": "result", "id": message["id"], "rows": batch.num_rows}
         if prediction.errors:
@@ -141,7 +141,7 @@ class Worker:
             result["metrics"] = deltas
         outputs = memoryview(prediction.outputs.serialize())
         if len(outputs) > MAX_BODY:
-            raise JobError(f"the outputs of {batch.num_rows} rows have {len(outputs)} bytes, more than a frame may")
+            raise JobError(f"the outputs of {batch.num_rows} rows have {len(outputs)} bytes, too many for a frame")
         self._send(result, outputs)
 
     @property
@@ -150,7 +150,7 @@ class Worker:
         return not self._tasks
 
     def heartbeat(self) -> None:
-        """Say that the event loop turns, and hand over what was counted."""
+        """Show that the event loop runs, and send the metrics."""
         heartbeat: Heartbeat = {"kind": "heartbeat"}
         deltas = self._metrics.take()
         if deltas is not None:
@@ -158,7 +158,7 @@ class Worker:
         self._send(heartbeat)
 
     async def close(self) -> None:
-        """End the calls under way and close the connections."""
+        """Cancel all work and close the connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -167,7 +167,7 @@ class Worker:
 
 
 def _frame_rows(columns: ColumnBindings) -> int:
-    """How many rows a frame may have so that its answer is no larger than a frame may be."""
+    """How many rows a frame may have so that its result fits in a frame, too."""
     tensors = [binding.tensor for binding in columns.outputs]
     row = sum(tensor.datatype.itemsize * abs(math.prod(tensor.dims)) for tensor in tensors)
     return max(1, min(FRAME_ROWS, FRAME_BYTES // max(row, 1)))

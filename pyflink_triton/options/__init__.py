@@ -1,4 +1,4 @@
 """The options of a model: each is declared once, with its parser, its default and its description.
 
-Values that a user wrote come in as text. They leave as one frozen `Options`, or as an error that names the option.
+Users write values as text. Validation makes one frozen `Options` of them, or raises an error that names the option.
 """

@@ -1,4 +1,4 @@
-"""What an option is: its key, type, default and description, declared as a dataclass's field."""
+"""An option's declaration: its key, type, default and description, as a dataclass's field."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REQUIRED: Any = object()
 
 @dataclass(frozen=True)
 class Option:
-    """What one option is: its key, its type's name, how it is read and written, and what it does."""
+    """One option: its key, its type's name, how it is read and written, and what it does."""
 
     key: str
     type: str
@@ -31,7 +31,7 @@ class Option:
 
     @property
     def default_text(self) -> str:
-        """The default as a user would write it, ``-`` for none."""
+        """The default as a user would write it; ``-`` where there is none."""
         return "-" if self.required or self.default in (None, ()) else self.write(self.default)
 
 
@@ -52,5 +52,5 @@ def option(
 ) -> Any:
     """Declare an option as a field of a dataclass."""
     declared = Option(key, type_, parse, description, default, _WRITE.get(type_, str), secret)
-    more: dict[str, Any] = {} if default is REQUIRED else {"default": default}
-    return dataclasses.field(repr=not secret, metadata={"option": declared}, **more)
+    default_of_field: dict[str, Any] = {} if default is REQUIRED else {"default": default}
+    return dataclasses.field(repr=not secret, metadata={"option": declared}, **default_of_field)

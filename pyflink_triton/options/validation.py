@@ -1,4 +1,4 @@
-"""What a user wrote becomes ``Options``: unknown keys, bad values and combinations are refused with the remedy."""
+"""Makes ``Options`` of what a user wrote; refuses unknown keys, bad values and combinations with the remedy."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pyflink_triton.options.options import FIELDS, OPTIONS, Options
 from pyflink_triton.options.parsers import header
 from pyflink_triton.remedies import Remedy
 
-#: What Flink puts among a model's options for itself.
+#: Options that Flink itself puts among a model's.
 FLINK_KEYS = frozenset({"provider", "property-version", "task"})
-#: ML_PREDICT's MAP has Flink's own `timeout`, so the model's is written otherwise there.
+#: ML_PREDICT's MAP has Flink's own `timeout`, so the model's has another name there.
 _RUNTIME_NAMES = {"request-timeout": "timeout"}
 _HEADER_PREFIX = "custom-headers."
-#: What only a model can be told, not a catalog.
-_OF_ONE_MODEL = ("model-name", "model-version")
+#: Options that a catalog cannot have.
+_MODEL_OPTIONS = ("model-name", "model-version")
 
 
 def parse_options(options: Mapping[str, str], runtime_options: Mapping[str, str] | None = None) -> Options:
@@ -26,7 +26,7 @@ def parse_options(options: Mapping[str, str], runtime_options: Mapping[str, str]
 
     Args:
         options: What the user wrote in WITH.
-        runtime_options: What the user wrote in ML_PREDICT's MAP; wins over ``options``.
+        runtime_options: What the user wrote in ML_PREDICT's MAP; it overrides ``options``.
 
     Raises:
         OptionError: An option is unknown, missing or has a bad value; the message says what to write.
@@ -47,15 +47,15 @@ def check_defaults(options: Mapping[str, str]) -> Options:
     """Check the options of a catalog, which are the defaults of its models.
 
     Args:
-        options: What the user wrote, without what is Flink's own.
+        options: What the user wrote, without Flink's own options.
 
     Returns:
-        The options, with stand-ins for what only a model has and for an endpoint that is not set.
+        The options, with placeholders for what only a model has and for an endpoint that is not set.
 
     Raises:
         OptionError: An option is unknown, has a bad value, or is one that only a model has.
     """
-    for key in _OF_ONE_MODEL:
+    for key in _MODEL_OPTIONS:
         if key in options:
             raise OptionError(f"option '{key}' is for one model, not for a catalog. {Remedy.WRITE_IN_CREATE_MODEL()}")
     values = _read(options)
@@ -81,7 +81,7 @@ def _read(written: Mapping[str, str]) -> dict[str, Any]:
             values[FIELDS[key]] = option.parse(value)
         except ValueError as error:
             written_as = value if value.isprintable() else value.encode("unicode_escape").decode()
-            # What precedes an @ may be a password.
+            # The text before an @ may be a password.
             shown = "" if option.secret or "@" in value else f" = '{written_as}'"
             raise OptionError(f"option '{key}'{shown} {error}.") from None
     if more_headers:
@@ -91,9 +91,9 @@ def _read(written: Mapping[str, str]) -> dict[str, Any]:
 
 def _check_combinations(options: Options, written: set[str]) -> None:
     names = [name.lower() for name, _ in options.custom_headers]
-    doubled = next((name for name in names if names.count(name) > 1), None)
-    if doubled:
-        raise OptionError(f"option 'custom-headers' sets the header {doubled} twice. {Remedy.LEAVE_ONE_OUT()}")
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated:
+        raise OptionError(f"option 'custom-headers' sets the header {repeated} twice. {Remedy.LEAVE_ONE_OUT()}")
     if options.auth_token is not None and "authorization" in names:
         raise OptionError(
             f"option 'auth-token' and the custom header Authorization are both set. {Remedy.LEAVE_ONE_OUT()}"

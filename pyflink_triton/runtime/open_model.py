@@ -92,7 +92,7 @@ async def open_model(request: OpenRequest, metrics: Metrics) -> OpenedModel:
             warnings += scheduling_warnings(signature, options)
         else:
             check_unchanged(read_planned(planned), signature)
-        columns = declared.map(signature)
+        columns = declared.bind(signature)
         check_parallelism(signature, options, task.get("parallelism", 1))
         if len(options.endpoints) > 1 and isinstance(guard, SignatureGuard):
             seconds = min(options.timeout, options.plan_check_timeout)

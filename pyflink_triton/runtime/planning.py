@@ -37,9 +37,9 @@ from pyflink_triton.schema.sequence_checks import scheduling_warnings
 from pyflink_triton.types.sql import SqlType, parse_type
 
 _Answer = TypeVar("_Answer")
-#: Rows that an operator should hold: enough to fill this many of the model's batches ...
+#: The operator should hold enough rows to fill this many of the model's batches ...
 _BATCHES_IN_OPERATOR = 32
-#: ... within these bounds, for a row in the operator is a row to send again after a failure.
+#: ... within these bounds, because the rows in the operator are sent again after a failure.
 _CAPACITY_BOUNDS = (1000, 10_000)
 
 
@@ -75,8 +75,8 @@ class DeclaredModel:
             options = options.within(limit / 1000)
         return DeclaredModel(use["model"], options, inputs, _columns(use["output"]), arguments)
 
-    def map(self, signature: ModelSignature) -> ColumnBindings:
-        """Map the columns to the model's tensors; raises SchemaError."""
+    def bind(self, signature: ModelSignature) -> ColumnBindings:
+        """Bind the columns to the model's tensors; raises SchemaError."""
         return bind_columns(signature, self.inputs, self.outputs, self.arguments, self.options)
 
 
@@ -99,14 +99,14 @@ async def check(declared: DeclaredModel) -> CheckAnswer:
         The rows that the operator should hold, warnings, and the model's signature where it is known.
 
     Raises:
-        TritonError: What is wrong, in one sentence.
+        TritonError: Something is wrong; the message is one sentence.
     """
     options, signature = declared.options, None
     literal = literal_secret(options)
     warnings = [] if literal is None else [f"Model '{declared.model}': {literal}."]
     if options.plan_check != "off":
         try:
-            signature = await _ask(options, ModelClient.signature)
+            signature = await _ask_server(options, ModelClient.signature)
         except UnavailableError as error:
             if options.plan_check == "required":
                 raise (error if error.hides else _unavailable(error, Remedy.PLAN_WITHOUT_SERVER())) from None
@@ -117,7 +117,7 @@ async def check(declared: DeclaredModel) -> CheckAnswer:
     if signature is None:
         check_declared(declared.inputs, declared.outputs, declared.arguments, options)
     else:
-        nullable = declared.map(signature).nullable
+        nullable = declared.bind(signature).nullable
         answer["strict"] = [place for place in range(len(declared.inputs)) if place not in nullable]
         warnings += scheduling_warnings(signature, options)
         answer["signature"] = write_planned(signature)
@@ -136,7 +136,7 @@ async def plan_call(request: CheckRequest) -> CallAnswer:
         The columns of both, and what ``check`` answers for them.
 
     Raises:
-        TritonError: What is wrong, in one sentence.
+        TritonError: Something is wrong; the message is one sentence.
     """
     without_arguments: CheckRequest = {**request, "arguments": None}
     declared = DeclaredModel.parse(without_arguments)
@@ -147,12 +147,12 @@ async def plan_call(request: CheckRequest) -> CallAnswer:
     answer = cast(CallAnswer, {**checked, **columns})
     if isinstance(options.sequence_start, str) or isinstance(options.sequence_end, str):
         answer["no_nulls"] = (
-            f"Model '{declared.model}': in streaming Flink answers a row with a NULL before the model is asked, and so "
-            f"the beginning or the end of a sequence would be lost. {Remedy.GIVE_NOT_NULL()}"
+            f"Model '{declared.model}': in streaming Flink itself answers a row with a NULL argument, so the model "
+            f"would miss the start or the end of a sequence. {Remedy.GIVE_NOT_NULL()}"
         )
     if options.sequence_id is not None:
         answer["no_retry"] = (
-            f"Model '{declared.model}': a row that Flink repeats would be in its sequence twice. "
+            f"Model '{declared.model}': if Flink evaluates a row again, the row is in its sequence twice. "
             f"{Remedy.SET_NO_RETRY()}."
         )
     return answer
@@ -168,25 +168,25 @@ async def describe(request: DescribeRequest) -> DescribeAnswer:
         The columns, ``input`` and ``output``.
 
     Raises:
-        TritonError: What is wrong, in one sentence.
+        TritonError: Something is wrong; the message is one sentence.
     """
     options = parse_options(request["options"])
     inputs, outputs = request.get("input"), request.get("output")
     if not inputs or not outputs:
         try:
-            signature = await _ask(options, ModelClient.signature)
+            signature = await _ask_server(options, ModelClient.signature)
         except UnavailableError as error:
             raise (error if error.hides else _unavailable(error, Remedy.CREATE_WITHOUT_SERVER())) from None
         derived_inputs, derived_outputs = derive_inputs(signature, options), derive_outputs(signature, options)
         inputs, outputs = inputs or write_columns(derived_inputs), outputs or write_columns(derived_outputs)
     columns = _columns(inputs)
     check_declared(columns, _columns(outputs), options=options)
-    # Without NOT NULL in INPUT: a column may be NULL where the one that is given may.
+    # INPUT is without NOT NULL, because a column may be NULL where its argument may.
     return {"input": write_columns(columns), "output": outputs}
 
 
 async def list_models(request: CatalogRequest) -> ModelsAnswer:
-    """Answer the planning request ``models``: the models that the catalog's server has ready.
+    """Answer the planning request ``models``: the models that are ready on the catalog's server.
 
     Args:
         request: The request's fields.
@@ -195,19 +195,19 @@ async def list_models(request: CatalogRequest) -> ModelsAnswer:
         The names, sorted; none where the catalog has no endpoint.
 
     Raises:
-        TritonError: What is wrong, in one sentence.
+        TritonError: Something is wrong; the message is one sentence.
     """
     options = check_defaults(request["options"])
-    return {"models": await _ask(options, ModelClient.models) if "endpoint" in request["options"] else []}
+    return {"models": await _ask_server(options, ModelClient.models) if "endpoint" in request["options"] else []}
 
 
-async def _ask(options: Options, ask: Callable[[ModelClient], Awaitable[_Answer]]) -> _Answer:
-    """Ask the server one thing within ``plan-check-timeout``; raises UnavailableError when that is over."""
+async def _ask_server(options: Options, request: Callable[[ModelClient], Awaitable[_Answer]]) -> _Answer:
+    """Send the server a request within ``plan-check-timeout``; raises UnavailableError after that."""
     limit = options.plan_check_timeout
-    each = limit / len(options.endpoints)  # one that hangs leaves the next its time
+    each = limit / len(options.endpoints)  # an endpoint that hangs leaves time for the next
     try:
         async with ModelClient(replace(options, timeout=min(options.timeout, each))) as client:
-            return await within(limit, ask(client))
+            return await within(limit, request(client))
     except asyncio.TimeoutError:
         raise UnavailableError(
             f"{options.endpoint} gave no answer within {format_duration(limit)}, the option 'plan-check-timeout'."
@@ -227,7 +227,7 @@ async def wait_until_ready(client: ModelClient, options: Options) -> ModelSignat
 
     Raises:
         UnavailableError: It was not ready in time.
-        TritonError: It will never be, or the server does not let us ask.
+        TritonError: It can never be ready, or the server refuses to say.
     """
     limit = options.warmup_timeout
 
@@ -235,7 +235,7 @@ async def wait_until_ready(client: ModelClient, options: Options) -> ModelSignat
         return error.hides and options.trusts_declaration
 
     last = UnavailableError(f"{' and '.join(options.endpoints)} gave no answer")
-    # One that hangs leaves the others their time.
+    # An endpoint that hangs leaves time for the others.
     each = limit / len(options.endpoints) if limit and len(options.endpoints) > 1 else None
 
     async def ask() -> ModelSignature:
@@ -246,14 +246,14 @@ async def wait_until_ready(client: ModelClient, options: Options) -> ModelSignat
             last = error
             raise
 
-    again = AsyncRetrying(
+    retrying = AsyncRetrying(
         retry=retry_if_exception(lambda error: isinstance(error, UnavailableError) and not is_assumed(error)),
         stop=stop_after_delay(limit),
         wait=wait_random_exponential(multiplier=0.1, max=2.0),
     )
     try:
-        # Without any time for more it is asked once.
-        return await (within(limit, again(ask)) if limit else ask())
+        # With a limit of 0 there is one attempt.
+        return await (within(limit, retrying(ask)) if limit else ask())
     except (RetryError, UnavailableError, asyncio.TimeoutError) as error:
         if isinstance(error, UnavailableError) and is_assumed(error):
             raise

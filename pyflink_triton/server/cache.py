@@ -18,20 +18,20 @@ def cache_directory() -> Path:
     Returns:
         `PYFLINK_TRITON_CACHE`, else `pyflink-triton` in `XDG_CACHE_HOME`, else in `~/.cache`.
     """
-    own = os.environ.get("PYFLINK_TRITON_CACHE")
-    if own:
-        return Path(own).absolute()
+    configured = os.environ.get("PYFLINK_TRITON_CACHE")
+    if configured:
+        return Path(configured).absolute()
     xdg = os.environ.get("XDG_CACHE_HOME")
     return (Path(xdg) if xdg else Path.home() / ".cache").absolute() / "pyflink-triton"
 
 
 def make_once(directory: Path, what: str, build: Callable[[Path], None]) -> None:
-    """Make a directory so that it is there completely or not at all, by one process at a time.
+    """Make a directory completely or not at all, by one process at a time.
 
     Args:
         directory: The directory; nothing is done when it exists.
-        what: What it is, for the line on stderr.
-        build: Fills a directory beside it, which then takes its place.
+        what: What it holds, for the line on stderr.
+        build: Fills a directory beside it, which is then renamed.
 
     Raises:
         TritonServerError: The cache directory cannot be written.
@@ -42,8 +42,8 @@ def make_once(directory: Path, what: str, build: Callable[[Path], None]) -> None
         directory.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TritonServerError(
-            f"cannot write to {directory.parent}: {error.strerror}; set PYFLINK_TRITON_CACHE to a directory "
-            "that can be written"
+            f"the cache directory {directory.parent} cannot be written: {error.strerror}; set PYFLINK_TRITON_CACHE "
+            "to a directory that can be written"
         ) from error
     with _locked(directory.with_name(f"{directory.name}.lock"), what):
         if directory.exists():
@@ -61,7 +61,7 @@ def make_once(directory: Path, what: str, build: Callable[[Path], None]) -> None
 
 @contextlib.contextmanager
 def _locked(lock: Path, what: str) -> Iterator[None]:
-    """Hold a lock that the kernel frees when this process ends, in whatever way."""
+    """Hold a lock that the kernel releases however this process ends."""
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The Python environment that tritonserver runs in: made once, in the user's cache, then used offline."""
+"""The Python environment of tritonserver: made once, in the user's cache, and then used offline."""
 
 import hashlib
 import importlib.util
@@ -23,7 +23,7 @@ _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 @dataclass(frozen=True)
 class TritonEnvironment:
-    """Where tritonserver and all that it needs lies."""
+    """Where tritonserver is, and all that it needs."""
 
     root: Path
     libpython: Path | None  # the directory of libpython, None where the loader finds it by itself
@@ -50,25 +50,25 @@ class TritonEnvironment:
             models: The root of the environment that the models' code runs in.
 
         Returns:
-            This process's variables, changed so that the server finds its libraries and the models'
-            code its packages, and nothing of this process's own.
+            This process's variables, changed so that the server finds its libraries, and the models'
+            code finds its packages and none of this process.
         """
-        variables = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         libraries = [str(self.packages / "nvidia_pytriton.libs")]
         libraries += [str(self.libpython)] if self.libpython else []
         libraries += [variables["LD_LIBRARY_PATH"]] if variables.get("LD_LIBRARY_PATH") else []
         variables["LD_LIBRARY_PATH"] = ":".join(libraries)
-        # The stub ignores PYTHONPATH: it runs in the environment of the first python3 in PATH.
+        # The backend's stub ignores PYTHONPATH: it runs in the environment of the first python3 in PATH.
         variables["PATH"] = f"{models / 'bin'}:{variables.get('PATH', os.defpath)}"
         variables["VIRTUAL_ENV"] = str(models)
-        # Each model instance is a process of its own: threads in every one would only get in the way.
+        # Each model instance is a process, and threads in each would compete for the CPUs.
         variables.setdefault("OMP_NUM_THREADS", "1")
         variables.setdefault("OPENBLAS_NUM_THREADS", "1")
         return variables
 
 
 def ensure_environment() -> TritonEnvironment:
-    """Return the server's environment, made first where it is not there.
+    """Return the server's environment, and make it first if it does not exist.
 
     Returns:
         The environment.
@@ -77,7 +77,7 @@ def ensure_environment() -> TritonEnvironment:
         TritonServerError: It cannot be made: the wrong platform or Python, no libpython, pip failed.
     """
     if sys.platform != "linux":
-        raise TritonServerError(f"tritonserver runs on Linux only, not on {sys.platform}: use its container there")
+        raise TritonServerError(f"tritonserver does not run on {sys.platform}, only on Linux: use its container there")
     libpython = libpython_directory()
     key = hashlib.sha256(f"{_SERVER_WHEEL} {_NUMPY} {sys.base_prefix} {sys.version}".encode()).hexdigest()[:12]
     root = cache_directory() / "environments" / f"{_SERVER_WHEEL.replace('==', '-')}-cp{_PYTHON}-{key}"
@@ -86,11 +86,11 @@ def ensure_environment() -> TritonEnvironment:
 
 
 def ensure_model_environment(server: TritonEnvironment, requirements: Sequence[str]) -> Path:
-    """Return the environment that models run in, made first where it is not there.
+    """Return the environment that models run in, and make it first if it does not exist.
 
     Args:
         server: The server's own environment, whose packages models can import too.
-        requirements: What pip is to install besides. Those of the same wording share an environment.
+        requirements: What pip installs, too. Equal requirements share an environment.
 
     Returns:
         Its root: the server's own where there are no requirements.
@@ -148,11 +148,11 @@ def _pip_install(python: str, target: Path, arguments: list[str], constraint: st
             constraints.flush()
             options += ["--constraint", constraints.name]
         command = [python, "-m", "pip", "install", *options, *arguments]
-        # What pip says is progress: it goes to this process's stderr.
+        # pip reports its progress on this process's stderr.
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=2, check=False)
     if done.returncode:
         wanted = " ".join(argument for argument in arguments if not argument.startswith("-"))
         raise TritonServerError(
-            f"pip could not install {wanted} with {python}: it said why on stderr, just above; "
-            "if no package index is reachable, set pip's index-url or find-links, then try again"
+            f"pip could not install {wanted} with {python}, and the reason is on stderr, just above; "
+            "if no package index can be reached, set pip's index-url or find-links, and try again"
         )

@@ -2,4 +2,4 @@
 
 
 class TritonServerError(RuntimeError):
-    """The server, or the environment that it runs in, could not be had; the message says why."""
+    """The server, or the environment that it runs in, is not available; the message says why."""

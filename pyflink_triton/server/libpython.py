@@ -1,4 +1,4 @@
-"""Where libpython is, which the stubs of Triton's python backend are linked with."""
+"""Where libpython is: the stubs of Triton's python backend are linked with it."""
 
 import ctypes.util
 import sys
@@ -18,7 +18,7 @@ def libpython_directory() -> Path | None:
         The directory, or None where the dynamic loader finds the library by itself.
 
     Raises:
-        TritonServerError: There is none on this machine.
+        TritonServerError: This machine does not have it.
     """
     for directory in _candidates():
         if (directory / _NAME).exists():
@@ -26,7 +26,7 @@ def libpython_directory() -> Path | None:
     if ctypes.util.find_library(f"python{_VERSION}"):
         return None
     raise TritonServerError(
-        f"Triton's python backend needs {_NAME}, and {sys.executable} was built without it: install the "
+        f"Triton's python backend needs {_NAME}, but {sys.executable} was built without it: install the "
         f"package libpython{_VERSION} (Debian, Ubuntu), or use a Python built with --enable-shared"
     )
 

@@ -1,4 +1,4 @@
-"""The log of a tritonserver: where it is, and what of it a user needs to see."""
+"""The log of a tritonserver: where it is, and which lines a user needs to see."""
 
 import contextlib
 import re
@@ -10,19 +10,19 @@ from pyflink_triton.server.cache import cache_directory
 _HEAD = re.compile(r"^([IWEF])\d{4} \d\d:\d\d:\d\d")
 _LOAD_FAILURE = re.compile(r"failed to load '([^']+)' version")
 _PORT_TAKEN = re.compile(r"already in use")
-_NOISE = "CudaDriverHelper has not been initialized"  # said at every start without a GPU
+_NOISE = "CudaDriverHelper has not been initialized"  # logged at every start without a GPU
 _KEPT_LOGS = 20
 _TAIL_BYTES = 256 * 1024
 
 
 def new_path(token: str) -> Path:
-    """Name a new log in the cache directory, and drop the oldest ones there.
+    """Name a new log in the cache directory, and delete the oldest logs there.
 
     Args:
-        token: What tells this server from others.
+        token: Distinguishes this server from others.
 
     Returns:
-        The path of a file that is not there yet.
+        The path of a file that does not exist yet.
     """
     directory = cache_directory() / "logs"
     with contextlib.suppress(OSError):
@@ -33,7 +33,7 @@ def new_path(token: str) -> Path:
 
 
 def read_tail(path: Path, start: int = 0) -> str:
-    """Read the end of a log, 256 KiB at most, and nothing before `start`; an absent log is an empty one."""
+    """Read the end of a log, at most 256 KiB and nothing before `start`; a log that does not exist is empty."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -44,21 +44,21 @@ def read_tail(path: Path, start: int = 0) -> str:
 
 
 def failed_models(log: str) -> list[str]:
-    """Name the models that the log says did not load, in the order of their failure."""
+    """Name the models that did not load, in the order of their failure."""
     return list(dict.fromkeys(_LOAD_FAILURE.findall(log)))
 
 
 def says_port_taken(log: str) -> bool:
-    """Tell whether the server ended because it could not listen."""
+    """Tell whether the server ended because its port was in use."""
     return _PORT_TAKEN.search(log) is not None
 
 
 def relevant_lines(log: str, limit: int = 30) -> list[str]:
-    """Pick the lines that explain an end: errors with what follows them, else simply the last lines.
+    """Pick the lines that explain why a server ended: errors with the lines after them, else the last lines.
 
     Args:
         log: The log's text.
-        limit: How many lines at most; the last ones win.
+        limit: The largest number of lines; the last ones are kept.
 
     Returns:
         The lines, in order.
@@ -81,7 +81,7 @@ def relevant_lines(log: str, limit: int = 30) -> list[str]:
 
 
 def explain(failure: str, repository: Path, path: Path, text: str) -> str:
-    """Tell why a server failed.
+    """Say why a server failed.
 
     Args:
         failure: What happened, to follow "tritonserver".

@@ -1,20 +1,20 @@
-"""Which paths Triton's python backend can start models from: it writes them unquoted into a shell's command."""
+"""Which paths Triton's python backend can start models from: it puts them unquoted into a shell command."""
 
 import re
 from pathlib import Path
 
 from pyflink_triton.server.errors import TritonServerError
 
-#: Spaces, what a shell takes for its own, and what is not ASCII: the backend's Python knows no other encoding.
+#: Spaces, characters that a shell interprets, and all but ASCII, the only encoding of the backend's Python.
 _NOT_PLAIN = re.compile(r"""[^!-~]|["'`$\\;&|<>()]""")
 
 
 def require_plain(path: Path, what: str, remedy: str) -> None:
-    """Refuse a path that no model would start from: the server would wait for it until its time-out.
+    """Refuse a path that no model can start from, because the server would wait for the model until its time-out.
 
     Args:
         path: The path.
-        what: What it is, for the message.
+        what: What is at the path, for the message.
         remedy: What to do, for the message.
 
     Raises:

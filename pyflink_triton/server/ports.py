@@ -23,15 +23,15 @@ def is_free(host: str, port: int) -> bool:
 
 
 def require_free(host: str, port: int, purpose: str) -> None:
-    """Refuse a port that was asked for and is taken.
+    """Refuse a wanted port that is in use.
 
     Args:
         host: The address to listen on.
-        port: The port that was asked for.
-        purpose: What it is for, for the message.
+        port: The wanted port.
+        purpose: What the port is used for, for the message.
 
     Raises:
-        TritonServerError: The port cannot be listened on.
+        TritonServerError: No server can listen on the port.
     """
     if not is_free(host, port):
         raise TritonServerError(
@@ -43,8 +43,8 @@ def require_free(host: str, port: int, purpose: str) -> None:
 def choose(host: str, count: int, taken: set[int]) -> list[int]:
     """Choose distinct free ports.
 
-    They lie outside the range from which the kernel serves outgoing connections, for else a
-    client that knocks while the server restarts could be given the server's own port.
+    They are outside the range from which the kernel takes ports for outgoing connections. Otherwise a
+    client that connects while the server restarts could get the server's own port.
 
     Args:
         host: The address to listen on.
@@ -65,7 +65,7 @@ def choose(host: str, count: int, taken: set[int]) -> list[int]:
         if port not in taken and is_free(host, port):
             found.append(port)
     if len(found) < count:
-        raise TritonServerError(f"no free ports on {host} were found: does this machine have that address?")
+        raise TritonServerError(f"no free ports were found on {host}: use an address of this machine")
     return found
 
 

@@ -1,4 +1,4 @@
-"""A tritonserver process with the life of a `with` block."""
+"""A tritonserver process that lives as long as a `with` block."""
 
 import http.client
 import os
@@ -19,8 +19,8 @@ from pyflink_triton.server.supervised import SupervisedServer
 _PURPOSES = ("http", "grpc", "metrics")
 _PORT_ATTEMPTS = 5
 _POLL_SECONDS = 0.02
-_EXIT_TIMEOUT_SECONDS = 2  # it waits as long for idle connections too
-# There is no GPU in this build: without these the server spends time and memory on looking for one.
+_EXIT_TIMEOUT_SECONDS = 2  # it also waits this long for idle connections
+# This build has no GPU support. Without these arguments the server spends time and memory to look for a GPU.
 _CPU_ARGUMENTS = (
     "--allow-gpu-metrics=false",
     "--pinned-memory-pool-byte-size=0",
@@ -31,17 +31,17 @@ _CPU_ARGUMENTS = (
 class TritonServer:
     """A real Triton Inference Server with the python backend, on CPU, as a context manager.
 
-    It is ready when entered and gone when left: the process, those of its models and their shared
-    memory, also when this process is killed. Its software is installed at first use into
-    an environment of its own in the user's cache directory.
+    It is ready when the block begins. When the block ends, the process, the processes of its models and their
+    shared memory are gone, also if this process is killed. Its software is installed at first use into an
+    environment of its own in the user's cache directory.
 
     Attributes:
-        http_url: `http://host:port` of the HTTP endpoint; what the option `endpoint` takes.
+        http_url: `http://host:port` of the HTTP endpoint, for the option `endpoint`.
         grpc_url: `host:port` of the gRPC endpoint.
         metrics_url: `http://host:port/metrics`, in Prometheus' format.
         log_path: The file that the server logs to.
         pid: The process id of tritonserver, None while it does not run.
-        shm_prefix: What the names of its shared memory regions in /dev/shm begin with.
+        shm_prefix: The prefix of the names of its shared memory regions in /dev/shm.
 
     Example:
         >>> with TritonServer("models") as triton:
@@ -65,18 +65,18 @@ class TritonServer:
 
         Args:
             model_repository: The directory of models.
-            http_port: A port to listen on; chosen from the free ones by default.
-            grpc_port: The same for gRPC.
-            metrics_port: The same for metrics.
+            http_port: The port to listen on; by default a free one.
+            grpc_port: The port for gRPC.
+            metrics_port: The port for metrics.
             host: The address to listen on.
-            log_file: Where to log; by default a new file in the cache directory.
-            arguments: Further arguments of tritonserver, as `--model-control-mode=explicit`.
+            log_file: The file to log to; by default a new one in the cache directory.
+            arguments: More arguments of tritonserver, as `--model-control-mode=explicit`.
             requirements: Packages that the models import, as pip takes them. A `model.py` can import
-                numpy, these, and what lies in its model's directory.
-            startup_timeout: Seconds in which the server has to be ready, installation not included.
+                numpy, these, and the modules in its model's directory.
+            startup_timeout: Seconds until the server must be ready, without the installation.
 
         Raises:
-            TritonServerError: An argument sets what has a parameter of its own.
+            TritonServerError: An argument sets a port or an address, which have parameters.
         """
         self._repository = Path(model_repository).absolute()
         self._wanted_ports = (http_port, grpc_port, metrics_port)
@@ -130,13 +130,15 @@ class TritonServer:
         """Start the server and wait until it is ready.
 
         Raises:
-            TritonServerError: It runs already, has no repository or one at a path that Triton cannot use, has
-                no free port, or did not become ready; the message then holds the lines of its log that say why.
+            TritonServerError: It runs already, its repository does not exist or is at a path that Triton cannot
+                use, a port is in use, or it did not become ready. The message holds the lines of its log that say why.
         """
         if self.pid:
-            raise TritonServerError(f"this server runs already, at {self.http_url}")
+            raise TritonServerError(f"this server runs already, at {self.http_url}: stop it first")
         if not self._repository.is_dir():
-            raise TritonServerError(f"model repository {self._repository} is no directory")
+            raise TritonServerError(
+                f"model repository {self._repository} is not a directory: give the directory that holds the models"
+            )
         self._require_plain_paths()
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             self._choose_ports()
@@ -146,13 +148,13 @@ class TritonServer:
                 return
             server.end(b"kill")
             text = log.read_tail(self.log_path, logged)
-            # Between the choice of a free port and its use somebody else may take it.
+            # Another process may take a free port before the server uses it.
             if not (None in self._wanted_ports and log.says_port_taken(text) and attempt < _PORT_ATTEMPTS):
                 raise TritonServerError(log.explain(failure, self._repository, self.log_path, text))
             self._ports = [port or 0 for port in self._wanted_ports]
 
     def stop(self) -> None:
-        """End the server: gracefully if it can, else by force. Does nothing when it does not run."""
+        """End the server, gracefully or else by force. Does nothing if it does not run."""
         self._end(b"stop")
 
     def kill(self) -> None:
@@ -173,7 +175,7 @@ class TritonServer:
         return (self._server.wait() if self._server else None) or 0
 
     def failure(self) -> str:
-        """Return a message about a server that ended by itself, with the lines of its log that say why."""
+        """Return the message for a server that ended by itself, with the lines of its log that say why."""
         return log.explain("ended by itself", self._repository, self.log_path, log.read_tail(self.log_path))
 
     def _address(self, index: int) -> str:
@@ -223,7 +225,7 @@ class TritonServer:
 
     def _await_ready(self, server: SupervisedServer) -> str | None:
         """Wait until the server is ready; return what went wrong, or None."""
-        # With --exit-on-error=false some models may be missing for good: live is all that can be asked.
+        # With --exit-on-error=false some models may never be ready, so that the server is only asked if it is live.
         tolerant = "--exit-on-error=false" in self._arguments
         awaited = [(self._address(0), "/v2/health/live" if tolerant else "/v2/health/ready")]
         if "--allow-metrics=false" not in self._arguments:

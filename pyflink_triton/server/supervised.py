@@ -1,4 +1,4 @@
-"""This process's side of the supervisor: start a supervised server, order it to end."""
+"""Starts a server under its supervisor, and orders it to end."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ class SupervisedServer:
             command: tritonserver and its arguments.
             variables: Its environment variables.
             shm_prefix: What the names of its shared memory regions begin with.
-            log: Where its output goes.
+            log: The file for its output.
         """
         supervisor = [
             sys.executable,
@@ -42,7 +42,7 @@ class SupervisedServer:
             stdout=subprocess.PIPE,
             stderr=log,
             env=variables,
-            start_new_session=True,  # Ctrl-C is for this process, which then stops the server
+            start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the server
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -52,14 +52,14 @@ class SupervisedServer:
 
     @property
     def running(self) -> bool:
-        """Tell whether it is there."""
+        """Tell whether it runs."""
         return self._process.poll() is None
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Wait until it has ended by itself.
+        """Wait until it ends by itself.
 
         Args:
-            timeout: Seconds to wait at most.
+            timeout: The longest wait, in seconds.
 
         Returns:
             Its exit code, 128 plus the signal's number if a signal ended it; None if it runs on.
@@ -70,7 +70,7 @@ class SupervisedServer:
             return None
 
     def end(self, order: Literal[b"stop", b"kill"]) -> None:
-        """Have it end and wait until nothing of it is left.
+        """Order it to end, and wait until all its processes have ended.
 
         Args:
             order: `stop` lets requests in flight finish, `kill` does not.

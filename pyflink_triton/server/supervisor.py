@@ -1,4 +1,4 @@
-"""Runs tritonserver for one parent process and leaves nothing of it behind, however either ends.
+"""Runs tritonserver for one parent process, and leaves nothing behind however either ends.
 
 Started by path, with the standard library alone: `python -I supervisor.py PARENT_PID SHM_PREFIX
 STOP_SECONDS COMMAND...`. It writes the server's process id to its standard output. On its standard
@@ -28,15 +28,15 @@ def main(parent: int, shm_prefix: str, stop_seconds: float, command: list[str]) 
     """Run the command until it ends or has to end.
 
     Args:
-        parent: The process to outlive by nothing.
-        shm_prefix: What the names of the server's shared memory regions begin with.
+        parent: The process that started this one; both end together.
+        shm_prefix: The prefix of the names of the server's shared memory regions.
         stop_seconds: How long a graceful end may take.
         command: tritonserver and its arguments.
 
     Returns:
         The exit code to end with.
     """
-    # Stubs whose server has died become our children, so that they can be waited for.
+    # The stubs of a server that died become children of this process, which can then wait for them.
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     wakeup = _wake_on_signals()
     supervisor = os.getpid()
@@ -79,7 +79,7 @@ def _wake_on_signals() -> int:
 
 
 def _await_order(server: "subprocess.Popen[bytes]", parent: int, wakeup: int) -> bytes:
-    """Wait until the server has ended or has to."""
+    """Wait until the server has ended or must end; return the order."""
     while server.poll() is None:
         ready, _, _ = select.select([0, wakeup], [], [], _PARENT_CHECK_SECONDS)
         if wakeup in ready and signal.SIGTERM in os.read(wakeup, 512):
@@ -98,7 +98,7 @@ def _kill(send: Callable[[int, int], None], target: int) -> None:
 
 
 def _reap() -> None:
-    """End and await every descendant that is left, those in groups of their own included."""
+    """Kill every descendant that is left, in whatever process group, and wait for it."""
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     with contextlib.suppress(ChildProcessError):
         while True:

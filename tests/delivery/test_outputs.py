@@ -145,7 +145,7 @@ def test_an_ensemble_whose_configuration_is_hidden_is_asked_for_all_after_its_fi
         async with ModelClient(declared.options) as client:
             signature = replace(await client.signature(), scheduling=UNKNOWN)
             delivery = Delivery(declared.options, client.transport, metrics)
-            made = Predictor(delivery, signature, declared.map(signature), declared.options, metrics)
+            made = Predictor(delivery, signature, declared.bind(signature), declared.options, metrics)
             for _ in range(2):
                 answers += (await made.predict(batch)).outputs.column(0).to_pylist()
                 taken = metrics.take()

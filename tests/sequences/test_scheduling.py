@@ -172,7 +172,7 @@ async def test_urgent_rows_overtake(triton: Triton, model: str) -> None:
             metrics = Metrics()
             delivery = Delivery(given.options, client.transport, metrics)
             stack.push_async_callback(delivery.close)
-            predictors[name] = Predictor(delivery, signature, given.map(signature), given.options, metrics)
+            predictors[name] = Predictor(delivery, signature, given.bind(signature), given.options, metrics)
         await asyncio.gather(*(predict(name, of) for name, of in predictors.items() for _ in range(5)))
     # Whatever came first was at work before the others came; the rest waited in the queue.
     assert sorted(done[1:], key=["high", "middle", "low"].index) == done[1:]

@@ -198,7 +198,7 @@ def test_a_port_among_the_arguments_is_refused(repository: Path) -> None:
 
 
 def test_a_repository_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TritonServerError, match=r"model repository .*nowhere is no directory"):
+    with pytest.raises(TritonServerError, match=r"model repository .*nowhere is not a directory"):
         TritonServer(tmp_path / "nowhere").start()
 
 

@@ -72,7 +72,7 @@ async def opened(
         delivery = Delivery(declared.options, client.transport, metrics)
         try:
             yield Opened(
-                Predictor(delivery, signature, declared.map(signature), declared.options, metrics), metrics, columns
+                Predictor(delivery, signature, declared.bind(signature), declared.options, metrics), metrics, columns
             )
         finally:
             await delivery.close()
