@@ -138,6 +138,7 @@ class Remedy(Enum):
     USE_JAR = "use the jar that pyflink_triton.jar_path() names"
     INSTALL_PACKAGE = "Install the package with pip (from a checkout: `make jar`)"
     CHOOSE_PORT = "give a port from 0 to 65535"
+    INSTALL_TESTED = "Install {requirement} into that Python"
 
     def __call__(self, **values: object) -> str:
         """Fill in the template.

@@ -15,8 +15,9 @@ import aiohttp
 from yarl import URL
 
 from pyflink_triton.errors import ContractError
+from pyflink_triton.http.body import Body
+from pyflink_triton.http.compat import NEW_CONNECTION, Connector
 from pyflink_triton.http.compression import decompress
-from pyflink_triton.http.connections import ANEW, Body, Connector
 from pyflink_triton.http.credentials import Credentials
 from pyflink_triton.http.tls import speaks_tls, tls_context
 from pyflink_triton.options.options import Options
@@ -109,11 +110,11 @@ class HttpClient:
             url: Where to.
             timeout: Seconds for all of it.
         """
-        token = ANEW.set(True)
+        token = NEW_CONNECTION.set(True)
         try:
             return await self.call("GET", url, timeout=timeout)
         finally:
-            ANEW.reset(token)
+            NEW_CONNECTION.reset(token)
 
     async def call(
         self,

@@ -12,9 +12,9 @@ from yarl import URL
 
 from pyflink_triton.addresses import model_url
 from pyflink_triton.errors import ContractError
+from pyflink_triton.http.body import Body
 from pyflink_triton.http.client import HttpClient, HttpResponse
 from pyflink_triton.http.compression import compress
-from pyflink_triton.http.connections import Body
 from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.dialect import Dialect
 from pyflink_triton.protocol.failures import Cause, ErrorResponse, Fault, NoResponseError

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyflink.fn_execution.table.async_function.operations import AsyncScalarFunctionOperation
 from pyflink.table.udf import AsyncScalarFunction, FunctionContext
 
 from pyflink_triton.runtime.planning import DeclaredModel
-from pyflink_triton.table import async_operation
 from pyflink_triton.table.columns import given_columns
+from pyflink_triton.table.compat import async_operation
+from pyflink_triton.table.compat.worker_frames import not_loaded
 from pyflink_triton.table.function_call import FunctionCall
-from pyflink_triton.table.loading import loading_operation, task_of
 from pyflink_triton.table.metric_group import MetricFeed
 from pyflink_triton.table.model_thread import ModelThread
 from pyflink_triton.table.row_batches import Complete, Fail, RowBatches
+from pyflink_triton.table.task import task_of
 
 #: Flink's own time-out for async functions where the user has set none, in seconds.
 _FLINKS_TIMEOUT = 180.0
@@ -37,10 +37,7 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
         self._batches: RowBatches | None = None
         self._complete: Complete | None = None
         self._rows = 0
-        operation = loading_operation(AsyncScalarFunctionOperation)
-        self._limit = None if operation is None else operation._timeout
-        if operation is not None:
-            async_operation.install(TritonAsyncScalarFunction)
+        self._operation = async_operation.loading_operation(TritonAsyncScalarFunction)
 
     def __reduce__(self) -> tuple[type[TritonAsyncScalarFunction], tuple[FunctionCall]]:
         """The call is all that travels."""
@@ -48,10 +45,14 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
 
     def open(self, function_context: FunctionContext) -> None:
         """Wait for the model."""
+        if self._operation is None:
+            raise not_loaded()
+        async_operation.check(self._operation)
         self._metrics = MetricFeed(function_context)
         request: FunctionCall = {**self._call, "task": task_of(function_context)}
-        if self._limit and self._limit != _FLINKS_TIMEOUT:  # the user's own, which may be shorter than the model's
-            request["limit"] = 1000 * self._limit
+        timeout = async_operation.timeout_of(self._operation)
+        if timeout and timeout != _FLINKS_TIMEOUT:  # the user's own, which may be shorter than the model's
+            request["limit"] = 1000 * timeout
         self._model = ModelThread(request)
 
     def close(self) -> None:
@@ -73,8 +74,8 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
 
     def eval(self, *arguments: Any) -> None:
         """Take a row's arguments; PyFlink's operation gets the answer from where ``accept`` said."""
-        assert self._batches is not None
-        assert self._complete is not None
+        if self._batches is None or self._complete is None:
+            raise not_loaded()
         self._batches.add(arguments, self._complete)
         self._complete = None
         self._rows += 1

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from pyflink.table import Schema
-from pyflink.table.types import DataType, _to_java_data_type
+from pyflink.table.types import DataType
 
 from pyflink_triton.runtime.messages import ColumnType
+from pyflink_triton.table.compat.java_objects import java_schema, to_java_type
 
 #: A schema as PyFlink has it, or names with types, each Flink's SQL or a DataType.
 Declared: TypeAlias = Schema | Mapping[str, str | DataType] | Sequence[tuple[str, str | DataType]]
@@ -19,7 +20,7 @@ def read_schema(declared: Declared) -> list[ColumnType]:
     if isinstance(declared, Schema):
         return [
             {"name": column.getName(), "type": _java_type(column.getDataType())}
-            for column in declared._j_schema.getColumns()
+            for column in java_schema(declared).getColumns()
         ]
     pairs = declared.items() if isinstance(declared, Mapping) else declared
     return [{"name": name, "type": type_ if isinstance(type_, str) else sql_type(type_)} for name, type_ in pairs]
@@ -27,7 +28,7 @@ def read_schema(declared: Declared) -> list[ColumnType]:
 
 def sql_type(type_: DataType) -> str:
     """A PyFlink type as Flink's SQL writes it."""
-    return str(_to_java_data_type(type_).getLogicalType().asSerializableString())
+    return str(to_java_type(type_).getLogicalType().asSerializableString())
 
 
 def write_schema(columns: Sequence[ColumnType]) -> Schema:

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pyflink.java_gateway import get_gateway
 from pyflink.table import Table
 from pyflink.table.expressions import col
-from pyflink.table.types import DataType, _from_java_data_type
-from pyflink.util.java_utils import to_jarray
+from pyflink.table.types import DataType
 
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.columns import Column, check_argument, is_castable, loses_decimals
+from pyflink_triton.table.compat.java_objects import (
+    from_java_type,
+    java_array,
+    java_session,
+    java_table,
+    jvm,
+    make_table,
+    session_of,
+)
 from pyflink_triton.table.session import option_text
 from pyflink_triton.types.sql import SqlType, parse_type
 
@@ -35,9 +42,10 @@ def predict(table: Table, model: str, columns: Sequence[str], **options: object)
     Raises:
         SchemaError: A column is of a type that Flink does not cast implicitly; the message says what to write.
     """
-    j_model = table._t_env._j_tenv.fromModel(model)
+    session = session_of(table)
+    j_model = java_session(session).fromModel(model)
     inputs = _types(j_model.getResolvedInputSchema())
-    given = dict(_types(table._j_table.getResolvedSchema()))
+    given = dict(_types(java_table(table).getResolvedSchema()))
     names = ", ".join(f"{name} {type_}" for name, type_ in inputs)
     if len(columns) != len(inputs):
         raise SchemaError(f"Model '{model}': it takes {len(inputs)} columns ({names}), and {len(columns)} were given.")
@@ -53,11 +61,9 @@ def predict(table: Table, model: str, columns: Sequence[str], **options: object)
     }
     taken = [_HIDDEN.format(place) if place in casts else name for place, name in enumerate(columns)]
     widened = table.add_columns(*casts.values()) if casts else table
-    gateway = get_gateway()
-    of = gateway.jvm.org.apache.flink.types.ColumnList.of
     written = {key.replace("_", "-"): option_text(value) for key, value in options.items()}
-    j_table = j_model.predict(widened._j_table, of(to_jarray(gateway.jvm.java.lang.String, taken)), written)
-    predicted = Table(j_table, table._t_env)
+    j_columns = jvm().org.apache.flink.types.ColumnList.of(java_array(jvm().String, taken))
+    predicted = make_table(j_model.predict(java_table(widened), j_columns, written), session)
     return predicted.drop_columns(*(col(_HIDDEN.format(place)) for place in casts)) if casts else predicted
 
 
@@ -95,8 +101,7 @@ def _nullable_alike(declared: SqlType, given: SqlType) -> str:
 
 
 def _data_type(text: str) -> DataType:
-    jvm = get_gateway().jvm
-    flink = jvm.org.apache.flink.table.types
-    loader = jvm.Thread.currentThread().getContextClassLoader()
+    flink = jvm().org.apache.flink.table.types
+    loader = jvm().Thread.currentThread().getContextClassLoader()
     logical = flink.logical.utils.LogicalTypeParser.parse(text, loader)
-    return _from_java_data_type(flink.utils.TypeConversions.fromLogicalToDataType(logical))
+    return from_java_type(flink.utils.TypeConversions.fromLogicalToDataType(logical))

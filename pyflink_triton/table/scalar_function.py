@@ -10,12 +10,13 @@ from pyflink.table.udf import FunctionContext, ScalarFunction
 
 from pyflink_triton.runtime.messages import Task
 from pyflink_triton.runtime.planning import DeclaredModel
-from pyflink_triton.table import arrow_exchange as exchange
 from pyflink_triton.table.columns import constant_type, first_error, fit, given_columns, record_batch, repeat, retyped
+from pyflink_triton.table.compat import arrow_exchange as exchange
+from pyflink_triton.table.compat.worker_frames import not_loaded, row_arguments
 from pyflink_triton.table.function_call import FunctionCall
-from pyflink_triton.table.loading import loaded_inputs, task_of
 from pyflink_triton.table.metric_group import MetricFeed
 from pyflink_triton.table.model_thread import ModelThread
+from pyflink_triton.table.task import task_of
 
 
 class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has no types
@@ -34,10 +35,9 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
         self._inputs, self._outputs = given_columns(self._declared), self._declared.outputs
         self._is_typed = self._is_retyped = False
         self._types: list[pa.DataType] = []
-        inputs = loaded_inputs()
-        #: The arguments that are columns of rows, and not what another Python function gave.
-        self._from_rows = {place for place, each in enumerate(inputs or ()) if each.HasField("inputOffset")}
-        if inputs is not None:
+        #: The arguments that are columns of rows, and not what another Python function gave; None outside a worker.
+        self._from_rows = row_arguments()
+        if self._from_rows is not None:
             exchange.install()
 
     def __reduce__(self) -> tuple[type[TritonScalarFunction], tuple[FunctionCall]]:
@@ -46,6 +46,8 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
 
     def open(self, function_context: FunctionContext) -> None:
         """Wait for the model."""
+        if self._from_rows is None:
+            raise not_loaded()
         self._metrics = MetricFeed(function_context)
         self._task = task_of(function_context)
         self._model = self._open(self._call)
@@ -124,6 +126,7 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
     def _values(self, place: int, argument: Any) -> pa.Array | None:
         if not isinstance(argument, pd.Series):
             return None
+        assert self._from_rows is not None
         return exchange.column_of(argument) if place in self._from_rows else exchange.answered(argument)
 
     def _column(self, place: int, argument: Any, rows: int) -> pa.Array:

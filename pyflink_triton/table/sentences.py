@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
-
-import py4j.java_gateway
-from py4j.protocol import Py4JJavaError
-from pyflink.util.exceptions import JavaException
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from pyflink_triton.remedies import Remedy
+from pyflink_triton.table.compat.java_errors import put_sentences_first
 
 _CAUSE = re.compile(r"^(?::\s|Caused by: )?(?P<class>[\w.$]+(?:Exception|Error)): (?P<message>.*)$")
 #: What follows a cause's message: its first frame, how many it shares with the cause above, or the next cause.
 _AFTER_MESSAGE = re.compile(r"\tat |\t\.\.\. |Caused by: ")
 #: What a message begins with where Flink carried its exception from one JVM to another.
 _CLASSES = re.compile(r"^(?:(?:[a-z_]\w*\.)+[\w$]+: )+")
-#: What Flink raises for a job that ran.
-_OF_JOBS = "org.apache.flink.runtime.client.JobExecutionException"
 #: How Flink begins its sentences about the arguments of ML_PREDICT.
 _ARGUMENTS = ("Descriptor column", "Number of descriptor columns")
 #: What Flink says, with no sentence for users, of a thing that it cannot do with a model's function; the sentences take
@@ -45,26 +39,6 @@ _FLINKS: dict[re.Pattern[str], str] = {
     ),
 }
 _OURS = ("io.github.pyflinktriton.", "pyflink_triton.")
-
-
-class SentenceFirst(Py4JJavaError):  # type: ignore[misc] # py4j ships no types
-    """Py4J's error for what Java raised, with its sentence in front."""
-
-    def __init__(self, error: Py4JJavaError, sentence: str) -> None:
-        super().__init__(error.errmsg, error.java_exception)
-        self.sentence = sentence
-
-    def __str__(self) -> str:
-        """The sentence, then what Py4J would have shown."""
-        return f"{self.sentence}\n{super().__str__()}"
-
-
-class RefusedStatement(SentenceFirst):
-    """A statement was refused: no job of it ran."""
-
-
-class FailedJob(SentenceFirst):
-    """A job that ran has failed."""
 
 
 def sentence_of(trace: str) -> str | None:
@@ -117,29 +91,6 @@ def _causes(lines: list[str]) -> Iterator[_Cause]:
 def tell_sentences_first() -> None:
     """Let every error that reaches Python from Flink begin with this package's sentence, where it holds one.
 
-    Py4J is hooked as PyFlink itself does it; types of exceptions stay as they are. May be called again.
+    Types of exceptions stay as they are. May be called again.
     """
-    original = py4j.java_gateway.get_return_value
-    if not hasattr(original, "tells_sentences_first"):
-        py4j.java_gateway.get_return_value = _telling(original)
-
-
-def _telling(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def get_return_value(*arguments: Any, **named: Any) -> Any:
-        try:
-            return original(*arguments, **named)
-        except Py4JJavaError as error:
-            trace = str(error)
-            sentence = sentence_of(trace)
-            if sentence is None:
-                raise
-            raise (FailedJob if _OF_JOBS in trace else RefusedStatement)(error, sentence) from None
-        except JavaException as error:
-            sentence = sentence_of(error.stack_trace)
-            if sentence is not None:
-                error.stack_trace = f"{sentence}\n{error.stack_trace}"
-            raise
-
-    get_return_value.tells_sentences_first = True  # type: ignore[attr-defined] # a mark for the next call
-    return get_return_value
+    put_sentences_first(sentence_of)

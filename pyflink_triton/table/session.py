@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Mapping
 
-from pyflink.java_gateway import get_gateway
 from pyflink.table import TableEnvironment
+
+from pyflink_triton.table.compat.java_objects import jvm
 
 #: What Python functions need: answers leave the worker soon, and batches that keep a server busy.
 FUNCTION_DEFAULTS: Mapping[str, str] = {
@@ -56,7 +57,7 @@ def is_set(t_env: TableEnvironment, key: str) -> bool:
 
 
 def _is_local(t_env: TableEnvironment) -> bool:
-    options = get_gateway().jvm.org.apache.flink.configuration.DeploymentOptions
+    options = jvm().org.apache.flink.configuration.DeploymentOptions
     return t_env.get_config().get(options.TARGET.key(), "local") in _LOCAL
 
 

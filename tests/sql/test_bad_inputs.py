@@ -11,7 +11,8 @@ from pyflink.table import TableEnvironment
 from test_bridge import Shim
 from triton import Triton
 
-from pyflink_triton.table.sentences import FailedJob, RefusedStatement, sentence_of, tell_sentences_first
+from pyflink_triton.table.compat.java_errors import FailedJob, RefusedStatement
+from pyflink_triton.table.sentences import sentence_of, tell_sentences_first
 
 
 @pytest.fixture(scope="module")

@@ -161,7 +161,7 @@ def test_each_row_has_its_own_result(triton: Triton, tmp_path: Path, kind: str) 
 
 
 def test_pyflinks_own_async_functions_mix_rows_up(tmp_path: Path) -> None:
-    """Once this fails, PyFlink is right (FLINK-39532) and pyflink_triton/table/async_operation.py can go."""
+    """Once this fails, PyFlink is right (FLINK-39532) and pyflink_triton/table/compat/async_operation.py can go."""
     env = session(with_jar=False, **BATCHED)
 
     async def plain(x: int) -> int:

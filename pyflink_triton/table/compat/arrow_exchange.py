@@ -7,34 +7,61 @@ a function of this package, each Series also carries the column that it was made
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from pyflink.fn_execution import coder_impl_slow
 from pyflink.table import utils
+from pyflink.table.types import BigIntType, RowField, RowType
 
-try:
-    from pyflink.fn_execution import coder_impl_fast
-except ImportError:  # pure Python PyFlink
-    coder_impl_fast = coder_impl_slow
+from pyflink_triton.table.compat import PYFLINK
 
 _COLUMN = "_triton_column"
 _LAST_READ = threading.local()
-_Read = Callable[[str, Sequence[Any], Sequence[pa.RecordBatch]], list[Any]]
-_Write = Callable[[pa.Schema, str, Sequence[Any], Sequence[Any]], pa.RecordBatch]
+#: PyFlink's coders of rows and the streams that they write to: in pure Python, and in C where it is built.
+_SLOW = ("pyflink.fn_execution.coder_impl_slow", "pyflink.fn_execution.stream_slow")
+_FAST = ("pyflink.fn_execution.coder_impl_fast", "pyflink.fn_execution.stream_fast")
+#: Stands for columns where it is tried whether a coder writes by way of ``_write``.
+_PROBE: list[Any] = []
+
+
+class _Reached(Exception):
+    """The probe came to ``_write``."""
 
 
 def install() -> None:
-    """Let the columns that this process reads and writes be exact; safe to call again."""
-    for module in {coder_impl_slow, coder_impl_fast}:
+    """Let the columns that this process reads and writes be exact; safe to call again.
+
+    Raises:
+        JobError: PyFlink reads or writes columns in another way than is known.
+    """
+    PYFLINK.function(utils, "arrow_to_pandas", "timezone", "field_types", "batches")
+    PYFLINK.function(utils, "pandas_to_arrow", "schema", "timezone", "field_types", "series")
+    in_use = PYFLINK.member(PYFLINK.module("pyflink.fn_execution.coders"), "coder_impl").__name__
+    for coders, streams in {_SLOW, _FAST} if in_use == _FAST[0] else {_SLOW}:
+        module = PYFLINK.module(coders)
+        PYFLINK.function(module, "arrow_to_pandas", "timezone", "field_types", "batches")
+        PYFLINK.function(module, "pandas_to_arrow", "schema", "timezone", "field_types", "series")
         module.arrow_to_pandas = _read
         module.pandas_to_arrow = _write
+        if not _writes_here(module, PYFLINK.module(streams)):
+            raise PYFLINK.refused(f"{coders}.ArrowCoderImpl does not write columns by pandas_to_arrow")
+
+
+def _writes_here(coders: Any, streams: Any) -> bool:
+    schema, types = pa.schema([("x", pa.int64())]), RowType([RowField("x", BigIntType())])
+    try:
+        coders.ArrowCoderImpl(schema, types, "UTC").encode_to_stream(_PROBE, streams.OutputStream())
+    except _Reached:
+        return True
+    except Exception as error:
+        raise PYFLINK.refused(f"{coders.__name__}.ArrowCoderImpl cannot be used as before ({error!r})") from error
+    return False
 
 
 def _read(timezone: str, field_types: Sequence[Any], batches: Sequence[pa.RecordBatch]) -> list[Any]:
-    series = _pyflinks_read(timezone, field_types, batches)
+    series: list[Any] = utils.arrow_to_pandas(timezone, field_types, batches)
     for index, each in enumerate(series):
         object.__setattr__(each, _COLUMN, [batch.column(index) for batch in batches])
     _LAST_READ.rows = sum(batch.num_rows for batch in batches)
@@ -42,28 +69,39 @@ def _read(timezone: str, field_types: Sequence[Any], batches: Sequence[pa.Record
 
 
 def _write(schema: pa.Schema, timezone: str, field_types: Sequence[Any], series: Sequence[Any]) -> pa.RecordBatch:
+    if series is _PROBE:
+        raise _Reached
     arrays = []
     for field, type_, each in zip(schema, field_types, series, strict=True):
         array = _exact(each, field.type)
         if array is None:
-            array = _pyflinks_write(pa.schema([field]), timezone, [type_], [each]).column(0)
+            array = utils.pandas_to_arrow(pa.schema([field]), timezone, [type_], [each]).column(0)
         arrays.append(array)
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-_pyflinks_read: _Read = utils.arrow_to_pandas
-_pyflinks_write: _Write = utils.pandas_to_arrow
-
-
 def rows_read() -> int:
-    """How many rows this thread read last: those of a call without any column."""
-    return int(_LAST_READ.rows)
+    """How many rows this thread read last, which are those of a call without any column.
+
+    Raises:
+        JobError: PyFlink's worker read them in another way than is known.
+    """
+    rows = getattr(_LAST_READ, "rows", None)
+    if rows is None:
+        raise PYFLINK.refused("its worker did not read rows by arrow_to_pandas in the thread that runs functions")
+    return int(rows)
 
 
-def column_of(series: Any) -> pa.Array | None:
-    """The Arrow column that PyFlink's worker made a Series of; None where it did not."""
+def column_of(series: Any) -> pa.Array:
+    """The Arrow column that PyFlink's worker made a Series of.
+
+    Raises:
+        JobError: It was made in another way than is known: an INT with NULLs may have become a float there.
+    """
     chunks = getattr(series, _COLUMN, None)
-    return None if chunks is None else _joined(chunks)
+    if chunks is None:
+        raise PYFLINK.refused("its worker did not read a column by arrow_to_pandas")
+    return _joined(chunks)
 
 
 def answered(series: Any) -> pa.Array | None:
