@@ -424,6 +424,7 @@ ELSEWHERE = {
     Remedy.GIVE_A_VALUE: "test_outputs.py::test_a_request_of_nothing_is_its_rows_failure_with_the_reason",
     Remedy.GIVE_EXPRESSION: "test_model_names.py::test_a_module_that_comes_first_wins",
     Remedy.INSTALL_PACKAGE: "test_make.py",
+    Remedy.INSTALL_TESTED: "test_compat_page.py::test_the_version_to_install_is_allowed_and_is_the_one_tested_here",
     Remedy.KEEP_KEY: "test_determinism.py::test_flink_refuses_what_needs_the_same_answer_again",
     Remedy.NAME_EXACTLY: "test_binding.py::test_a_name_that_may_be_two_tensors_is_refused",
     Remedy.NO_CAST: "test_conversions.py::test_sentences",

@@ -29,9 +29,24 @@ MAY_IMPORT = {
     "top": {"root", "server", "table"},
 }
 #: The root's modules, from the bottom up: each may import those before it.
-ROOT_MODULES = ("remedies", "errors", "version", "_units", "_async", "_arrow", "addresses", "metrics", "jar")
+ROOT_MODULES = (
+    "remedies",
+    "errors",
+    "version",
+    "_internals",
+    "_units",
+    "_async",
+    "_arrow",
+    "addresses",
+    "metrics",
+    "jar",
+)
 #: What stands on top of all: the command, and what `import pyflink_triton` gives.
 TOP_MODULES = ("cli", "__init__")
+#: What relies on the inside of other libraries; docs/compat.md has an entry for each.
+COMPAT = tuple(path for path in MODULES if path.stem == "compat" or path.parent.name == "compat")
+#: Modules of PyFlink that are its inside, and the bridge to Java that it stands on.
+INSIDE_PYFLINK = ("pyflink.fn_execution", "pyflink.java_gateway", "pyflink.table.utils", "pyflink.util", "py4j")
 
 
 def name(path: Path) -> str:
@@ -109,6 +124,39 @@ def test_no_module_is_imported_in_a_circle() -> None:
 def test_only_the_table_package_imports_flink(path: Path) -> None:
     if package(name(path)) != "table":
         assert not {module for module in imported(path) if module.split(".")[0] in ("pyflink", "py4j", "pandas")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_only_compat_relies_on_the_inside_of_others(path: Path) -> None:
+    if path not in COMPAT:
+        assert not {module for module in imported(path) if module.startswith(INSIDE_PYFLINK)}
+        assert private_names(path) <= {"os._exit"}
+    if package(name(path)) != "http":
+        assert not {module for module in imported(path) if module.split(".")[0] == "aiohttp"}
+
+
+def private_names(path: Path) -> set[str]:
+    """The private names of others that a module touches: what it imports, and attributes of all but ``self``."""
+    tree = ast.parse(path.read_text())
+    attributes = {
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and ast.unparse(node.value) not in ("self", "cls")
+    }
+    others = {each for each in imported(path) if not each.startswith("pyflink_triton")}
+    return attributes | {each for each in others if is_private(each.rpartition(".")[2])}
+
+
+def is_private(word: str) -> bool:
+    return word.startswith("_") and not word.startswith("__")
+
+
+def test_compat_stands_below_what_uses_it() -> None:
+    tables = [path for path in COMPAT if package(name(path)) == "table"]
+    assert tables
+    for path in tables:
+        own = {module for module in own_imports(path) if not module.startswith("table.compat")}
+        assert own <= set(ROOT_MODULES), name(path)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
