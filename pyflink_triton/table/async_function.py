@@ -16,8 +16,8 @@ from pyflink_triton.table.model_thread import ModelThread
 from pyflink_triton.table.row_batches import Complete, Fail, RowBatches
 from pyflink_triton.table.task import task_of
 
-#: Flink's own time-out for async functions where the user has set none, in seconds.
-_FLINKS_TIMEOUT = 180.0
+#: The seconds of Flink's time-out for async functions where the user has set none.
+_DEFAULT_TIMEOUT = 180.0
 #: Rows between two looks at the metrics within a bundle.
 _ROWS_PER_FEED = 1024
 
@@ -51,7 +51,7 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
         self._metrics = MetricFeed(function_context)
         request: FunctionCall = {**self._call, "task": task_of(function_context)}
         timeout = async_operation.timeout_of(self._operation)
-        if timeout and timeout != _FLINKS_TIMEOUT:  # the user's own, which may be shorter than the model's
+        if timeout and timeout != _DEFAULT_TIMEOUT:  # the user's own, which may be shorter than the model's
             request["limit"] = 1000 * timeout
         self._model = ModelThread(request)
 
@@ -66,14 +66,14 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
         return self._declared.options.deterministic
 
     def accept(self, complete: Complete, fail: Fail) -> None:
-        """Say what completes the row that the next ``eval`` is for, and what fails the job."""
+        """Take what completes the row of the next ``eval``, and what fails the job."""
         if self._batches is None:
             assert self._model is not None
             self._batches = RowBatches(self._model, given_columns(self._declared), fail)
         self._complete = complete
 
     def eval(self, *arguments: Any) -> None:
-        """Take a row's arguments; PyFlink's operation gets the answer from where ``accept`` said."""
+        """Take a row's arguments; its answer goes to what ``accept`` took."""
         if self._batches is None or self._complete is None:
             raise not_loaded()
         self._batches.add(arguments, self._complete)
@@ -83,6 +83,6 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
             self.end_bundle()
 
     def end_bundle(self) -> None:
-        """Hand what was counted to Flink; in the bundle's thread, to which PyFlink's metrics are bound."""
+        """Hand the counts to Flink; runs in the bundle's thread, because PyFlink binds metrics to it."""
         if self._model is not None and self._metrics is not None:
             self._metrics.feed(self._model.take_metrics())

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pyflink_triton.errors import JobError, RowError
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.runtime.planning import DeclaredModel, write_columns
 from pyflink_triton.runtime.predictor import Prediction
 from pyflink_triton.schema.columns import Column, check_argument
@@ -23,7 +24,7 @@ _NAMES |= {pa.utf8(): "STRING", pa.binary(): "BYTES"}
 
 
 def given_columns(declared: DeclaredModel) -> tuple[Column, ...]:
-    """The columns as their values come: in the types of the arguments where these are known, for the core casts."""
+    """The columns in the types of their arguments, where these are known; the core casts the values."""
     if declared.arguments is None:
         return declared.inputs
     return tuple(replace(column, type=type_) for column, type_ in zip(declared.inputs, declared.arguments, strict=True))
@@ -39,7 +40,7 @@ def retyped(call: FunctionCall, declared: DeclaredModel, types: Sequence[pa.Data
         return None
     written_types = [str(type_) for type_ in given]
     inputs, outputs = call_types(declared.inputs, declared.outputs, written_types, declared.options)
-    # Values are cast by the core, as in ML_PREDICT; the elements of arrays are cast before they go there.
+    # The core casts values, as in ML_PREDICT. The elements of arrays are cast before.
     arguments = [
         str(column.type) if column.type.depth else text for column, text in zip(inputs, written_types, strict=True)
     ]
@@ -47,10 +48,10 @@ def retyped(call: FunctionCall, declared: DeclaredModel, types: Sequence[pa.Data
 
 
 def fit(values: pa.Array, column: Column) -> pa.Array:
-    """Widen values where Flink has cast nothing, which it does for the elements of arrays.
+    """Widen the elements of arrays, which Flink does not cast.
 
     Raises:
-        SchemaError: They are not of a type that can be widened; the message holds the CAST to write.
+        SchemaError: Their type cannot be widened; the message has the CAST to write.
     """
     target = column.type.arrow
     if values.type == target:
@@ -67,12 +68,12 @@ def _given(type_: pa.DataType, column: Column) -> SqlType:
     if pa.types.is_fixed_size_binary(type_):
         return simple("BYTES")
     if type_ not in _NAMES:
-        raise JobError(f"input column '{column.name}' came as {type_}, which no tensor holds")
+        raise JobError(f"input column '{column.name}' came as {type_}, which no tensor holds. {Remedy.USE_TYPE()}")
     return simple(_NAMES[type_])
 
 
 def constant_type(value: Any, declared: pa.DataType) -> pa.DataType:
-    """The type that a constant goes in: one of its own where the declared one cannot hold it exactly."""
+    """The type in which a constant is sent: BIGINT where the declared type cannot hold a whole number exactly."""
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     if is_whole and pa.types.is_floating(declared) and float(np.array(value, declared.to_pandas_dtype())) != value:
         return pa.int64()
@@ -80,7 +81,7 @@ def constant_type(value: Any, declared: pa.DataType) -> pa.DataType:
 
 
 def repeat(value: Any, column: Column, rows: int) -> pa.Array:
-    """A constant as a column of so many rows."""
+    """A column that holds a constant in each of its rows."""
     if isinstance(value, bytearray):
         value = bytes(value)
     elif isinstance(value, Decimal) and pa.types.is_floating(column.type.arrow):
@@ -89,12 +90,12 @@ def repeat(value: Any, column: Column, rows: int) -> pa.Array:
 
 
 def record_batch(columns: Sequence[pa.Array]) -> pa.RecordBatch:
-    """Columns as a predictor takes them."""
+    """Make the record batch that a predictor takes."""
     return pa.record_batch(list(columns), names=[f"c{index}" for index in range(len(columns))])
 
 
 def first_error(prediction: Prediction) -> RowError | None:
-    """The error that fails the job where a row failed; the lowest row's, with how many failed alike."""
+    """The error of the first row that failed, which fails the job; None where no row failed."""
     if not prediction.errors:
         return None
     return RowError(prediction.errors[min(prediction.errors)])

@@ -8,7 +8,7 @@ from pyflink_triton.jar import jar_path
 from pyflink_triton.options.validation import check_defaults
 from pyflink_triton.table.sentences import tell_sentences_first
 from pyflink_triton.table.session import option_text, prepare_functions, set_python
-from pyflink_triton.table.warned import show_warnings
+from pyflink_triton.table.shim_warnings import show_warnings
 
 
 def connect(
@@ -21,33 +21,35 @@ def connect(
 ) -> None:
     """Attach a server: every model that it has ready is then a model and a function of a catalog.
 
-    The shim jar is added to the session, once. The catalog is made where it is not there yet, and becomes the
-    current one. Then, each only where you have set none:
+    The shim jar is added to the session, once. The catalog is created where there is none of its name, and becomes
+    the current one. Then these are set, each only where you have set none:
 
     - ``python.client.executable`` becomes the running Python, and ``python.executable`` too in a local session;
     - ``python.fn-execution.bundle.time`` becomes 100 ms (a Python function's answers wait for it),
       ``python.fn-execution.bundle.size`` 100000, and ``python.fn-execution.arrow.batch.size`` 4096;
     - ``table.exec.async-scalar.max-concurrent-operations`` becomes 2048 (Flink's 10 would make small batches);
-    - ``python.systemenv.enabled`` becomes false, so that Flink's log at DEBUG shows no secret in a variable; workers
-      inherit the variables all the same. Not where ``python.requirements`` is set, which needs it: call
-      ``set_python_requirements`` before this.
+    - ``python.systemenv.enabled`` becomes false, so that Flink's log at DEBUG shows no secret in a variable. Workers
+      inherit the variables all the same. Where ``python.requirements`` is set it stays true, because requirements
+      need it: call ``set_python_requirements`` before this.
 
-    From then on an error of Flink's that is about a model begins with the sentence that says what to do, and what the
-    jar warns of is a Python warning too, once: a server whose models cannot be listed, a model that is named like a
-    function of Flink's, models that differ by case only, a JVM in which models cannot be functions.
+    From then on a Flink error that is about a model begins with the sentence that says what to do. What the jar warns
+    of is a Python warning too, once: a server whose models cannot be listed, a model that has the name of a Flink
+    function, models that differ by case only, a JVM in which models cannot be functions.
 
-    What ``ML_PREDICT`` needs of Flink's settings is set when a statement is planned, for each model.
+    The settings that ``ML_PREDICT`` needs are made for each model when a statement is planned.
 
     Args:
         t_env: The session.
-        endpoint: URL of the Triton server; without one the catalog lists no models, and each CREATE MODEL says it.
+        endpoint: URL of the Triton server. Without one the catalog lists no models, and each CREATE MODEL has to
+            name it.
         catalog: The catalog's name.
         use: Whether it becomes the current catalog.
-        options: Defaults of the options of its models, with ``_`` for ``-``: ``timeout="10s"``.
+        options: Defaults for the options of its models, with ``_`` for ``-``: ``timeout="10s"``.
 
     Raises:
-        OptionError: An option is wrong; one sentence.
-        FileNotFoundError: The package was not built, so there is no jar.
+        OptionError: An option is wrong; the message is one sentence.
+        FileNotFoundError: There is no jar, because the package was not built.
+        JobError: PyFlink differs from the versions that are known.
     """
     written = {key.replace("_", "-"): option_text(value) for key, value in options.items()}
     if endpoint is not None:

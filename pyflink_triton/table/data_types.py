@@ -11,12 +11,12 @@ from pyflink.table.types import DataType
 from pyflink_triton.runtime.messages import ColumnType
 from pyflink_triton.table.compat.java_objects import java_schema, to_java_type
 
-#: A schema as PyFlink has it, or names with types, each Flink's SQL or a DataType.
+#: A schema of PyFlink, or names with types. A type is SQL or a DataType.
 Declared: TypeAlias = Schema | Mapping[str, str | DataType] | Sequence[tuple[str, str | DataType]]
 
 
 def read_schema(declared: Declared) -> list[ColumnType]:
-    """Read a declaration as the bridge protocol's ``input`` or ``output``."""
+    """Read a declared schema as the bridge protocol's ``input`` or ``output``."""
     if isinstance(declared, Schema):
         return [
             {"name": column.getName(), "type": _java_type(column.getDataType())}
@@ -40,7 +40,7 @@ def write_schema(columns: Sequence[ColumnType]) -> Schema:
 
 
 def result_type(outputs: Sequence[ColumnType]) -> str:
-    """What a function with these outputs gives: the one, or a ROW of several."""
+    """The type of a function's result: the type of its one output, or a ROW of several."""
     if len(outputs) == 1:
         return outputs[0]["type"]
     fields = ", ".join(f"`{column['name'].replace('`', '``')}` {column['type']}" for column in outputs)

@@ -1,6 +1,6 @@
-"""What the core counted, in the metric group of a PyFlink function.
+"""The core's metrics, in the metric group of a PyFlink function.
 
-PyFlink has no histogram: a distribution stands for each, and gauges for the latency's percentiles.
+PyFlink has no histogram: each is a distribution, and gauges show the percentiles of the latency.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pyflink.table.udf import FunctionContext
 
 from pyflink_triton.metrics import MetricDeltas
 
-#: Calls that the percentiles look back on.
+#: The percentiles are those of so many of the latest HTTP requests.
 _WINDOW = 1024
 _PERCENTILES = (50, 95, 99)
 
 
 class MetricFeed:
-    """Feeds a metric group; used from the thread of Flink's bundle alone, to which PyFlink's metrics are bound.
+    """Feeds a metric group; used from the bundle's thread alone, because PyFlink binds metrics to it.
 
     Args:
-        context: Where the group is from; nothing is fed where PyFlink's metrics are off.
+        context: Has the metric group. Nothing is fed where PyFlink's metrics are off.
     """
 
     def __init__(self, context: FunctionContext) -> None:
@@ -37,7 +37,7 @@ class MetricFeed:
                 self._group.gauge(f"latency_p{percentile}", self._percentile(percentile))
 
     def feed(self, taken: MetricDeltas | None) -> None:
-        """Add what ``Metrics.take`` handed over."""
+        """Add the counts that ``Metrics.take`` returned."""
         if taken is None or self._group is None:
             return
         for name, delta in taken["counters"].items():

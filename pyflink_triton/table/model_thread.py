@@ -57,7 +57,7 @@ class ModelThread:
         return self.begin(batch).result()
 
     def begin(self, batch: pa.RecordBatch) -> Future[Prediction]:
-        """Predict a batch in the background."""
+        """Predict a batch in the model's thread; see ``predict``."""
         return asyncio.run_coroutine_threadsafe(self._predict(batch), self._loop)
 
     async def _predict(self, batch: pa.RecordBatch) -> Prediction:
@@ -68,7 +68,7 @@ class ModelThread:
             raise type(error)(self.named(error)) from None
 
     def take_metrics(self) -> MetricDeltas | None:
-        """Hand over what was counted since the last time; None when nothing was."""
+        """Take what was counted since the last time; None where nothing was."""
         return self._run(self._take())
 
     async def _take(self) -> MetricDeltas | None:

@@ -1,4 +1,4 @@
-"""Flink's models over tables: Java's ``Model.predict`` for PyFlink, and the casts of arrays that it leaves out."""
+"""Java's ``Model.predict`` for tables of PyFlink, with the casts of arrays that Flink leaves out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def predict(table: Table, model: str, columns: Sequence[str], **options: object)
         table: The rows.
         model: The model's path, as in SQL: ``m``, ``catalog.database.m``.
         columns: The table's columns that the model takes, in the order of its INPUT.
-        options: Those of ``ML_PREDICT``'s MAP, with ``_`` for ``-``: ``request_timeout="5s"``.
+        options: The options of ``ML_PREDICT``'s MAP, with ``_`` for ``-``: ``request_timeout="5s"``.
 
     Returns:
         The table's columns and the model's outputs.
@@ -74,7 +74,7 @@ def _types(j_schema: Any) -> list[tuple[str, str]]:
 
 
 def _cast(model: str, declared: tuple[str, str], given: str) -> DataType | None:
-    """What a column is cast to: an ARRAY, for the worker casts values itself, and checks each."""
+    """The ARRAY type that a column is cast to; None for other columns, whose values the worker casts and checks."""
     try:
         column, value = Column.parse(*declared), parse_type(given, declared[0])
         if value.nullable and not column.type.nullable:
@@ -93,7 +93,7 @@ def _cast(model: str, declared: tuple[str, str], given: str) -> DataType | None:
 
 
 def _nullable_alike(declared: SqlType, given: SqlType) -> str:
-    """The declared type, NOT NULL where the value's is: a cast to NOT NULL would make a value of each NULL."""
+    """The declared type, NOT NULL where the given one is: a cast to NOT NULL would turn each NULL into a value."""
     text = str(declared)
     if declared.element is not None and given.element is not None:
         text = f"ARRAY<{_nullable_alike(declared.element, given.element)}>"

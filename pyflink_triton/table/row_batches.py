@@ -15,7 +15,7 @@ from pyflink_triton.schema.columns import Column
 from pyflink_triton.table.columns import first_error, fit, record_batch
 from pyflink_triton.table.model_thread import ModelThread
 
-#: Rows of a batch at the most, and batches under way while the next is collected; as over the bridge.
+#: The most rows of a batch, and the most batches under way; the shim has the same limits.
 BATCH_ROWS = 256
 BATCHES_IN_FLIGHT = 6
 
@@ -24,12 +24,12 @@ Fail = Callable[[BaseException], None]
 
 
 class RowBatches:
-    """Sends a row at once while few batches are under way, else with all that wait.
+    """Sends a row at once while few batches are under way, else together with all that wait.
 
     Args:
         model: Predicts.
         inputs: The columns of a row.
-        fail: Takes what failed the job; the rows of that batch are never completed then.
+        fail: Takes the error that fails the job; the rows of that batch are not completed then.
     """
 
     def __init__(self, model: ModelThread, inputs: Sequence[Column], fail: Fail) -> None:
@@ -45,7 +45,7 @@ class RowBatches:
 
         Args:
             arguments: Its values, which the caller does not reuse.
-            complete: Takes the one result in a list, in the model's thread.
+            complete: Takes a list of the one result; called in the model's thread.
         """
         with self._lock:
             self._waiting.append((arguments, complete))
@@ -67,7 +67,7 @@ class RowBatches:
             batch = record_batch(
                 [_column(values, column) for values, column in zip(columns, self._inputs, strict=True)]
             )
-        except Exception as error:  # whatever it is has to end the job
+        except Exception as error:  # any error has to fail the job
             self._fail(error)
             return
         self._model.begin(batch).add_done_callback(lambda future: self._answer(rows, future))
@@ -97,6 +97,6 @@ def _column(values: Sequence[Any], column: Column) -> pa.Array:
 
 
 def _results(outputs: pa.RecordBatch) -> list[Any]:
-    """A value for each row, or a Row where there are several outputs."""
+    """The result of each row: a value, or a Row where there are several outputs."""
     columns = [column.to_pylist() for column in outputs.columns]
     return columns[0] if len(columns) == 1 else [Row(*values) for values in zip(*columns, strict=True)]

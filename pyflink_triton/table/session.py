@@ -10,33 +10,33 @@ from pyflink.table import TableEnvironment
 
 from pyflink_triton.table.compat.java_objects import jvm
 
-#: What Python functions need: answers leave the worker soon, and batches that keep a server busy.
+#: What Python functions need: answers that leave the worker soon, and batches that keep a server busy.
 FUNCTION_DEFAULTS: Mapping[str, str] = {
-    # An answer waits for the end of its bundle: Flink's second is latency of every row.
+    # An answer leaves the worker at the end of its bundle, so Flink's default of a second would delay every row.
     "python.fn-execution.bundle.time": "100",
     "python.fn-execution.bundle.size": "100000",
     "python.fn-execution.arrow.batch.size": "4096",
-    # Rows in the operator; Flink's 10 would make batches of 10 at the most.
+    # The most rows in the operator: Flink's default of 10 would make batches of at most 10.
     "table.exec.async-scalar.max-concurrent-operations": "2048",
 }
 _LOCAL = ("local", "minicluster")
 
 
 def prepare_functions(t_env: TableEnvironment) -> None:
-    """Set what Python functions that run models need."""
+    """Set the options that Python functions of models need."""
     set_defaults(t_env, FUNCTION_DEFAULTS)
-    # Workers inherit the environment all the same; what Flink copies for them is written to the log at DEBUG, secrets
-    # and all. With requirements Flink makes PATH anew out of that copy, so there it has to stay.
+    # Workers inherit the environment anyway. Flink's own copy of it goes to the log at DEBUG, with its secrets. Only
+    # with requirements Flink needs that copy, because it makes PATH from it.
     if not is_set(t_env, "python.requirements"):
         path = os.environ.get("PYTHONPATH")
         if path and _is_local(t_env) and not is_set(t_env, "python.systemenv.enabled"):
-            # The same for PYTHONPATH and `python.files`, but this can be said.
+            # With `python.files` Flink makes PYTHONPATH from that copy, too, but it can be passed on here.
             set_defaults(t_env, {"python.pythonpath": path})
         set_defaults(t_env, {"python.systemenv.enabled": "false"})
 
 
 def set_defaults(t_env: TableEnvironment, defaults: Mapping[str, str]) -> None:
-    """Set what the user has not."""
+    """Set each option that the user has not set."""
     config = t_env.get_config()
     for key, value in defaults.items():
         if not is_set(t_env, key):
@@ -44,7 +44,7 @@ def set_defaults(t_env: TableEnvironment, defaults: Mapping[str, str]) -> None:
 
 
 def set_python(t_env: TableEnvironment) -> None:
-    """Let planning use the running Python, and tasks too where they run here."""
+    """Let planning use the running Python, and tasks too where they run on this machine."""
     defaults = {"python.client.executable": sys.executable}
     if _is_local(t_env):
         defaults["python.executable"] = sys.executable

@@ -1,4 +1,4 @@
-"""Arrow columns past pandas: what PyFlink's worker reads and writes, exactly as it is on the wire.
+"""Arrow columns that do not pass through pandas, exactly as PyFlink's worker reads and writes them on the wire.
 
 PyFlink turns each Arrow column into a pandas Series, and there an INT with NULLs becomes a float. In a worker that runs
 a function of this package, each Series also carries the column that it was made of; other functions see no change.
@@ -105,7 +105,7 @@ def column_of(series: Any) -> pa.Array:
 
 
 def answered(series: Any) -> pa.Array | None:
-    """The Arrow column that another function of this package answered; None for other functions' answers."""
+    """The Arrow column of a Series that a function of this package answered; None for another function's."""
     is_arrow = isinstance(series, pd.Series) and isinstance(series.dtype, pd.ArrowDtype)
     return _joined(series.array.__arrow_array__().chunks) if is_arrow else None
 
@@ -124,23 +124,23 @@ def _is_bytes_for_text(given: pa.DataType, declared: pa.DataType) -> bool:
 
 
 def to_series(column: pa.Array) -> Any:
-    """An Arrow column as a Series that is written as it is."""
+    """Make a Series of an Arrow column, which is written unchanged."""
     return pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([column])))
 
 
 def to_frame(columns: Sequence[pa.Array], names: Sequence[str]) -> Any:
-    """Arrow columns as the DataFrame that stands for a ROW."""
+    """Make the DataFrame that stands for a ROW of Arrow columns."""
     return pd.DataFrame({name: to_series(column) for name, column in zip(names, columns, strict=True)}, copy=False)
 
 
 def from_series(series: Any, type_: pa.DataType) -> pa.Array:
-    """What another Python function answered, as an Arrow column."""
+    """Make an Arrow column of a Series that another Python function answered."""
     exact = _exact(series, type_)
     return pa.Array.from_pandas(series, mask=series.isnull(), type=type_) if exact is None else exact
 
 
 def _exact(series: Any, type_: pa.DataType) -> pa.Array | None:
-    """The column of a Series over Arrow, or of a DataFrame of such; None for others."""
+    """The Arrow column of a Series or a DataFrame that holds Arrow columns; None for others."""
     if isinstance(series, pd.DataFrame):
         fields = [_exact(series[name], field.type) for name, field in zip(series.columns, type_, strict=True)]
         if any(field is None for field in fields):

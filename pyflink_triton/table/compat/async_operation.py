@@ -21,10 +21,10 @@ class TakesRows(Protocol):
     """A function that reads its arguments while ``eval`` runs, and answers later."""
 
     def accept(self, complete: Any, fail: Any) -> None:
-        """Say what completes the row that the next ``eval`` is for, and what fails the job."""
+        """Take what completes the row of the next ``eval``, and what fails the job."""
 
     def end_bundle(self) -> None:
-        """All rows of a bundle are answered."""
+        """Called when all rows of a bundle are answered."""
 
 
 def loading_operation(kind: type[TakesRows]) -> Any:

@@ -1,4 +1,4 @@
-"""What the shim warns of while statements are planned, shown in Python: PyFlink shows nobody the log of its JVM."""
+"""The shim's warnings about statements, shown in Python, because PyFlink shows nobody the log of its JVM."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _CATALOG = "io.github.pyflinktriton.catalog.TritonCatalog"
 
 
 def show_warnings(t_env: TableEnvironment, catalog: str) -> None:
-    """Show what there is to warn of in a catalog of the type ``triton``, now and from now on.
+    """Show the warnings of a catalog of the type ``triton``, those that it has and those that come later.
 
     Args:
         t_env: The session.
-        catalog: The catalog's name; one of another type has nothing to say.
+        catalog: The catalog's name; a catalog of another type has no warnings.
     """
     found = java_session(t_env).getCatalog(catalog).get()
     if found.getClass().getName() == _CATALOG:
@@ -24,5 +24,5 @@ def show_warnings(t_env: TableEnvironment, catalog: str) -> None:
 
 
 def _warn(text: str) -> None:
-    # Not logging, because a Python function that runs in this process takes that over.
+    # Not by logging, because a Python function that runs in this process takes logging over.
     warnings.warn_explicit(text, UserWarning, "pyflink_triton", 0)
