@@ -19,7 +19,7 @@ from pyflink_triton.options.validation import parse_options
 from pyflink_triton.runtime.messages import CheckRequest, ColumnType, DescribeAnswer, DescribeRequest
 from pyflink_triton.runtime.planning import describe, plan_call
 from pyflink_triton.table.async_function import TritonAsyncScalarFunction
-from pyflink_triton.table.bytes_for_text import as_bytes, take_bytes, text_places
+from pyflink_triton.table.compat.bytes_for_text import as_bytes, take_bytes, text_places
 from pyflink_triton.table.data_types import Declared, read_schema, result_type, sql_type, write_schema
 from pyflink_triton.table.function_call import FunctionCall
 from pyflink_triton.table.scalar_function import TritonScalarFunction

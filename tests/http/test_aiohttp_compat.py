@@ -11,8 +11,8 @@ import pytest
 from aiohttp.connector import BaseConnector
 
 from pyflink_triton.errors import JobError
+from pyflink_triton.http.client import HttpClient
 from pyflink_triton.http.compat import AIOHTTP, Connector, check_aiohttp
-from pyflink_triton.http.transport import Transport
 from pyflink_triton.options.validation import parse_options
 from pyflink_triton.remedies import Remedy
 
@@ -72,7 +72,7 @@ CHANGES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
 
 
 async def opened() -> None:
-    await Transport(parse_options({"endpoint": "http://127.0.0.1:1", "model-name": "m"})).close()
+    await HttpClient(parse_options({"endpoint": "http://127.0.0.1:1", "model-name": "m"})).close()
 
 
 def test_the_installed_version_is_known() -> None:

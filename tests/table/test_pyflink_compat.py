@@ -27,11 +27,19 @@ from pyflink.table import DataTypes, Schema, Table, utils
 from pyflink_triton.errors import JobError
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.table.async_function import TritonAsyncScalarFunction
-from pyflink_triton.table.compat import PYFLINK, arrow_exchange, async_operation, java_errors, java_objects
+from pyflink_triton.table.compat import (
+    PYFLINK,
+    arrow_exchange,
+    async_operation,
+    bytes_for_text,
+    java_errors,
+    java_objects,
+)
 from pyflink_triton.table.compat.worker_frames import row_arguments
+from pyflink_triton.table.function_call import FunctionCall
 from pyflink_triton.table.scalar_function import TritonScalarFunction
 
-CALL: dict[str, Any] = {
+CALL: FunctionCall = {
     "model": "m",
     "options": {"endpoint": "http://127.0.0.1:1", "model-name": "m"},
     "input": [{"name": "x", "type": "BIGINT"}],
@@ -238,6 +246,37 @@ def test_a_time_out_that_is_elsewhere_is_refused() -> None:
     made = operation()
     del made._timeout
     assert "has no '_timeout'" in refusal(lambda: async_operation.timeout_of(made))
+
+
+# bytes_for_text
+
+
+class _Made:
+    """A Java function of a class that is not known."""
+
+    def getClass(self) -> Any:  # Java's name
+        return self
+
+    def getClassLoader(self) -> Any:
+        return None
+
+    def getSimpleName(self) -> str:
+        return "PythonFunction3"
+
+    def getName(self) -> str:
+        return "flink.PythonFunction3"
+
+
+def test_a_function_that_is_made_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    take = bytes_for_text.take_bytes
+    assert "has no '_create_judf'" in refusal(lambda: take(SimpleNamespace(), [0]))
+    assert "._create_judf takes (_)" in refusal(lambda: take(SimpleNamespace(_create_judf=other), [0]))
+    monkeypatch.setattr(bytes_for_text, "_loader", lambda _: None)
+    function = SimpleNamespace(_create_judf=lambda serialized_func, j_input_types, j_function_kind: _Made())
+    made = take(function, [0])
+    assert "a function is a flink.PythonFunction3 in Java" in refusal(lambda: made._create_judf(b"", [], None))
+    untouched = SimpleNamespace()
+    assert take(untouched, []) is untouched
 
 
 # java_objects

@@ -1,5 +1,7 @@
 package io.github.pyflinktriton.worker;
 
+import io.github.pyflinktriton.BridgeMessages;
+
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
 import java.io.BufferedInputStream;

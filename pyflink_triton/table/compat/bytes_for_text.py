@@ -1,4 +1,7 @@
-"""PyFlink's functions that also take bytes for a text: PyFlink itself fixes one type for each argument."""
+"""PyFlink's functions that also take bytes for a text.
+
+PyFlink 2.3 fixes one type for each argument when a function is made.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pyflink.java_gateway import get_gateway
-from pyflink.util.java_utils import to_jarray
-
 from pyflink_triton.jar import jar_path
 from pyflink_triton.runtime.messages import ColumnType
 from pyflink_triton.runtime.planning import DeclaredModel
 from pyflink_triton.schema.option_columns import find_references
+from pyflink_triton.table.compat import PYFLINK
+from pyflink_triton.table.compat.java_objects import java_array, jvm
 from pyflink_triton.table.function_call import FunctionCall
 from pyflink_triton.types.sql import array_of, simple
 
@@ -21,7 +23,7 @@ _FUNCTIONS = {"PythonScalarFunction": "BytesPythonFunction", "PythonAsyncScalarF
 
 
 def text_places(call: FunctionCall) -> list[int]:
-    """The places of a planned call's columns that are text for tensors, and not for an option; alone or in ARRAYs."""
+    """The places of a planned call's columns that hold text for tensors, alone or in ARRAYs, and not for an option."""
     declared = DeclaredModel.parse(call)
     references = find_references(declared.options, declared.inputs).values()
     return [
@@ -32,7 +34,7 @@ def text_places(call: FunctionCall) -> list[int]:
 
 
 def as_bytes(call: FunctionCall, places: Sequence[int]) -> FunctionCall:
-    """The call with bytes at these places, which texts become on the way to their tensor anyway."""
+    """The call with bytes at these places. Text becomes bytes on the way to its tensor anyway."""
     columns = DeclaredModel.parse(call).inputs
     types = {place: str(array_of(simple("BYTES"), columns[place].type.depth)) for place in places}
     inputs: list[ColumnType] = [
@@ -45,13 +47,18 @@ def take_bytes(function: Any, places: Sequence[int]) -> Any:
     """Let a function of PyFlink's also take bytes at these places.
 
     Args:
-        function: What ``udf`` returned; only its Java function changes, and that only while Flink plans.
+        function: What ``udf`` returned. Only its Java function changes, and that only while Flink plans.
         places: The places of its arguments that are text.
 
     Returns:
         The function. Without the jar in the package it is as it was.
+
+    Raises:
+        JobError: PyFlink makes Java functions in another way than is known.
     """
-    make = function._create_judf
+    if not places:
+        return function
+    make = PYFLINK.function(function, "_create_judf", "serialized_func", "j_input_types", "j_function_kind")
 
     def create(*arguments: Any) -> Any:
         made = make(*arguments)
@@ -60,22 +67,22 @@ def take_bytes(function: Any, places: Sequence[int]) -> Any:
             loader = _loader(made_class.getClassLoader())
         except FileNotFoundError:
             return made
-        name = f"io.github.pyflinktriton.compat.{_FUNCTIONS[made_class.getSimpleName()]}"
-        (constructor,) = loader.loadClass(name).getConstructors()
-        jvm = get_gateway().jvm
-        given = jvm.java.util.ArrayList()
+        name = _FUNCTIONS.get(made_class.getSimpleName())
+        if name is None:
+            raise PYFLINK.refused(f"a function is a {made_class.getName()} in Java")
+        (constructor,) = loader.loadClass(f"io.github.pyflinktriton.compat.{name}").getConstructors()
+        given = jvm().java.util.ArrayList()
         given.add(made)
-        given.add(to_jarray(jvm.int, places))
+        given.add(java_array(jvm().int, places))
         return constructor.newInstance(given.toArray())
 
-    if places:
-        function._create_judf = create
+    function._create_judf = create
     return function
 
 
 @lru_cache(maxsize=1)
 def _loader(parent: Any) -> Any:
     """A loader of the package's jar beside Flink's classes: a function is made without a session that has the jar."""
-    jvm = get_gateway().jvm
-    jar = jvm.java.net.URL(Path(jar_path()).as_uri())
-    return jvm.java.net.URLClassLoader(to_jarray(jvm.java.net.URL, [jar]), parent)
+    java = jvm()
+    jar = java.java.net.URL(Path(jar_path()).as_uri())
+    return java.java.net.URLClassLoader(java_array(java.java.net.URL, [jar]), parent)
