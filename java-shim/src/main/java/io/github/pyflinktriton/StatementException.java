@@ -2,6 +2,8 @@ package io.github.pyflinktriton;
 
 import org.apache.flink.table.api.ValidationException;
 
+import java.util.Optional;
+
 /** What is wrong in a statement: the last cause that the user reads, so without a stack. */
 public final class StatementException extends ValidationException {
 
@@ -9,6 +11,13 @@ public final class StatementException extends ValidationException {
 
     public StatementException(String message) {
         super(message);
+    }
+
+    /** Refuses a statement where there is an objection to it. */
+    public static void throwIfPresent(Optional<String> objection) {
+        if (objection.isPresent()) {
+            throw new StatementException(objection.get());
+        }
     }
 
     @Override

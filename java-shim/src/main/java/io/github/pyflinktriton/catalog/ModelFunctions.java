@@ -5,6 +5,7 @@ import io.github.pyflinktriton.compat.AsyncDefaults;
 import io.github.pyflinktriton.compat.FlinkFunctions;
 import io.github.pyflinktriton.compat.ForwardedNulls;
 import io.github.pyflinktriton.compat.ModelPlans;
+import io.github.pyflinktriton.compat.PlannerParts;
 import io.github.pyflinktriton.compat.StatementConfig;
 import io.github.pyflinktriton.function.ModelFunction;
 import io.github.pyflinktriton.function.PlannedFunction;
@@ -56,7 +57,8 @@ final class ModelFunctions {
 
     /** What keeps models from being functions in this session, whatever the model. */
     Optional<String> objection() {
-        return isBatch() ? Optional.empty() : ForwardedNulls.objection();
+        return PlannerParts.objection()
+                .or(() -> isBatch() ? Optional.empty() : ForwardedNulls.objection());
     }
 
     private boolean isBatch() {

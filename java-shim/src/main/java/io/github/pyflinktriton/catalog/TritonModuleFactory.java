@@ -1,5 +1,8 @@
 package io.github.pyflinktriton.catalog;
 
+import io.github.pyflinktriton.StatementException;
+import io.github.pyflinktriton.compat.FlinkFunctions;
+
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.table.factories.ModuleFactory;
 import org.apache.flink.table.module.Module;
@@ -26,6 +29,7 @@ public final class TritonModuleFactory implements ModuleFactory {
 
     @Override
     public Module createModule(Context context) {
+        StatementException.throwIfPresent(FlinkFunctions.objection());
         return new TritonModule(
                 ModelFunctions.of(
                         context.getOptions(),

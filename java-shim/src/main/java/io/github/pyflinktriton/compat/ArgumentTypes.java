@@ -11,6 +11,8 @@ import java.util.stream.Collectors;
 /** Finds the types that a call's arguments really have. */
 public final class ArgumentTypes {
 
+    static final String ORIGINAL = "originalContext";
+
     private ArgumentTypes() {}
 
     /**
@@ -26,11 +28,13 @@ public final class ArgumentTypes {
     /** The context behind, which knows what is given. */
     static CallContext original(CallContext context) {
         try {
-            Field original = context.getClass().getDeclaredField("originalContext");
+            Field original = context.getClass().getDeclaredField(ORIGINAL);
             original.setAccessible(true);
             return original((CallContext) original.get(context));
-        } catch (ReflectiveOperationException | RuntimeException e) {
+        } catch (NoSuchFieldException e) {
             return context;
+        } catch (IllegalAccessException e) {
+            throw new IllegalStateException(e);
         }
     }
 }

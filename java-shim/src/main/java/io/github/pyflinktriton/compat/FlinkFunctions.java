@@ -6,13 +6,14 @@ import org.apache.flink.table.module.CoreModule;
 
 import java.util.Collection;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * The names of Flink's own functions: of its core module, and of its planner's operators. Where the
- * planner's cannot be read, nobody is warned of a model that is named like one of them, and the
- * server is asked for more names than could be models.
+ * The names of Flink's functions: those of its core module and those of its planner's operators.
+ * Where the planner's cannot be read, a module is refused, and a catalog warns: it then cannot tell
+ * a model that is named like one of them.
  */
 public final class FlinkFunctions {
 
@@ -57,31 +58,47 @@ public final class FlinkFunctions {
         static final Set<String> NAMES = new TreeSet<>();
 
         static {
-            try {
-                read(PlannerLoader.ofSessions());
-            } catch (ReflectiveOperationException | RuntimeException | LinkageError e) {
-                Log.LOG.debug("The names of the functions of Flink's planner cannot be read.", e);
-            }
+            objection(PlannerLoader.ofSessions(), NAMES).ifPresent(Log::warn);
         }
+    }
 
-        private static void read(ClassLoader loader) throws ReflectiveOperationException {
-            Class<?> table = Class.forName(OPERATORS, true, loader);
-            Class<?> function = Class.forName(FUNCTION, false, loader);
-            for (boolean isBatch : new boolean[] {false, true}) {
-                Object instance = table.getMethod("instance", boolean.class).invoke(null, isBatch);
-                Object operators = table.getMethod("getOperatorList").invoke(instance);
-                for (Object operator : (Collection<?>) operators) {
-                    if (function.isInstance(operator)
-                            || read(operator, "getSyntax").toString().equals("FUNCTION")) {
-                        NAMES.add(upper((String) read(operator, "getName")));
-                    }
+    /** What to tell the user where the names cannot be read. */
+    public static Optional<String> objection() {
+        return objection(PlannerLoader.ofSessions(), new TreeSet<>());
+    }
+
+    static Optional<String> objection(ClassLoader planner, Set<String> names) {
+        try {
+            read(planner, names);
+            return Optional.empty();
+        } catch (ReflectiveOperationException | RuntimeException | LinkageError e) {
+            return Optional.of(
+                    "The names of Flink's functions cannot be read from its planner, because it is "
+                            + "not as it is in Flink 2.3.0 ("
+                            + e
+                            + "). A model may have the name of one of them. Call models by their "
+                            + "full names in a catalog of the type 'triton'.");
+        }
+    }
+
+    private static void read(ClassLoader planner, Set<String> names)
+            throws ReflectiveOperationException {
+        Class<?> table = Class.forName(OPERATORS, true, planner);
+        Class<?> function = Class.forName(FUNCTION, false, planner);
+        for (boolean isBatch : new boolean[] {false, true}) {
+            Object instance = table.getMethod("instance", boolean.class).invoke(null, isBatch);
+            Object operators = table.getMethod("getOperatorList").invoke(instance);
+            for (Object operator : (Collection<?>) operators) {
+                if (function.isInstance(operator)
+                        || read(operator, "getSyntax").toString().equals("FUNCTION")) {
+                    names.add(upper((String) read(operator, "getName")));
                 }
             }
         }
+    }
 
-        private static Object read(Object operator, String property)
-                throws ReflectiveOperationException {
-            return operator.getClass().getMethod(property).invoke(operator);
-        }
+    private static Object read(Object operator, String property)
+            throws ReflectiveOperationException {
+        return operator.getClass().getMethod(property).invoke(operator);
     }
 }

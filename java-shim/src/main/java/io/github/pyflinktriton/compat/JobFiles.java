@@ -23,13 +23,24 @@ public final class JobFiles implements Function<String, File> {
         try {
             return context.getCachedFile(name);
         } catch (UnsupportedOperationException hidden) {
+            return unwrapped(name);
+        }
+    }
+
+    private File unwrapped(String name) {
+        try {
             return innermost().getDistributedCache().getFile(name);
+        } catch (UnsupportedOperationException e) {
+            throw unknown(e);
         }
     }
 
     /** Flink wraps an async function's context in one that refuses the distributed cache. */
     private RuntimeContext innermost() {
         RuntimeContext found = wrappedIn(context, FunctionContext.class);
+        if (found == null) {
+            throw unknown(null);
+        }
         RuntimeContext next = found;
         while (next != null) {
             found = next;
@@ -48,10 +59,14 @@ public final class JobFiles implements Function<String, File> {
             }
             return null;
         } catch (ReflectiveOperationException | RuntimeException e) {
-            throw new WorkerException(
-                    "This version of Flink gives async functions no way to the job's archives; set"
-                            + " 'python.executable' to the path of a Python on every TaskManager.",
-                    e);
+            throw unknown(e);
         }
+    }
+
+    private static WorkerException unknown(Exception cause) {
+        return new WorkerException(
+                "This version of Flink gives async functions no way to the job's archives; set"
+                        + " 'python.executable' to the path of a Python on every TaskManager.",
+                cause);
     }
 }

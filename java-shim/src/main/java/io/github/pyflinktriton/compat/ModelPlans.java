@@ -7,6 +7,8 @@ import org.apache.flink.table.api.PlannerConfig;
 import org.apache.flink.table.api.TableConfig;
 import org.apache.flink.table.functions.FunctionDefinition;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -44,19 +46,37 @@ public final class ModelPlans implements PlannerConfig {
             return given;
         }
         try {
-            Function<FunctionDefinition, Object> models = StrictArguments::of;
-            Consumer<Throwable> problems = ModelPlans::warn;
-            Object programs =
-                    PlannerLoader.of(type.getClassLoader())
-                            .loadClass(PlannerLoader.PACKAGE + "ModelPrograms")
-                            .getConstructor(
-                                    type, TableConfig.class, Function.class, Consumer.class)
-                            .newInstance(given.orElse(null), session, models, problems);
-            return Optional.of(type.cast(programs));
+            return Optional.of(
+                    type.cast(programs(type.getClassLoader(), type, given.orElse(null), session, ModelPlans::warn)));
         } catch (ReflectiveOperationException | LinkageError | RuntimeException e) {
             warn(e);
             return given;
         }
+    }
+
+    private static Object programs(
+            ClassLoader planner, Class<?> type, Object given, TableConfig session, Consumer<Throwable> problems)
+            throws ReflectiveOperationException {
+        Function<FunctionDefinition, Object> models = StrictArguments::of;
+        return PlannerLoader.of(planner)
+                .loadClass(PlannerLoader.PACKAGE + "ModelPrograms")
+                .getConstructor(type, TableConfig.class, Function.class, Consumer.class)
+                .newInstance(given, session, models, problems);
+    }
+
+    /** What keeps the step out of a planner's own programs. */
+    static Optional<Throwable> hindrance(ClassLoader planner) {
+        List<Throwable> problems = new ArrayList<>();
+        try {
+            Class<?> type = Class.forName(WANTED, true, planner);
+            Object programs = programs(planner, type, null, TableConfig.getDefault(), problems::add);
+            for (String program : new String[] {"getStreamProgram", "getBatchProgram"}) {
+                type.getMethod(program).invoke(programs);
+            }
+        } catch (ReflectiveOperationException | LinkageError | RuntimeException e) {
+            problems.add(e);
+        }
+        return problems.stream().findFirst();
     }
 
     /** Says once for all statements what hinders the step. */

@@ -14,21 +14,47 @@ import java.util.Map;
 final class PlannerLoader extends ClassLoader {
 
     static final String PACKAGE = "io.github.pyflinktriton.planner.";
-    private static final String MODULE = "org.apache.flink.table.planner.loader.PlannerModule";
+    private static final String FLINK = "org.apache.flink.table.planner.";
+    private static final String MODULE = FLINK + "loader.PlannerModule";
     private static final Map<ClassLoader, PlannerLoader> LOADERS = new HashMap<>();
 
-    private PlannerLoader(ClassLoader planner) {
+    private final ClassLoader planner;
+    private final String copied;
+    private final byte[] copy;
+
+    private PlannerLoader(ClassLoader planner, String copied, byte[] copy) {
         super(planner);
+        this.planner = planner;
+        this.copied = copied;
+        this.copy = copy;
     }
 
     /** One for each planner, so that statements share the classes. */
     static PlannerLoader of(ClassLoader planner) {
         synchronized (LOADERS) {
-            return LOADERS.computeIfAbsent(planner, PlannerLoader::new);
+            return LOADERS.computeIfAbsent(
+                    planner, unknown -> new PlannerLoader(planner, null, null));
         }
     }
 
-    /** The class loader of the planner that Flink's sessions have: as Flink comes, one of its own. */
+    /** A loader of its own, with other code for one class of the planner. */
+    static PlannerLoader withCopy(ClassLoader planner, String copied, byte[] copy) {
+        return new PlannerLoader(planner, copied, copy);
+    }
+
+    /** The class loader of the planner that is calling, else of the one that sessions have. */
+    static ClassLoader calling() {
+        return StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE)
+                .walk(
+                        frames ->
+                                frames.map(StackWalker.StackFrame::getDeclaringClass)
+                                        .filter(c -> c.getName().startsWith(FLINK))
+                                        .findFirst())
+                .map(Class::getClassLoader)
+                .orElseGet(PlannerLoader::ofSessions);
+    }
+
+    /** The class loader of the planner that sessions have: Flink's distribution gives it its own. */
     static ClassLoader ofSessions() {
         ClassLoader flink = TableEnvironment.class.getClassLoader();
         try {
@@ -42,7 +68,7 @@ final class PlannerLoader extends ClassLoader {
 
     @Override
     protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
-        if (!name.startsWith(PACKAGE)) {
+        if (!name.startsWith(PACKAGE) && !isCopied(name)) {
             return super.loadClass(name, resolve);
         }
         synchronized (getClassLoadingLock(name)) {
@@ -51,14 +77,23 @@ final class PlannerLoader extends ClassLoader {
         }
     }
 
+    /** A class sees its nested ones only where one loader has defined both. */
+    private boolean isCopied(String name) {
+        return copied != null && (name.equals(copied) || name.startsWith(copied + "$"));
+    }
+
     private Class<?> define(String name) throws ClassNotFoundException {
-        String file = "/" + name.replace('.', '/') + ".class";
-        try (InputStream code = PlannerLoader.class.getResourceAsStream(file)) {
+        byte[] bytes = name.equals(copied) ? copy : read(name);
+        return defineClass(name, bytes, 0, bytes.length);
+    }
+
+    private byte[] read(String name) throws ClassNotFoundException {
+        ClassLoader source = isCopied(name) ? planner : PlannerLoader.class.getClassLoader();
+        try (InputStream code = source.getResourceAsStream(name.replace('.', '/') + ".class")) {
             if (code == null) {
                 throw new ClassNotFoundException(name);
             }
-            byte[] bytes = code.readAllBytes();
-            return defineClass(name, bytes, 0, bytes.length);
+            return code.readAllBytes();
         } catch (IOException e) {
             throw new ClassNotFoundException(name, e);
         }

@@ -1,6 +1,7 @@
 package io.github.pyflinktriton.compat;
 
 import io.github.pyflinktriton.Log;
+import io.github.pyflinktriton.StatementException;
 
 import org.apache.flink.configuration.ReadableConfig;
 import org.apache.flink.table.api.TableConfig;
@@ -12,9 +13,12 @@ import java.util.Optional;
 /** Finds the configuration of the statement that is being planned: what is set there holds for it. */
 public final class StatementConfig {
 
-    private static final String SHORTCUTS =
+    static final String SHORTCUTS =
             "org.apache.flink.table.planner.utils.ShortcutUtils";
 
+    static final String UNWRAP = "unwrapTableConfig";
+    static final String BINDING = "val$binding";
+    static final String CLUSTER = "relOptCluster";
     private static final String VALIDATED = "CallBindingCallContext";
 
     private StatementConfig() {}
@@ -44,22 +48,25 @@ public final class StatementConfig {
         }
         try {
             Object types = original.getArgumentDataTypes();
-            Field field = types.getClass().getDeclaredField("val$binding");
+            Field field = types.getClass().getDeclaredField(BINDING);
             field.setAccessible(true);
             Object binding = field.get(types);
             Object validator = binding.getClass().getMethod("getValidator").invoke(binding);
-            Field clusters = validator.getClass().getDeclaredField("relOptCluster");
+            Field clusters = validator.getClass().getDeclaredField(CLUSTER);
             clusters.setAccessible(true);
             Object cluster = clusters.get(validator);
             ClassLoader planner = validator.getClass().getClassLoader();
             Object config =
                     Class.forName(SHORTCUTS, true, planner)
-                            .getMethod("unwrapTableConfig", clusters.getType())
+                            .getMethod(UNWRAP, clusters.getType())
                             .invoke(null, cluster);
             return Optional.of((TableConfig) config);
         } catch (ReflectiveOperationException | LinkageError | RuntimeException e) {
-            ModelPlans.warn(e);
-            return Optional.empty();
+            throw new StatementException(
+                    "A model cannot be called here, because the options of the statement cannot be "
+                            + "read from Flink's planner ("
+                            + e
+                            + "). Use ML_PREDICT.");
         }
     }
 

@@ -16,6 +16,8 @@ import java.util.stream.Stream;
  */
 public final class UncheckedType extends LogicalType {
 
+    static final String FACTORY = "relDataTypeFactory";
+
     private static final long serialVersionUID = 1L;
 
     private final LogicalType declared;
@@ -51,7 +53,7 @@ public final class UncheckedType extends LogicalType {
     /** By reflection, because Calcite's classes are Flink's own secret. */
     @SuppressWarnings({"unchecked", "rawtypes"})
     private static <R> R any(LogicalTypeVisitor<R> visitor) throws ReflectiveOperationException {
-        Field field = visitor.getClass().getDeclaredField("relDataTypeFactory");
+        Field field = visitor.getClass().getDeclaredField(FACTORY);
         field.setAccessible(true);
         Object factory = field.get(visitor);
         Class names =

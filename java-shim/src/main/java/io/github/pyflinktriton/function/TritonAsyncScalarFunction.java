@@ -4,6 +4,7 @@ import io.github.pyflinktriton.StatementException;
 import io.github.pyflinktriton.compat.AsyncDefaults;
 import io.github.pyflinktriton.compat.ForwardedNulls;
 import io.github.pyflinktriton.compat.JobFiles;
+import io.github.pyflinktriton.compat.PlannerParts;
 import io.github.pyflinktriton.model.ModelCall;
 import io.github.pyflinktriton.worker.PredictWorker;
 import io.github.pyflinktriton.worker.PythonCommands;
@@ -50,11 +51,8 @@ public final class TritonAsyncScalarFunction extends AsyncScalarFunction
 
     @Override
     public TypeInference getTypeInference(DataTypeFactory typeFactory) {
-        ForwardedNulls.objection()
-                .ifPresent(
-                        objection -> {
-                            throw new StatementException(objection);
-                        });
+        StatementException.throwIfPresent(PlannerParts.objection());
+        StatementException.throwIfPresent(ForwardedNulls.objection());
         return function.typeInference();
     }
 

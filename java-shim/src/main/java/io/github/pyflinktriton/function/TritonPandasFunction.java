@@ -1,6 +1,8 @@
 package io.github.pyflinktriton.function;
 
 import io.github.pyflinktriton.Json;
+import io.github.pyflinktriton.StatementException;
+import io.github.pyflinktriton.compat.PlannerParts;
 import io.github.pyflinktriton.model.ModelFunctionDefinition;
 import io.github.pyflinktriton.worker.PlanningWorker;
 
@@ -35,6 +37,7 @@ public final class TritonPandasFunction extends ScalarFunction
 
     @Override
     public TypeInference getTypeInference(DataTypeFactory typeFactory) {
+        StatementException.throwIfPresent(PlannerParts.objection());
         return isAlone ? function.typeInferenceWithRows() : function.typeInference();
     }
 

@@ -116,6 +116,9 @@ public final class ModelPrograms implements CalciteConfig {
                 joins.add(rule);
             }
         }
+        if (joins.isEmpty()) {
+            throw new IllegalStateException("the rules for remote calls are not where they were");
+        }
         rules.remove(RuleSets.ofList(before));
         FlinkOptimizeProgram<C> first = sequence(before);
         FlinkOptimizeProgram<C> conditions = sequence(joins);
