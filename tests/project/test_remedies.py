@@ -498,6 +498,9 @@ def test_no_message_has_a_remedy_that_is_not_in_the_table(path: Path) -> None:
 
 #: The remedies of the jar, by the class that prints them, and the tests that do them: here, or JUnit's.
 OF_THE_JAR = {
+    "FlinkFunctions": (
+        "test_model_names.py::test_flinks_functions_win_and_a_model_is_called_by_the_name_that_the_warning_says",
+    ),
     "ForwardedNulls": ("test_async_first.py::test_the_order_that_connect_advises",),
     "Handshake": ("test_bridge.py::test_a_shim_of_another_version_is_told_both",),
     "JobFiles": ("test_cluster.py",),
@@ -508,7 +511,9 @@ OF_THE_JAR = {
     ),
     "ModelPlans": ("test_guards.py::test_the_remedy_without_the_jar", "test_guards.py::test_the_remedy_as_a_function"),
     "PlannedFunction": ("test_function_jobs.py::test_a_compiled_plan_runs_in_a_session_of_its_own",),
+    "PlannerParts": ("test_async_first.py::test_connect_says_at_once_what_cannot_be_repaired",),
     "RightSides": ("test_beside_tables.py::test_what_is_refused_has_a_remedy_that_runs",),
+    "StatementConfig": ("test_async_first.py::test_connect_says_at_once_what_cannot_be_repaired",),
     "TritonCatalog": ("test_remedies.py::test_a_model_of_the_servers",),
     "UnpackedArchives": (
         "ArchivesTest.java::nothingIsUnpackedElsewhere",

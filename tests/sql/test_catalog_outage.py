@@ -27,7 +27,7 @@ FAILURES = {
     "dripping": "(no answer within|timed out after) 2s",
 }
 
-UNKNOWN = "No function '{}' is known, and whether there is a model of that name cannot be asked: "
+UNKNOWN = "No function '{}' is known, and the server cannot be asked whether it has a model of that name: "
 V, E = "default_catalog.default_database.v", "default_catalog.default_database.e"
 #: What no model is in.
 STATEMENTS = [
@@ -168,7 +168,7 @@ def test_the_remedies_that_are_told(env: TableEnvironment, triton: Triton) -> No
         env.execute_sql(f"CREATE CATALOG hidden WITH ('type' = 'triton', 'endpoint' = '{proxy.url}')")
         env.execute_sql("USE CATALOG hidden")
         texts = "default_catalog.default_database.texts"
-        remedy = "A CREATE MODEL with INPUT and OUTPUT makes it a function without that"
+        remedy = "A CREATE MODEL with INPUT and OUTPUT makes it a function without the server"
         unknown = UNKNOWN.format("identity_bytes")
         refused(env, f"SELECT identity_bytes(x) FROM {texts}", unknown, r"403.*[.] The server is", remedy)
         env.execute_sql(

@@ -60,7 +60,7 @@ def test_flinks_functions_win_and_a_model_is_called_by_the_name_that_the_warning
     env = make(mode)
     pyflink_triton.connect(env, named.http_url)
     clash, mixed = warned(recwarn)
-    assert clash.startswith("Models 'date_format', 'nullif', 'rank', 'upper' are named like functions of Flink's")
+    assert clash.startswith("Models 'date_format', 'nullif', 'rank', 'upper' are named like functions of Flink")
     assert mixed.startswith(MIXED)
     assert mixed.endswith(" letters 'Mixed'.")
     spelling = re.search(r"full name, as (.*)\(\.\.\.\)\.$", clash)
@@ -77,7 +77,7 @@ def test_flinks_functions_win_and_a_model_is_called_by_the_name_that_the_warning
     ):
         env.execute_sql(statement.format("WITH ('provider' = 'triton', 'model-name' = 'plain')"))
         (clash,) = warned(recwarn)
-        assert clash.startswith(f"Model '{model}' is named like functions of Flink's")
+        assert clash.startswith(f"Model '{model}' is named like functions of Flink")
         assert f"`triton`.`default`.`{model}`(...)" in clash
     assert values(env, "`triton`.`default`.`Char_Length`(`triton`.`default`.`hex`(x))") == ["ab"]
     env.execute_sql("CREATE MODEL MIXED WITH ('provider' = 'triton', 'model-name' = 'mixed')")

@@ -21,7 +21,7 @@ public final class Log {
 
     private Log() {}
 
-    /** PyFlink shows nobody the log, so what is new in it also goes to Python, once. */
+    /** Sends each new warning to Python too, because PyFlink does not show the log. */
     public static void listen(Consumer<String> python) {
         TOLD.clear();
         listener = python;
@@ -33,7 +33,7 @@ public final class Log {
             try {
                 listener.accept(warning);
             } catch (RuntimeException e) {
-                // That Python has ended.
+                // The Python process has ended.
                 LOG.debug("A warning cannot be shown.", e);
             }
         }

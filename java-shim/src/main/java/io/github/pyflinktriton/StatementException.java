@@ -4,7 +4,9 @@ import org.apache.flink.table.api.ValidationException;
 
 import java.util.Optional;
 
-/** What is wrong in a statement: the last cause that the user reads, so without a stack. */
+/**
+ * A statement is refused. The user reads the message of this exception last, so it has no stack.
+ */
 public final class StatementException extends ValidationException {
 
     private static final long serialVersionUID = 1L;

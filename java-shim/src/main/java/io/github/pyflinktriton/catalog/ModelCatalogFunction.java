@@ -8,7 +8,7 @@ import org.apache.flink.table.resource.ResourceUri;
 import java.util.List;
 import java.util.Optional;
 
-/** How a catalog hands out a model as a function. */
+/** A model as a function, in the form in which a catalog returns functions. */
 final class ModelCatalogFunction implements CatalogFunction {
 
     private final FunctionDefinition definition;

@@ -7,7 +7,7 @@ import org.apache.flink.table.functions.FunctionDefinition;
 import org.apache.flink.table.functions.UserDefinedFunction;
 import org.apache.flink.table.functions.UserDefinedFunctionHelper;
 
-/** Makes functions of models, and of users' classes as Flink would. */
+/** Makes functions of models, and of the classes that users name, as Flink would. */
 final class ModelFunctionDefinitionFactory implements FunctionDefinitionFactory {
 
     @Override

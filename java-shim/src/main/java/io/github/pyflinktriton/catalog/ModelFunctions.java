@@ -25,7 +25,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 
-/** What a catalog and a module share: a server's models, and models as functions. */
+/** What a catalog and a module share: the server's models, and how a model becomes a function. */
 final class ModelFunctions {
 
     private final ReadableConfig session;
@@ -69,12 +69,12 @@ final class ModelFunctions {
         return models;
     }
 
-    /** The function of the mode that the session is in now. */
+    /** Makes the function for the mode, streaming or batch, that the session has now. */
     FunctionDefinition define(String name, ResolvedCatalogModel model) {
         return define(name, model, true);
     }
 
-    /** One of a module may be beside a function of Flink's of the same name. */
+    /** The same for a module, where a function of Flink may have the same name. */
     FunctionDefinition defineInModule(String name, ResolvedCatalogModel model) {
         return define(name, model, !FlinkFunctions.isOfPlanner(name));
     }
@@ -91,7 +91,9 @@ final class ModelFunctions {
                 : new PlannedFunction(new TritonAsyncScalarFunction(function));
     }
 
-    /** While the server cannot be asked: a function that says so when it is called. */
+    /**
+     * While the server cannot be asked: a function that fails with the reason when it is called.
+     */
     Optional<FunctionDefinition> unknown(String name) {
         return models.unreachable().map(reason -> new UnknownFunction(name, reason));
     }

@@ -16,7 +16,7 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
-/** Warns of models whose names mean something else as well: Flink's functions, or each other. */
+/** Warns of models whose names are those of functions of Flink, or differ by case only. */
 final class NameClashes implements Consumer<List<String>> {
 
     private static final int SHOWN = 10;
@@ -28,7 +28,7 @@ final class NameClashes implements Consumer<List<String>> {
         this.remedy = remedy;
     }
 
-    /** Of the server's models in a catalog. */
+    /** Makes the warnings for the models that a catalog serves. */
     static NameClashes inCatalog(String catalog, String database) {
         return new NameClashes(
                 clashing -> byFullName(catalog, new ObjectPath(database, clashing.get(0))));
@@ -56,7 +56,7 @@ final class NameClashes implements Consumer<List<String>> {
                                 shown(ofCore));
     }
 
-    /** What a server has, each time that it is listed; a warning is given once. */
+    /** Takes the names each time that the server is listed; a warning is given once. */
     @Override
     public synchronized void accept(List<String> names) {
         List<String> warnings = new ArrayList<>();
@@ -82,7 +82,10 @@ final class NameClashes implements Consumer<List<String>> {
         warned = Set.copyOf(warnings);
     }
 
-    /** One that somebody makes, beside those that differ by case; the first is what others mean. */
+    /**
+     * Warns of a model that a statement creates. The first of those alike is called by all other
+     * spellings.
+     */
     static void created(String catalog, ObjectPath path, Collection<String> alike) {
         if (FlinkFunctions.has(path.getObjectName())) {
             Log.warn(clash(List.of(path.getObjectName()), byFullName(catalog, path)));
@@ -94,7 +97,7 @@ final class NameClashes implements Consumer<List<String>> {
 
     private static String clash(List<String> clashing, String remedy) {
         return String.format(
-                "%s named like functions of Flink's, and a call of that name means Flink's. %s",
+                "%s named like functions of Flink, and a call by that name means Flink's function. %s",
                 clashing.size() == 1
                         ? "Model " + shown(clashing) + " is"
                         : "Models " + shown(clashing) + " are",
@@ -112,7 +115,7 @@ final class NameClashes implements Consumer<List<String>> {
         return groups.isEmpty()
                 ? ""
                 : String.format(
-                        " So it is with %s.",
+                        " The same holds for %s.",
                         shown(
                                 groups.stream()
                                         .map(alike -> alike.get(0))

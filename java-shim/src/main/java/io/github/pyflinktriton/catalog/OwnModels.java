@@ -16,7 +16,7 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 
-/** Models that somebody made: created, or temporary, which Flink itself keeps elsewhere. */
+/** Keeps the models that statements create, and the temporary ones, which Flink keeps elsewhere. */
 abstract class OwnModels extends GenericInMemoryCatalog
         implements TemporaryOperationListener {
 
@@ -26,10 +26,10 @@ abstract class OwnModels extends GenericInMemoryCatalog
         super(name);
     }
 
-    /** What becomes of a model that somebody creates. */
+    /** Completes a model that a statement creates. */
     abstract ResolvedCatalogModel whole(ObjectPath path, ResolvedCatalogModel model);
 
-    /** A created model of this name, or one that differs in case. */
+    /** Finds a created model of this name, else one whose name differs in case only. */
     final Optional<ObjectPath> created(ObjectPath path) {
         List<String> alike = alike(path);
         return (alike.contains(path.getObjectName())
@@ -38,7 +38,7 @@ abstract class OwnModels extends GenericInMemoryCatalog
                 .map(name -> new ObjectPath(path.getDatabaseName(), name));
     }
 
-    /** The created models of this name in whatever letters, sorted. */
+    /** Lists the created models whose names are equal but for case, sorted. */
     final List<String> alike(ObjectPath path) {
         try {
             return super.listModels(path.getDatabaseName()).stream()
@@ -50,7 +50,7 @@ abstract class OwnModels extends GenericInMemoryCatalog
         }
     }
 
-    /** The same for temporary ones. */
+    /** Finds a temporary model of this name, else one whose name differs in case only. */
     final Optional<ResolvedCatalogModel> temporary(ObjectPath path) {
         ResolvedCatalogModel exact = models.get(path);
         if (exact != null) {

@@ -30,7 +30,7 @@ import java.util.function.LongSupplier;
 /** The models that are ready on a catalog's server, as Python lists and describes them. */
 final class ServerModels {
 
-    /** The planner looks names up some 17 times per {@code m(x)}. */
+    /** The planner looks a name up about 17 times for one {@code m(x)}. */
     private static final long LISTED_FOR = Duration.ofSeconds(5).toNanos();
 
     /** A failed listing is kept this many times as long as it took, within these bounds. */
@@ -58,17 +58,20 @@ final class ServerModels {
         this.onListed = onListed;
     }
 
-    /** Objects to options that no model could have; asks no server. */
+    /** Refuses options that no model could have, without a request to the server. */
     void checkDefaults() {
         worker.ask("defaults", withOptions(defaults));
     }
 
-    /** None where the server cannot be asked: a look-up does not fail for that. */
+    /** Empty where the server cannot be asked, so that a look-up does not fail. */
     List<String> names() {
         return listing().names;
     }
 
-    /** For somebody who asks for the list: a failure that is kept is not kept from them. */
+    /**
+     * For a user who asks for the list: an earlier failure is not reported again, the server is
+     * asked.
+     */
     List<String> namesOrFail() {
         Listing known = last;
         Listing listing =
@@ -80,13 +83,16 @@ final class ServerModels {
         return listing.names;
     }
 
-    /** Those of the last answer, however old. */
+    /** The names of the last answer, however old it is. */
     List<String> lastNames() {
         Listing known = last;
         return known == null ? List.of() : known.names;
     }
 
-    /** The model of that name, else of that name ignoring case: Flink writes functions small. */
+    /**
+     * Finds the model of that name, else one whose name differs in case only, because Flink turns
+     * the names of functions to lower case.
+     */
     Optional<String> find(String name) {
         List<String> listing = names();
         return listing.contains(name)
@@ -94,7 +100,7 @@ final class ServerModels {
                 : listing.stream().filter(name::equalsIgnoreCase).findFirst();
     }
 
-    /** Why the server could not be asked for its models, where it could not. */
+    /** The reason why the server could not be asked; empty where it was. */
     Optional<String> unreachable() {
         Listing listing = listing();
         return Optional.ofNullable(listing.failure)
@@ -113,7 +119,7 @@ final class ServerModels {
                 });
     }
 
-    /** Completes a model that somebody created with what its statement left out. */
+    /** Adds to a created model what its statement left out. */
     ResolvedCatalogModel complete(String name, ResolvedCatalogModel created) {
         ObjectNode question = withOptions(withDefaults(created.getOptions())).put("model", name);
         putColumns(question, "input", created.getResolvedInputSchema());
@@ -148,7 +154,10 @@ final class ServerModels {
         return listing != null && clock.getAsLong() - listing.madeAt <= listing.keptFor;
     }
 
-    /** Asks, or waits for another thread that does; while one does, an earlier failure holds. */
+    /**
+     * Asks the server, or waits for a thread that asks. A thread that finds an earlier failure does
+     * not wait.
+     */
     private Listing list(Listing known) {
         if (!asking.tryLock()) {
             if (known != null && known.failure != null) {
@@ -194,7 +203,7 @@ final class ServerModels {
         return question;
     }
 
-    /** What the server said when it was asked, or why it could not be, and for how long it counts. */
+    /** The answer of the server, or the reason why there is none, and how long it is kept. */
     private final class Listing {
 
         final List<String> names;

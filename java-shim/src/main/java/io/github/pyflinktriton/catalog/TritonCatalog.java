@@ -23,8 +23,8 @@ import java.util.TreeSet;
 import java.util.function.Consumer;
 
 /**
- * An in-memory catalog that also has its server's models, and every model as a function. To exist a
- * model must have been created: one may shadow a server's.
+ * An in-memory catalog that also shows the models of its server, and every model as a function. For
+ * Flink only created models exist, so that a created model may take the name of one on the server.
  */
 public final class TritonCatalog extends OwnModels {
 
@@ -46,7 +46,7 @@ public final class TritonCatalog extends OwnModels {
         return List.copyOf(names);
     }
 
-    /** For Python, which shows what there is to warn of, now and from now on. */
+    /** Passes the warnings to Python, those of now and all later ones. */
     public void warn(Consumer<String> listener) {
         Log.listen(listener);
         functions.objection().ifPresent(Log::warn);
@@ -123,7 +123,7 @@ public final class TritonCatalog extends OwnModels {
         return List.copyOf(names);
     }
 
-    /** A user's own function wins over a model. */
+    /** A function that the user created comes before a model of its name. */
     @Override
     public CatalogFunction getFunction(ObjectPath path) throws FunctionNotExistException {
         if (functionExists(path)) {
@@ -140,7 +140,7 @@ public final class TritonCatalog extends OwnModels {
         }
     }
 
-    /** For Flink only the user's own exist, so that one may be created over a model. */
+    /** True for created functions only, so that a user may create one with the name of a model. */
     @Override
     public boolean functionExists(ObjectPath path) {
         try {
@@ -162,7 +162,7 @@ public final class TritonCatalog extends OwnModels {
         if (temporary.isPresent()) {
             return temporary.filter(ServerModels::isTriton).map(model -> function(path, model));
         }
-        // The server's of exactly this name comes before one that was created in other letters.
+        // The server's model of exactly this name comes before a created one that differs in case.
         Optional<ObjectPath> created =
                 created(path).filter(own -> own.equals(path) || !isListed(path));
         if (created.isPresent()) {
@@ -195,7 +195,7 @@ public final class TritonCatalog extends OwnModels {
         return (ResolvedCatalogModel) whole.copy(server.withDefaults(whole.getOptions()));
     }
 
-    /** Python checks the options, too. */
+    /** Asks Python for what the statement left out; Python checks the options too. */
     private CatalogModel completed(ObjectPath path, CatalogModel model) {
         return ServerModels.isTriton(model)
                 ? server.complete(path.getObjectName(), (ResolvedCatalogModel) model)
@@ -219,17 +219,18 @@ public final class TritonCatalog extends OwnModels {
         if (!modelExists(path) && isListed(path)) {
             throw new StatementException(
                     String.format(
-                            "Model '%s' of catalog '%s' is its server's and cannot be %s here. "
+                            "Model '%s' of catalog '%s' comes from its server and cannot be %s here. "
                                     + "A CREATE MODEL of that name makes one to use instead.",
                             path.getObjectName(), getName(), what));
         }
     }
 
     private boolean isListed(ObjectPath path) {
-        return hasServerModels(path.getDatabaseName()) && server.names().contains(path.getObjectName());
+        return hasServerModels(path.getDatabaseName())
+                && server.names().contains(path.getObjectName());
     }
 
-    /** The server's models are in one database. */
+    /** Whether the server's models are in this database; they are in one only. */
     private boolean hasServerModels(String database) {
         return database.equals(getDefaultDatabase());
     }

@@ -9,7 +9,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 
-/** Serves a server's models as functions, whatever catalog is current. */
+/** Serves the models of a server as functions, whichever catalog is current. */
 public final class TritonModule implements Module {
 
     private final ModelFunctions functions;
@@ -33,7 +33,10 @@ public final class TritonModule implements Module {
                 .map(found -> functions.defineInModule(found, functions.models().describe(found)));
     }
 
-    /** Where the core module has a name too, their order decides; else Flink's has to be left. */
+    /**
+     * Where the core module has the name too, the order of modules decides. A name that only the
+     * planner has must stay Flink's.
+     */
     private static boolean isServed(String name) {
         return FlinkFunctions.isOfCore(name) || !FlinkFunctions.isOfPlanner(name);
     }

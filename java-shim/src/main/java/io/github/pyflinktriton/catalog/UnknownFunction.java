@@ -7,7 +7,7 @@ import org.apache.flink.table.functions.FunctionDefinition;
 import org.apache.flink.table.functions.FunctionKind;
 import org.apache.flink.table.types.inference.TypeInference;
 
-/** Stands in for a model that may be there, while its server cannot be asked; fails when called. */
+/** Takes the place of a model while its server cannot be asked; a call of it fails. */
 final class UnknownFunction implements FunctionDefinition {
 
     private final String message;
@@ -15,13 +15,13 @@ final class UnknownFunction implements FunctionDefinition {
     UnknownFunction(String name, String reason) {
         message =
                 String.format(
-                        "No function '%s' is known, and whether there is a model of that name "
-                                + "cannot be asked: %s A CREATE MODEL with INPUT and OUTPUT makes "
-                                + "it a function without that.",
+                        "No function '%s' is known, and the server cannot be asked whether it "
+                                + "has a model of that name: %s A CREATE MODEL with INPUT and "
+                                + "OUTPUT makes it a function without the server.",
                         name, reason);
     }
 
-    /** Flink lets these stand anywhere until it asks for their types. */
+    /** Flink accepts this kind in every place until it asks for the types. */
     @Override
     public FunctionKind getKind() {
         return FunctionKind.TABLE;

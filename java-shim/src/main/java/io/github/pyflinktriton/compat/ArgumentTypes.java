@@ -8,7 +8,7 @@ import java.lang.reflect.Field;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/** Finds the types that a call's arguments really have. */
+/** Finds the types of the arguments that a call gives. */
 public final class ArgumentTypes {
 
     static final String ORIGINAL = "originalContext";
@@ -16,8 +16,8 @@ public final class ArgumentTypes {
     private ArgumentTypes() {}
 
     /**
-     * Flink shows an input strategy the types of the named signature instead of those given, where
-     * there is one; those given are behind it. Without them a call could not choose its types.
+     * Where a signature is named, Flink shows an input strategy the declared types. The types that
+     * the call gives are in the context that this one wraps.
      */
     public static List<LogicalType> of(CallContext context) {
         return original(context).getArgumentDataTypes().stream()
@@ -25,7 +25,7 @@ public final class ArgumentTypes {
                 .collect(Collectors.toList());
     }
 
-    /** The context behind, which knows what is given. */
+    /** The wrapped context, which knows the types that the call gives. */
     static CallContext original(CallContext context) {
         try {
             Field original = context.getClass().getDeclaredField(ORIGINAL);

@@ -17,7 +17,10 @@ import java.util.Optional;
 import java.util.WeakHashMap;
 import java.util.function.BinaryOperator;
 
-/** Sets what Flink's defaults for async functions are too low for, where the user set nothing. */
+/**
+ * Sets the options of async functions whose defaults do not suit models, where the user set
+ * nothing.
+ */
 public final class AsyncDefaults {
 
     private static final ConfigOption<RetryStrategy> SCALAR_RETRY =
@@ -26,8 +29,9 @@ public final class AsyncDefaults {
     private static final ConfigOption<Duration> SCALAR_TIMEOUT =
             ExecutionConfigOptions.TABLE_EXEC_ASYNC_SCALAR_TIMEOUT;
 
-    /** What we set stays in the session, so a value equal to it is not the user's. */
-    private static final Map<TableConfig, Map<ConfigOption<?>, Object>> SET_HERE = new WeakHashMap<>();
+    /** What this class has set in each session: a value equal to it was not set by the user. */
+    private static final Map<TableConfig, Map<ConfigOption<?>, Object>> SET_HERE =
+            new WeakHashMap<>();
 
     private AsyncDefaults() {}
 
@@ -52,10 +56,10 @@ public final class AsyncDefaults {
                 ExecutionConfigOptions.TABLE_EXEC_ASYNC_SCALAR_MAX_CONCURRENT_OPERATIONS);
     }
 
-    /** For {@code m(x)}: Python retries what is worth it, so Flink need not do it again. */
+    /** For {@code m(x)}: Python retries, so that Flink must not. */
     public static void prepareScalar(ReadableConfig session) {
         set(session, SCALAR_RETRY, RetryStrategy.NO_RETRY, (wanted, current) -> wanted);
-        // Flink's retries cannot do without a time-out.
+        // Flink needs a time-out for its retries.
         boolean isRetried = session.get(SCALAR_RETRY) != RetryStrategy.NO_RETRY;
         set(
                 session,
@@ -64,7 +68,7 @@ public final class AsyncDefaults {
                 (wanted, current) -> wanted);
     }
 
-    /** The user's own time-out for ML_PREDICT's rows in Flink's operator. */
+    /** The time-out for rows of ML_PREDICT in Flink's operator, where the user has set one. */
     public static Optional<Duration> limit(ReadableConfig session) {
         return ofUser(session, ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_TIMEOUT);
     }
@@ -93,7 +97,8 @@ public final class AsyncDefaults {
     }
 
     private static void lift(ReadableConfig session, ConfigOption<Duration> timeout) {
-        // Zero is none: Python's own limits end every row, and a timer a row costs a tenth of the task's time.
+        // Zero means none: Python limits every row, and a timer for each row costs a tenth of the
+        // task's time.
         set(session, timeout, Duration.ZERO, (wanted, current) -> wanted);
     }
 

@@ -24,17 +24,23 @@ public final class FlinkFunctions {
 
     private FlinkFunctions() {}
 
-    /** A name that a call without a catalog's name means as Flink's, in whatever letters. */
+    /**
+     * Whether a call of this name without a catalog is a call of a function of Flink; case is
+     * ignored.
+     */
     public static boolean has(String name) {
         return isOfCore(name) || isOfPlanner(name);
     }
 
-    /** Flink asks its core module before any catalog, and in the order of USE MODULES. */
+    /**
+     * Flink asks its core module before all catalogs, and among modules in the order of USE
+     * MODULES.
+     */
     public static boolean isOfCore(String name) {
         return Core.NAMES.contains(upper(name));
     }
 
-    /** These are no module's: Flink adds them to what modules and catalogs answer. */
+    /** The planner adds these functions to those of modules and catalogs. */
     public static boolean isOfPlanner(String name) {
         return Planner.NAMES.contains(upper(name));
     }
@@ -48,7 +54,7 @@ public final class FlinkFunctions {
         static final Set<String> NAMES = new TreeSet<>();
 
         static {
-            // Hidden ones, too: Flink finds them.
+            // With hidden functions, because Flink finds them.
             CoreModule.INSTANCE.listFunctions(true).forEach(name -> NAMES.add(upper(name)));
         }
     }

@@ -27,17 +27,24 @@ public final class ForwardedNulls {
             "org.apache.flink.table.planner.codegen.CodeGenException";
     private static final String PROBE = PlannerLoader.PACKAGE + "NullsProbe";
 
-    /** The class files of the generator that lose NULLs and are known to be repaired, by SHA-256. */
+    /**
+     * The class files of the generator that lose NULLs and that the repair is made for, by SHA-256.
+     */
     private static final Set<String> REPAIRABLE =
             // Flink 2.3.0
             Set.of("beed623f801acfceec5a6bc9b74c68981d207204b45331ff432c09b932f18baf");
 
-    /** What was found for each planner, so that none is tried, and no agent loaded, twice. */
+    /**
+     * The result for each planner, so that no planner is tried twice and no agent is loaded twice.
+     */
     private static final Map<ClassLoader, Optional<String>> FOUND = new WeakHashMap<>();
 
     private ForwardedNulls() {}
 
-    /** Repairs the planner where it needs it; what to tell the user where that is not possible. */
+    /**
+     * Repairs the planner if it needs it. Returns what to tell the user where it cannot be
+     * repaired.
+     */
     public static Optional<String> objection() {
         return objection(PlannerLoader.calling());
     }
@@ -115,11 +122,11 @@ public final class ForwardedNulls {
     private static Optional<String> tooLate() {
         return Optional.of(
                 "In streaming a model cannot be a function in this JVM, because Flink "
-                        + "loses NULLs beside async functions, and that could not be "
-                        + "repaired, as when another one was planned before. Use ML_PREDICT, or "
-                        + "start the JVM anew and create the catalog (in Python: connect()) "
-                        + "before another async function is planned. The order does not "
-                        + "matter to a JVM that loads agents "
+                        + "loses NULLs beside async functions, and its planner is in use and "
+                        + "cannot be repaired any more. Use ML_PREDICT, or start the JVM anew and "
+                        + "create the catalog (in Python: connect()) before another async "
+                        + "function is planned. The order does not matter to a JVM that loads "
+                        + "agents "
                         + "(-XX:+EnableDynamicAgentLoading, with the modules "
                         + "java.instrument and jdk.management).");
     }

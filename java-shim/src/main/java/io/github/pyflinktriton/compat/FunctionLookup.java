@@ -4,9 +4,9 @@ import java.util.List;
 import java.util.stream.Collectors;
 
 /**
- * Why Flink looks a function up in a catalog. It hands over a name only, also for each column and
- * each operator of a statement, where it could do nothing with a function; so its stack is read. A
- * caller that is not known counts as a call: the server is then asked for a name too many.
+ * Why Flink looks a function up in a catalog. Flink gives only a name, also for each column and
+ * each operator of a statement, where a function would be of no use. So the reason is read from the
+ * stack. A caller that is not known counts as a call: the server is then asked once more.
  */
 public final class FunctionLookup {
 
@@ -20,7 +20,7 @@ public final class FunctionLookup {
         this.isQualified = isQualified;
     }
 
-    /** The one that is under way. */
+    /** The look-up that called this method. */
     public static FunctionLookup current() {
         List<StackWalker.StackFrame> frames =
                 StackWalker.getInstance()
@@ -31,12 +31,15 @@ public final class FunctionLookup {
         return new FunctionLookup(isCall(frames, isQualified), isQualified);
     }
 
-    /** Whether a model could be what is looked for. */
+    /** Whether a model could be meant. */
     public boolean mayMeanModel(String name) {
         return isCall && (isQualified || !FlinkFunctions.isOfPlanner(name));
     }
 
-    /** The nearest caller that is known says it; Calcite's call each other for nested calls. */
+    /**
+     * The nearest known caller decides, because for nested calls the callers in Calcite call each
+     * other.
+     */
     private static boolean isCall(List<StackWalker.StackFrame> frames, boolean isQualified) {
         for (StackWalker.StackFrame frame : frames) {
             if (isIn(frame, "makeNullaryCall")) {

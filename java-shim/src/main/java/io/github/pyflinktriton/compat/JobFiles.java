@@ -9,7 +9,7 @@ import java.io.File;
 import java.lang.reflect.Field;
 import java.util.function.Function;
 
-/** The files that were shipped with the job, by their names in Flink's distributed cache. */
+/** The files of the job, by their names in Flink's distributed cache. */
 public final class JobFiles implements Function<String, File> {
 
     private final FunctionContext context;

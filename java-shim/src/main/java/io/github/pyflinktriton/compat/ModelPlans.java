@@ -14,8 +14,8 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
- * Brings this package's steps into the optimization of a session's statements: Flink asks a
- * session's {@link PlannerConfig} for the planner's own configuration, whose class is the planner's.
+ * Adds the step of the package {@code planner} to the optimizer of a session. Flink asks the {@link
+ * PlannerConfig} of a session for a configuration whose class belongs to the planner.
  */
 public final class ModelPlans implements PlannerConfig {
 
@@ -29,7 +29,7 @@ public final class ModelPlans implements PlannerConfig {
         this.configured = configured;
     }
 
-    /** What the user set there is asked first; optimizer programs of the user's stay as they are. */
+    /** Wraps what the user has set there; optimizer programs of the user stay as they are. */
     public static void install(TableConfig session) {
         synchronized (session) {
             PlannerConfig configured = session.getPlannerConfig();
@@ -47,7 +47,13 @@ public final class ModelPlans implements PlannerConfig {
         }
         try {
             return Optional.of(
-                    type.cast(programs(type.getClassLoader(), type, given.orElse(null), session, ModelPlans::warn)));
+                    type.cast(
+                            programs(
+                                    type.getClassLoader(),
+                                    type,
+                                    given.orElse(null),
+                                    session,
+                                    ModelPlans::warn)));
         } catch (ReflectiveOperationException | LinkageError | RuntimeException e) {
             warn(e);
             return given;
@@ -55,7 +61,11 @@ public final class ModelPlans implements PlannerConfig {
     }
 
     private static Object programs(
-            ClassLoader planner, Class<?> type, Object given, TableConfig session, Consumer<Throwable> problems)
+            ClassLoader planner,
+            Class<?> type,
+            Object given,
+            TableConfig session,
+            Consumer<Throwable> problems)
             throws ReflectiveOperationException {
         Function<FunctionDefinition, Object> models = StrictArguments::of;
         return PlannerLoader.of(planner)
@@ -69,7 +79,8 @@ public final class ModelPlans implements PlannerConfig {
         List<Throwable> problems = new ArrayList<>();
         try {
             Class<?> type = Class.forName(WANTED, true, planner);
-            Object programs = programs(planner, type, null, TableConfig.getDefault(), problems::add);
+            Object programs =
+                    programs(planner, type, null, TableConfig.getDefault(), problems::add);
             for (String program : new String[] {"getStreamProgram", "getBatchProgram"}) {
                 type.getMethod(program).invoke(programs);
             }

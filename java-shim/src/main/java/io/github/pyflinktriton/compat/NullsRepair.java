@@ -15,7 +15,7 @@ import java.util.Optional;
  */
 final class NullsRepair extends ClassVisitor {
 
-    /** An annotation of the class that says it, because a loaded class takes no other member. */
+    /** The repaired class has it in an annotation, because a loaded class takes no new members. */
     private static final String MARK = "forwarded NULLs are kept";
 
     private boolean isApplied;

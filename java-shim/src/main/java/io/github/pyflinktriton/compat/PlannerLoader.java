@@ -8,8 +8,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Loads the classes of the package {@code planner} where they see Flink's planner: it has a class
- * loader of its own, which knows nothing of this jar.
+ * Loads the classes of the package {@code planner} so that they see the classes of Flink's planner,
+ * which has a class loader that does not know this jar.
  */
 final class PlannerLoader extends ClassLoader {
 
@@ -54,7 +54,9 @@ final class PlannerLoader extends ClassLoader {
                 .orElseGet(PlannerLoader::ofSessions);
     }
 
-    /** The class loader of the planner that sessions have: Flink's distribution gives it its own. */
+    /**
+     * The class loader of the planner that sessions have: Flink's distribution gives it its own.
+     */
     static ClassLoader ofSessions() {
         ClassLoader flink = TableEnvironment.class.getClassLoader();
         try {

@@ -16,7 +16,7 @@ import javax.management.JMException;
 import javax.management.ObjectName;
 
 /**
- * Other code for a class that is loaded already, by an agent that this JVM loads into itself.
+ * Gives new code to a class that is loaded already, by an agent that this JVM loads into itself.
  * Threads that run the class at that moment go on with its old code until they leave the method.
  */
 final class Redefinition {
@@ -26,7 +26,7 @@ final class Redefinition {
 
     private Redefinition() {}
 
-    /** False where the JVM takes no agent: it was told so, or it lacks a module. */
+    /** False where the JVM takes no agent, because of an option or because it lacks a module. */
     static boolean of(Class<?> loaded, byte[] code) {
         try {
             if (!redefine(loaded, code)) {
@@ -56,7 +56,7 @@ final class Redefinition {
                 agent.getMethod("redefine", Class.class, byte[].class).invoke(null, loaded, code);
     }
 
-    /** In a jar of its own, because a JVM puts an agent's jar on its class path for good. */
+    /** From a separate jar, because a JVM keeps the jar of an agent on its class path. */
     private static void loadAgent() throws IOException, JMException {
         Path jar = Files.createTempFile("pyflink-triton-", ".jar");
         try {

@@ -4,7 +4,7 @@ import java.lang.instrument.ClassDefinition;
 import java.lang.instrument.Instrumentation;
 import java.lang.instrument.UnmodifiableClassException;
 
-/** Runs in the system's class loader, where a JVM puts its agents, and is called by reflection. */
+/** The agent. The JVM loads it into the system class loader, so that it is called by reflection. */
 public final class RedefinitionAgent {
 
     private static volatile Instrumentation instrumentation;
@@ -16,7 +16,7 @@ public final class RedefinitionAgent {
         instrumentation = given;
     }
 
-    /** Gives a loaded class other code of the same shape; false before the JVM has called. */
+    /** Gives a loaded class new code of the same shape; false until the JVM has called. */
     public static boolean redefine(Class<?> loaded, byte[] code)
             throws ClassNotFoundException, UnmodifiableClassException {
         if (instrumentation == null) {

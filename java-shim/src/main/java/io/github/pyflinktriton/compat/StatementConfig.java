@@ -10,7 +10,7 @@ import org.apache.flink.table.types.inference.CallContext;
 import java.lang.reflect.Field;
 import java.util.Optional;
 
-/** Finds the configuration of the statement that is being planned: what is set there holds for it. */
+/** Finds the options of the statement that is being planned, which are set and read there. */
 public final class StatementConfig {
 
     static final String SHORTCUTS =
@@ -23,12 +23,15 @@ public final class StatementConfig {
 
     private StatementConfig() {}
 
-    /** Empty for a session's of the SQL gateway, which each statement copies when it begins. */
+    /**
+     * Empty for the options of a session of the SQL gateway: each statement copies them when it
+     * begins.
+     */
     public static Optional<TableConfig> of(ReadableConfig given) {
         if (given instanceof TableConfig) {
             return Optional.of((TableConfig) given);
         }
-        // Where Flink generates an operator's code, it has wrapped it to be read only.
+        // While Flink generates code, the options are in a wrapper that can only be read.
         for (Field field : given.getClass().getDeclaredFields()) {
             if (field.getType() == ReadableConfig.class) {
                 Object wrapped = read(field, given);
@@ -40,7 +43,7 @@ public final class StatementConfig {
         return Optional.empty();
     }
 
-    /** That of a call that is being validated; empty while Flink plans on. */
+    /** The options for a call that is being validated; empty in later steps of planning. */
     public static Optional<TableConfig> of(CallContext call) {
         CallContext original = ArgumentTypes.original(call);
         if (!original.getClass().getSimpleName().equals(VALIDATED)) {

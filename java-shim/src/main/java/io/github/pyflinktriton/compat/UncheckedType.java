@@ -10,9 +10,9 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * The declared type of an argument that takes others too. Where an argument may be left out,
- * Flink's planner looks for the declared types before it asks for those of a call, and would refuse
- * an array of values for a value; so the planner is shown Calcite's ANY instead.
+ * The declared type of an argument that takes other types too. Where an argument may be left out,
+ * Flink's planner checks the declared types before it asks for those of a call. It would refuse an
+ * array in place of a value, so that it is shown the type ANY of Calcite.
  */
 public final class UncheckedType extends LogicalType {
 
@@ -27,7 +27,7 @@ public final class UncheckedType extends LogicalType {
         this.declared = declared;
     }
 
-    /** Flink compares the lengths of two types of one such root, and this one has none to show. */
+    /** Flink compares the lengths of two types of such a root, and this type has no length. */
     private static LogicalTypeRoot root(LogicalTypeRoot declared) {
         boolean hasParameters =
                 Stream.of(
@@ -50,7 +50,7 @@ public final class UncheckedType extends LogicalType {
         }
     }
 
-    /** By reflection, because Calcite's classes are Flink's own secret. */
+    /** By reflection, because Flink hides the classes of Calcite. */
     @SuppressWarnings({"unchecked", "rawtypes"})
     private static <R> R any(LogicalTypeVisitor<R> visitor) throws ReflectiveOperationException {
         Field field = visitor.getClass().getDeclaredField(FACTORY);

@@ -9,10 +9,13 @@ import java.util.stream.Collectors;
  */
 final class ArgumentNames {
 
-    /** No column has it, because an underscore is allowed and so never written in hex digits. */
+    /**
+     * No column gets this name, because an underscore is allowed and so is never written in hex
+     * digits.
+     */
     static final String HIDDEN = "$005frows";
 
-    /** A dollar only where it would be taken for a character in hex digits. */
+    /** A dollar only where it would be read as the start of four hex digits. */
     private static final Pattern NOT_ALLOWED =
             Pattern.compile("[^a-zA-Z_$0-9]|^[0-9]|\\$(?=[0-9a-f]{4})");
 

@@ -65,7 +65,7 @@ final class CallTypes implements InputTypeStrategy, TypeStrategy {
         return function.call(given.subList(0, Math.max(0, given.size() - hidden.size())));
     }
 
-    /** The static arguments say how many. */
+    /** The static arguments limit the number. */
     @Override
     public ArgumentCount getArgumentCount() {
         return ConstantArgumentCount.any();

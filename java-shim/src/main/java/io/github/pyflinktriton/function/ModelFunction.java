@@ -29,13 +29,13 @@ import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.StreamSupport;
 
-/** A model as {@code m(x)} while a statement is planned; each look-up makes one of its own. */
+/** A model as {@code m(x)} while a statement is planned; each look-up makes a new one. */
 public final class ModelFunction {
 
     /**
-     * An argument that nobody writes, so that Flink adds it as NULL: a pandas function whose
-     * arguments are all constants would get no column, and Flink fails without one. An array,
-     * because Flink folds no array to a constant.
+     * An argument that no call gives, so that Flink adds it as NULL. Without it a pandas function
+     * whose arguments are all constants would get no column, and Flink would fail. It is an array,
+     * because Flink does not turn an array into a constant.
      */
     private static final LogicalType ROWS = new ArrayType(new BooleanType());
 
@@ -55,17 +55,20 @@ public final class ModelFunction {
         return python;
     }
 
-    /** What a call with arguments of these types means; Python's objections are the user's. */
+    /** Plans a call with arguments of these types; the user reads what Python objects to. */
     synchronized ModelCall call(List<LogicalType> given) {
         return calls.computeIfAbsent(typed(given), this::ask);
     }
 
-    /** The declared call: a Python function learns the types of its arguments when it runs. */
+    /**
+     * The call with the declared types, because a Python function gets the types of its arguments
+     * only when it runs.
+     */
     ModelCall declared() {
         return declared.plannedAs(call(declared.input.getChildren()));
     }
 
-    /** As its calls are; before the first, as a call with the declared types would be. */
+    /** True if all calls so far are; before the first, what a call with the declared types is. */
     synchronized boolean isDeterministic() {
         return calls.isEmpty()
                 ? call(declared.input.getChildren()).isDeterministic()
@@ -82,7 +85,10 @@ public final class ModelFunction {
         return call;
     }
 
-    /** The same; the SQL gateway has a configuration for each statement, besides the session's. */
+    /**
+     * The same with the options of the statement, which in the SQL gateway are not those of the
+     * session.
+     */
     synchronized ModelCall call(List<LogicalType> given, ReadableConfig statement) {
         ModelCall call = call(given);
         JsonNode answer = answers.get(call);
@@ -93,7 +99,10 @@ public final class ModelFunction {
         return call;
     }
 
-    /** The places of the arguments whose NULL makes the answer NULL; by Python, or all. */
+    /**
+     * The positions of the arguments whose NULL makes the result NULL: all, or those that Python
+     * names.
+     */
     synchronized int[] strictArguments(boolean areAll) {
         if (answers.isEmpty()) {
             call(declared.input.getChildren());
@@ -115,7 +124,7 @@ public final class ModelFunction {
         List<LogicalType> types = new ArrayList<>(given);
         for (int i = 0; i < Math.min(types.size(), declared.input.getFieldCount()); i++) {
             if (types.get(i).is(LogicalTypeRoot.SYMBOL)) {
-                // What becomes of a NULL where the planner takes it for an UncheckedType.
+                // The type that the planner gives to a NULL for an UncheckedType.
                 RowType.RowField field = declared.input.getFields().get(i);
                 throw new StatementException(
                         String.format(
@@ -136,7 +145,7 @@ public final class ModelFunction {
         return inference(List.of());
     }
 
-    /** With the column that shows a pandas function how many rows there are. */
+    /** With the argument that tells a pandas function the number of rows. */
     TypeInference typeInferenceWithRows() {
         return inference(List.of(ROWS));
     }

@@ -13,7 +13,8 @@ import java.util.concurrent.CompletableFuture;
 
 /**
  * {@code m(x)} in streaming while a statement is planned. It has no state, so that Flink writes it
- * into compiled plans, by its class's name; where a plan is loaded the catalog gives the model.
+ * into compiled plans by the name of its class. Where a plan is loaded, the catalog gives the
+ * model.
  */
 public final class PlannedFunction extends AsyncScalarFunction
         implements ModelFunctionDefinition, SpecializedFunction {
@@ -22,7 +23,7 @@ public final class PlannedFunction extends AsyncScalarFunction
 
     private final transient TritonAsyncScalarFunction function;
 
-    /** For Flink, where a plan's catalog is not in the session. */
+    /** For Flink, where the catalog of a plan is not in the session. */
     public PlannedFunction() {
         this(null);
     }
@@ -56,7 +57,7 @@ public final class PlannedFunction extends AsyncScalarFunction
         return false;
     }
 
-    /** For Flink, which wants one; the specialized function has another. */
+    /** Flink requires this method; the specialized function is called instead. */
     public void eval(CompletableFuture<Object> future, Object... arguments) {
         function();
     }

@@ -69,18 +69,20 @@ public final class TritonAsyncScalarFunction extends AsyncScalarFunction
                 PythonCommands.of(statement, System.getenv()));
     }
 
-    /** What it says counts where Flink computes a row again, as for a retraction. */
+    /** Flink uses it where it computes a row again, as for a retraction. */
     @Override
     public boolean isDeterministic() {
         return function.isDeterministic();
     }
 
-    /** The places of the arguments whose NULL makes the answer NULL: Flink sees to it for all. */
+    /**
+     * All positions: for an async function Flink makes the result NULL where an argument is NULL.
+     */
     int[] strictArguments() {
         return function.strictArguments(true);
     }
 
-    /** It is what it is in each row, but planning must never call it. */
+    /** False, because planning must never call a model, deterministic or not. */
     @Override
     public boolean supportsConstantFolding() {
         return false;

@@ -19,7 +19,7 @@ import java.io.IOException;
 import java.io.ObjectOutputStream;
 import java.io.UncheckedIOException;
 
-/** {@code m(x)} in batch: a vectorized function that PyFlink's own worker runs. */
+/** {@code m(x)} in batch: a vectorized function that PyFlink's worker runs. */
 public final class TritonPandasFunction extends ScalarFunction
         implements ModelFunctionDefinition, PythonFunction {
 
@@ -29,7 +29,7 @@ public final class TritonPandasFunction extends ScalarFunction
     private final transient boolean isAlone;
     private byte[] payload;
 
-    /** Beside another function of its name it gets no argument that the call does not write. */
+    /** The hidden argument is left out where another function has the same name. */
     public TritonPandasFunction(ModelFunction function, boolean isAlone) {
         this.function = function;
         this.isAlone = isAlone;
@@ -41,7 +41,7 @@ public final class TritonPandasFunction extends ScalarFunction
         return isAlone ? function.typeInferenceWithRows() : function.typeInference();
     }
 
-    /** What it says counts where Flink computes a row again, as for a retraction. */
+    /** Flink uses it where it computes a row again, as for a retraction. */
     @Override
     public boolean isDeterministic() {
         return function.isDeterministic();
@@ -52,7 +52,7 @@ public final class TritonPandasFunction extends ScalarFunction
         return function.strictArguments(false);
     }
 
-    /** It is what it is in each row, but planning must never call it. */
+    /** False, because planning must never call a model, deterministic or not. */
     @Override
     public boolean supportsConstantFolding() {
         return false;

@@ -18,7 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** One use of a model in a statement: all that Python must know to check or to serve it. */
+/** One call of a model in a statement: all that Python needs to check it or to serve it. */
 public final class ModelCall implements Serializable {
 
     private static final long serialVersionUID = 1L;
@@ -29,15 +29,17 @@ public final class ModelCall implements Serializable {
     private final LinkedHashMap<String, String> options;
     private final LinkedHashMap<String, String> runtimeOptions;
 
-    /** The real types of the columns given; those declared until the planner has told. */
+    /**
+     * The types of the columns that the call gives; the declared ones until the planner tells them.
+     */
     public final RowType arguments;
 
     private final boolean argumentsKnown;
 
-    /** What Python planned with and asks for, as JSON: only carried to the task. */
+    /** What Python planned with and asks for, as JSON. Java only carries it to the task. */
     private final String plan;
 
-    /** How long Flink's operator lets a row be, in ms; null where it does not matter. */
+    /** After how many ms Flink's operator fails a row; null where it never does. */
     private final Long limit;
 
     private ModelCall(
@@ -83,7 +85,10 @@ public final class ModelCall implements Serializable {
         return new ModelCall(model, options, runtimeOptions, input, output, given, null, limit);
     }
 
-    /** With the time that the user's settings of Flink give a row, and some to spare. */
+    /**
+     * With 80% of the time that the options of Flink give a row, so that Python ends before Flink
+     * does.
+     */
     public ModelCall within(Optional<Duration> operator) {
         return new ModelCall(
                 model,
@@ -109,7 +114,7 @@ public final class ModelCall implements Serializable {
     }
 
     /**
-     * As Python answered to {@code call}. Arrays are cast by Flink; values go as they are and
+     * As Python answered to {@code call}. Flink casts arrays. Other values go as they are and
      * Python casts them, because Flink loses the casts of arguments that are given by name.
      */
     public ModelCall retyped(JsonNode answer, List<LogicalType> given) {
@@ -156,12 +161,12 @@ public final class ModelCall implements Serializable {
         return json;
     }
 
-    /** Whether Python said nothing else. */
+    /** True unless Python said otherwise. */
     public boolean isDeterministic() {
         return plan == null || Json.read(plan).path("deterministic").asBoolean(true);
     }
 
-    /** The variables of the environment that the task's worker is to get beside the usual ones. */
+    /** The variables of the environment that the worker of the task gets beside the usual ones. */
     public List<String> environment() {
         return plan == null ? List.of() : environment(Json.read(plan));
     }

@@ -14,7 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/** Takes the planner's Calc, projections over a filter, apart and makes new ones. */
+/** Reads the parts of the planner's Calc, projections over a filter, and makes new ones. */
 final class Calcs {
 
     private Calcs() {}
@@ -26,7 +26,7 @@ final class Calcs {
                 .collect(Collectors.toList());
     }
 
-    /** What a row must pass, each; none where all pass. */
+    /** The conditions that a row must pass; empty where all rows pass. */
     static List<RexNode> conditions(FlinkLogicalCalc calc) {
         RexProgram program = calc.getProgram();
         return program.getCondition() == null
@@ -34,7 +34,10 @@ final class Calcs {
                 : RelOptUtil.conjunctions(program.expandLocalRef(program.getCondition()));
     }
 
-    /** The rows themselves where nothing is to be done: Flink takes no Calc for that. */
+    /**
+     * Makes a Calc, or returns the input where a Calc would change nothing, because Flink refuses
+     * such a one.
+     */
     static RelNode of(
             RelNode input, List<RexNode> projects, List<RexNode> conditions, List<String> names) {
         if (conditions.isEmpty() && RexUtil.isIdentity(projects, input.getRowType())) {
@@ -51,7 +54,7 @@ final class Calcs {
                         input.getCluster().getRexBuilder()));
     }
 
-    /** The columns of rows from one place on, to before another one. */
+    /** References to the columns from one position to another, which is not included. */
     static List<RexNode> columns(RelNode rows, int from, int to) {
         List<RexNode> columns = new ArrayList<>();
         for (int i = from; i < to; i++) {
@@ -60,11 +63,16 @@ final class Calcs {
         return columns;
     }
 
+    /** The name of a column that the step adds; Flink shows it to nobody. */
+    static String name(int number) {
+        return "f" + number;
+    }
+
     static int width(RelNode rows) {
         return rows.getRowType().getFieldCount();
     }
 
-    /** Reads the columns from a place on that many places further. */
+    /** Moves references to the columns from a position on by a distance. */
     static RexShuttle moved(int from, int by) {
         return new RexShuttle() {
             @Override

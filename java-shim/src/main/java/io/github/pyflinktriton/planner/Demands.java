@@ -23,13 +23,13 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * For each remote call of some expressions, when its answer matters: one of several sets of
- * conditions holds, where each condition of the set is TRUE. Without the call's answer the
- * expressions have the same values for every other row, NULL and UNKNOWN included.
+ * For each remote call in some expressions, the rows for which its result matters: those for which
+ * each condition of at least one set is TRUE. For all other rows the expressions have the same
+ * values without the result, NULL and UNKNOWN included.
  */
 final class Demands {
 
-    /** More are taken together: the guard may then hold for more rows. */
+    /** More sets become one with what they share; the guard may then hold for more rows. */
     private static final int MOST_SETS = 8;
 
     private final Models models;
@@ -46,7 +46,7 @@ final class Demands {
         return new ArrayList<>(found.keySet());
     }
 
-    /** The sets of a call; one that is empty means always. */
+    /** The sets of a call; an empty set means that the result always matters. */
     List<Set<RexNode>> of(RexCall call) {
         List<Set<RexNode>> sets = new ArrayList<>();
         for (Set<RexNode> set : found.get(call)) {
@@ -63,8 +63,8 @@ final class Demands {
     }
 
     /**
-     * The sets of calls that are to be made now. Where calls wait for each other, on different
-     * rows, the first of them waits for none of the others.
+     * The sets of the calls that are made now. Where calls wait for each other, on different rows,
+     * the first of them does not wait.
      */
     Map<RexCall, List<Set<RexNode>>> settled(List<RexCall> calls) {
         Map<RexCall, List<Set<RexNode>>> settled = new LinkedHashMap<>();
@@ -179,14 +179,14 @@ final class Demands {
         return rest;
     }
 
-    /** AND and OR promise no order, so what needs no call is asked first. */
+    /** AND and OR promise no order, so that conditions without a call come first. */
     private List<RexNode> cheapFirst(List<RexNode> conditions) {
         return conditions.stream()
                 .sorted(Comparator.comparing(each -> Models.contains(each, models::isRemote)))
                 .collect(Collectors.toList());
     }
 
-    /** A path with one more condition, where that may be asked a second time. */
+    /** Adds a condition to a path, unless it could have another value when it is computed twice. */
     Set<RexNode> plus(Set<RexNode> path, RexNode condition) {
         if (condition.isAlwaysTrue() || !isTheSameTwice(condition)) {
             return path;
@@ -196,7 +196,10 @@ final class Demands {
         return longer;
     }
 
-    /** A condition is computed for the guard and in its place; a remote call only once. */
+    /**
+     * A condition is computed twice, for the guard and in its own position; a remote call only
+     * once.
+     */
     private boolean isTheSameTwice(RexNode condition) {
         return !Models.contains(
                 condition,
@@ -219,7 +222,7 @@ final class Demands {
                 : condition;
     }
 
-    /** Adds a set, unless one of its conditions alone is there. */
+    /** Adds a set, unless a set that holds for more rows is there. */
     private static void add(List<Set<RexNode>> sets, Set<RexNode> more) {
         if (sets.stream().noneMatch(more::containsAll)) {
             sets.removeIf(set -> set.containsAll(more));

@@ -56,7 +56,10 @@ final class Guards {
         return inputs.equals(plan.getInputs()) ? plan : plan.copy(plan.getTraitSet(), inputs);
     }
 
-    /** The columns that an aggregation reads only where another one is TRUE: FILTER's. */
+    /**
+     * The columns that an aggregation reads only where its FILTER is TRUE, each with the column of
+     * that FILTER.
+     */
     private static Map<Integer, Integer> filters(RelNode plan) {
         FlinkLogicalAggregate aggregate = (FlinkLogicalAggregate) plan;
         Map<Integer, Integer> filters = new HashMap<>();
@@ -113,8 +116,8 @@ final class Guards {
     }
 
     /**
-     * Whether Flink itself calls each model for the right rows, and once. An async call of a call it
-     * may put before columns, and then takes the columns' types for those of the answers.
+     * Whether Flink itself calls each model once and for the right rows. An async call with another
+     * call in its arguments is not such: Flink may mix up the types of columns and results.
      */
     private boolean isGuarded(
             FlinkLogicalCalc calc,

@@ -20,7 +20,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Takes models out of where a join's operator would have to call them. */
+/** Moves models out of joins, whose operators cannot call them. */
 final class Joins {
 
     private final Models models;
@@ -83,7 +83,10 @@ final class Joins {
                 : join;
     }
 
-    /** What an outer join's condition asks of a model is a column of the side that it is about. */
+    /**
+     * Computes a model in the condition of an outer join below the join, as a column of the side
+     * that it reads.
+     */
     private RelNode withConditionBefore(FlinkLogicalJoin join) {
         int width = Calcs.width(join.getLeft());
         ImmutableBitSet leftColumns = ImmutableBitSet.range(width);
@@ -135,7 +138,7 @@ final class Joins {
         return Calcs.of(wider, outputs, List.of(), join.getRowType().getFieldNames());
     }
 
-    /** What is asked of a model about a row that was looked up is asked after the look-up. */
+    /** Computes a condition with a model on a row that is looked up after the look-up. */
     private RelNode withConditionAfter(FlinkLogicalJoin join, FlinkLogicalCalc looked) {
         if (join.getJoinType() != JoinRelType.INNER) {
             throw new ValidationException(
@@ -155,7 +158,7 @@ final class Joins {
                     public RexNode visitInputRef(RexInputRef column) {
                         if (!outputs.contains(column)) {
                             outputs.add(column);
-                            names.add("f" + outputs.size());
+                            names.add(Calcs.name(outputs.size()));
                         }
                         return new RexInputRef(left + outputs.indexOf(column), column.getType());
                     }
@@ -182,7 +185,7 @@ final class Joins {
         List<RexNode> outputs = Calcs.columns(side, 0, Calcs.width(side));
         List<String> names = new ArrayList<>(side.getRowType().getFieldNames());
         for (RexNode each : more) {
-            names.add("f" + outputs.size());
+            names.add(Calcs.name(outputs.size()));
             outputs.add(each);
         }
         return Calcs.of(side, outputs, List.of(), names);
@@ -208,7 +211,9 @@ final class Joins {
                 calc.getRowType().getFieldNames());
     }
 
-    /** The Calc on top of a side, also below what says as of when it is read. */
+    /**
+     * The Calc on top of a side, also below the node that says as of which time the side is read.
+     */
     private static FlinkLogicalCalc calc(RelNode side) {
         return side instanceof FlinkLogicalCalc ? (FlinkLogicalCalc) side : ofSnapshot(side);
     }

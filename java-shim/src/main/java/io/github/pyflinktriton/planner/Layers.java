@@ -21,7 +21,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 
-/** One Calc as several: each remote call in a lower one than the expressions that read its answer. */
+/** Splits one Calc into several: a remote call is in a lower one than what reads its result. */
 final class Layers {
 
     private final Models models;
@@ -56,7 +56,7 @@ final class Layers {
         return projects;
     }
 
-    /** Lets only rows through that pass. */
+    /** Keeps the rows that pass. */
     void filter(List<RexNode> passing) {
         if (passing.equals(conditions)) {
             conditions = List.of();
@@ -103,7 +103,10 @@ final class Layers {
         return Calcs.of(last.getInput(), Calcs.projects(last), Calcs.conditions(last), names);
     }
 
-    /** A NULL in the right place makes the answer NULL, and nothing is sent. */
+    /**
+     * Makes a strict argument NULL where the guard is not TRUE: the result is NULL and nothing is
+     * sent.
+     */
     private RexCall guarded(RexCall call, Map<RexCall, List<Set<RexNode>>> settled) {
         int[] places = models.strictArguments(call);
         List<Set<RexNode>> sets = settled.get(call);
@@ -137,7 +140,7 @@ final class Layers {
         return call.clone(call.getType(), operands);
     }
 
-    /** Puts a Calc on top: what is still read of the columns so far, then the calls. */
+    /** Puts a Calc on top: first the columns that are still read, then the calls. */
     private RexShuttle put(
             Map<RexCall, RexCall> ready, Map<RexCall, RexCall> open, List<RexNode> passing) {
         Set<Integer> kept = new TreeSet<>();
@@ -170,7 +173,7 @@ final class Layers {
         ready.forEach(
                 (call, form) -> {
                     answers.put(call, outputs.size());
-                    names.add("f" + answers.size());
+                    names.add(Calcs.name(answers.size()));
                     outputs.add(form);
                 });
         RexShuttle shuttle =

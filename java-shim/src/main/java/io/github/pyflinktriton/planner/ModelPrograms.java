@@ -51,11 +51,11 @@ public final class ModelPrograms implements CalciteConfig {
     private final Consumer<Throwable> problems;
 
     /**
-     * What the user's configuration sets is left alone.
+     * Makes the programs; those that the user has set stay as they are.
      *
-     * @param models For a model's function: the places whose NULL makes its answer NULL, as an
+     * @param models For a model's function: the positions whose NULL makes its result NULL, as an
      *     {@code int[]}; null for any other function.
-     * @param problems Takes what hinders the step; the plan is Flink's own then.
+     * @param problems Takes what hinders the step; Flink then plans by itself.
      */
     public ModelPrograms(
             CalciteConfig configured,
@@ -87,7 +87,7 @@ public final class ModelPrograms implements CalciteConfig {
         return withStep(program, FlinkBatchProgram.LOGICAL_REWRITE());
     }
 
-    /** Empty, which leaves it to Flink, where Flink's program is not as it was. */
+    /** Empty, so that Flink plans by itself, where its program is not as it is in 2.3. */
     private <C extends FlinkOptimizeContext> Option<FlinkChainedProgram<C>> withStep(
             FlinkChainedProgram<C> program, String rewrite) {
         try {

@@ -18,7 +18,7 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 
-/** Which calls are a model's. */
+/** Tells the calls of models from other calls. */
 final class Models {
 
     private static final int[] NO_MODEL = {};
@@ -45,7 +45,9 @@ final class Models {
                 && call.getOperands().stream().anyMatch(each -> contains(each, this::isRemote));
     }
 
-    /** The places of the arguments whose NULL makes the answer NULL; null where it is no model. */
+    /**
+     * The positions of the arguments whose NULL makes the result NULL; null for another function.
+     */
     int[] strictArguments(RexCall call) {
         FunctionDefinition definition = ShortcutUtils.unwrapFunctionDefinition(call);
         if (definition == null) {

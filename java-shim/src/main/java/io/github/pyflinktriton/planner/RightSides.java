@@ -21,7 +21,7 @@ import java.util.Map;
 
 /**
  * Takes models out of the right side of UNNEST and LATERAL: Flink computes what stands there in the
- * table function's own operator, which can call no model.
+ * table function's operator, which cannot call a model.
  */
 final class RightSides {
 
@@ -68,7 +68,7 @@ final class RightSides {
         return models.areIn(correlate.getRight()) ? withoutCalc(correlate) : correlate;
     }
 
-    /** Computes the table function's arguments before. */
+    /** Computes the arguments of the table function below the join. */
     private RelNode withArguments(
             FlinkLogicalCorrelate correlate, FlinkLogicalTableFunctionScan scan) {
         RelNode left = correlate.getLeft();
@@ -79,7 +79,7 @@ final class RightSides {
         for (RexNode argument : ((RexCall) scan.getCall()).getOperands()) {
             if (models.areIn(argument)) {
                 arguments.add(new RexInputRef(outputs.size(), argument.getType()));
-                names.add("f" + outputs.size());
+                names.add(Calcs.name(outputs.size()));
                 outputs.add(argument.accept(joined(correlate, 0)));
             } else {
                 arguments.add(argument);
@@ -116,7 +116,7 @@ final class RightSides {
                 : scan;
     }
 
-    /** Computes what stands beside the table function after it. */
+    /** Computes what stands beside the table function above the join. */
     private RelNode withoutCalc(FlinkLogicalCorrelate correlate) {
         if (correlate.getJoinType() != JoinRelType.INNER) {
             throw new ValidationException(
@@ -137,7 +137,7 @@ final class RightSides {
                 correlate.getRowType().getFieldNames());
     }
 
-    /** Reads the right side's columns from the place that they have beside the left side's. */
+    /** Reads the columns of the right side from their position after those of the left side. */
     private static RexShuttle joined(FlinkLogicalCorrelate correlate, int left) {
         return new RexShuttle() {
             @Override

@@ -1,6 +1,6 @@
 package io.github.pyflinktriton.provider;
 
-/** The same provider by a name of its own, where Flink's Java module claims {@code triton}. */
+/** The same provider by another name, for where Flink's Java module has the name {@code triton}. */
 public final class PyFlinkTritonModelProviderFactory extends TritonModelProviderFactory {
 
     @Override

@@ -1,6 +1,9 @@
 package io.github.pyflinktriton.provider;
 
-/** Fails a task for a row; no exception, because to those Flink adds the row's values. */
+/**
+ * Fails a task because of a row. It is an Error, because Flink adds the row's values to an
+ * exception.
+ */
 final class RowError extends Error {
 
     private static final long serialVersionUID = 1L;

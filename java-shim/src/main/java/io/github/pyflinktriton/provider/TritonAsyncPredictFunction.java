@@ -39,7 +39,7 @@ public final class TritonAsyncPredictFunction extends AsyncPredictFunction
         this.python = python;
     }
 
-    /** The first moment at which the real types are known: ML_PREDICT inserts no casts. */
+    /** Only here are the types of the columns known, because Flink casts nothing for ML_PREDICT. */
     @Override
     public UserDefinedFunction specialize(SpecializedContext context) {
         List<LogicalType> types =
@@ -90,7 +90,7 @@ public final class TritonAsyncPredictFunction extends AsyncPredictFunction
         return future;
     }
 
-    /** Flink's planner takes ML_PREDICT for not deterministic whatever this says. */
+    /** Flink's planner ignores it and treats ML_PREDICT as not deterministic. */
     @Override
     public boolean isDeterministic() {
         return call.isDeterministic();

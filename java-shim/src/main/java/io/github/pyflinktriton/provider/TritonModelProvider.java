@@ -47,7 +47,7 @@ final class TritonModelProvider implements AsyncPredictRuntimeProvider, PredictR
                 call.withRuntimeOptions(modelOptions(runtimeConfig)).within(operator), python);
     }
 
-    /** ML_PREDICT's MAP without the keys that are Flink's own. */
+    /** The options in the MAP of ML_PREDICT, without those of Flink. */
     private static Map<String, String> modelOptions(ReadableConfig runtimeConfig) {
         Map<String, String> options = runtimeConfig.toMap();
         MLPredictRuntimeConfigOptions.getSupportedOptions()

@@ -14,7 +14,7 @@ import org.apache.flink.table.ml.ModelProvider;
 
 import java.util.Set;
 
-/** Makes {@code 'provider' = 'triton'} a model provider of Flink's; Python checks the options. */
+/** Makes {@code 'provider' = 'triton'} a model provider; Python checks the options. */
 public class TritonModelProviderFactory implements ModelProviderFactory {
 
     @Override

@@ -9,7 +9,7 @@ import org.apache.flink.table.types.logical.LogicalType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/** Takes arrays out of a list's elements: numbers without a NULL as primitive arrays. */
+/** Reads arrays from the elements of a list: numbers without a NULL as primitive arrays. */
 final class ArrayReader {
 
     private interface BulkReader {

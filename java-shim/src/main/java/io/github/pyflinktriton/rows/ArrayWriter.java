@@ -10,7 +10,7 @@ import org.apache.flink.table.types.logical.LogicalType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/** Puts arrays into a list's elements: numbers without a NULL in one go, others one by one. */
+/** Writes arrays into the elements of a list: numbers without a NULL at once, others one by one. */
 final class ArrayWriter {
 
     private interface BulkWriter {

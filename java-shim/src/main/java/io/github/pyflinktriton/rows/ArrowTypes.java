@@ -15,7 +15,10 @@ import org.apache.flink.table.types.logical.RowType;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Says how each Flink type goes on the wire; the table is in docs/bridge-protocol.md. */
+/**
+ * Maps each type of Flink to the type of Arrow on the wire; the table is in
+ * docs/bridge-protocol.md.
+ */
 final class ArrowTypes {
 
     private ArrowTypes() {}

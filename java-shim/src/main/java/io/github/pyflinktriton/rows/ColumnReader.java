@@ -84,7 +84,7 @@ final class ColumnReader {
         DecimalData value =
                 DecimalData.fromBigDecimal(vector.getObject(index), precision, type.getScale());
         if (value == null) {
-            // Flink's answer to an overflow, which must not pass for SQL's NULL.
+            // Flink returns null for an overflow, which must not become a NULL of SQL.
             throw new ArithmeticException("a decimal of more than " + precision + " digits");
         }
         return value;

@@ -35,7 +35,7 @@ public final class RowDecoder implements AutoCloseable {
         }
     }
 
-    /** Makes the rows of a body ready to be read; they must be as many as were sent. */
+    /** Loads the rows of a body; their number must be that of the rows that were sent. */
     public void load(byte[] body, int rows) throws IOException {
         ByteArrayInputStream bytes = new ByteArrayInputStream(body);
         try (ReadChannel channel = new ReadChannel(Channels.newChannel(bytes))) {
@@ -73,7 +73,7 @@ public final class RowDecoder implements AutoCloseable {
         return row;
     }
 
-    /** Gives the memory of the loaded rows back. */
+    /** Frees the memory of the loaded rows. */
     public void clear() {
         root.clear();
     }

@@ -16,7 +16,7 @@ import java.util.List;
 /** Turns rows into the body of a frame, each value by the column's own type. */
 public final class RowEncoder implements AutoCloseable {
 
-    /** Buffers that one large row has grown are given back, for a reset clears all of them. */
+    /** Larger buffers are freed, because a reset clears all of their bytes. */
     private static final long KEPT_BYTES = 8 << 20;
 
     private static final int INITIAL_ROWS = 256;
@@ -54,7 +54,7 @@ public final class RowEncoder implements AutoCloseable {
         if (cleared) {
             root.clear();
             for (FieldVector column : root.getFieldVectors()) {
-                // Without it a vector allocates what it held last.
+                // Without it a vector allocates as much as it held last.
                 column.setInitialCapacity(INITIAL_ROWS);
                 column.allocateNew();
             }

@@ -3,7 +3,7 @@ package io.github.pyflinktriton.rows;
 import org.apache.arrow.memory.ArrowBuf;
 import org.apache.arrow.vector.BitVectorHelper;
 
-/** Looks at, or sets, a whole range of a vector's validity bits: eight at a time, not one. */
+/** Reads or sets a range of a vector's validity bits, eight at a time. */
 final class Validity {
 
     private Validity() {}

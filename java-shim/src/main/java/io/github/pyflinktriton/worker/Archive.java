@@ -27,7 +27,10 @@ final class Archive implements Serializable {
     private static final ConfigOption<String> OPTION =
             ConfigOptions.key("python.archives").stringType().noDefaultValue();
 
-    /** The file in Flink's distributed cache, by PyFlink's name for it: none is shipped twice. */
+    /**
+     * The file's name in Flink's distributed cache. It is PyFlink's, so that no file is shipped
+     * twice.
+     */
     final String cached;
 
     final String file;

@@ -45,7 +45,7 @@ final class Batch {
         return rows;
     }
 
-    /** Answers each row with its own result, or with the message that stands in its place. */
+    /** Completes each row with its result, or with the error that came in its place. */
     void complete(RowDecoder results, JsonNode errors) throws ProtocolException {
         for (Iterator<String> names = errors.fieldNames(); names.hasNext(); ) {
             checkRow(names.next());

@@ -16,8 +16,8 @@ import java.util.Collection;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * Moves rows to the worker and results back, in frames and without a timer: whatever waits goes
- * out when a frame may go, so an idle worker costs no delay and a busy one gets full frames.
+ * Sends rows to the worker and takes results back, in frames and without a timer. All rows that
+ * wait go as soon as a frame may go: an idle worker adds no delay, and a busy one gets full frames.
  */
 final class Batcher {
 
@@ -42,11 +42,11 @@ final class Batcher {
         this.decoder = decoder;
         this.backlog = new SendQueue(limits);
         client.failure().thenAccept(why -> backlog.end().forEach(batch -> batch.fail(why)));
-        // A thread of its own: if the one that reads replies also wrote, both sides could block.
+        // A separate thread: if the thread that reads replies also wrote, both sides could block.
         this.sender = WorkerProcess.daemon("frames to " + worker, this::sendFrames);
     }
 
-    /** Takes a row; blocks while as many bytes are held as may be. */
+    /** Takes a row; blocks while the limit of bytes is reached. */
     void add(Object[] row, CompletableFuture<Collection<RowData>> future)
             throws InterruptedException {
         if (!backlog.add(row, future, sizes.of(row))) {
@@ -87,7 +87,7 @@ final class Batcher {
         client.fail(() -> why);
     }
 
-    /** Sends nothing more; rows that still wait stay unanswered, for their task is ending. */
+    /** Sends nothing more; rows that wait stay unanswered, because their task is ending. */
     void stop() {
         backlog.end();
     }
@@ -97,7 +97,7 @@ final class Batcher {
         return WorkerProcess.join(sender, limit);
     }
 
-    /** What becomes of a frame that is in flight. */
+    /** Handles the reply to one frame. */
     private final class Result implements ReplyHandler {
 
         private final Batch batch;
@@ -121,7 +121,8 @@ final class Batcher {
             } catch (IOException | RuntimeException e) {
                 // Without the cause's message, which could hold a value.
                 throw new ProtocolException(
-                        "a body that is no batch of the output columns: " + e.getClass().getName());
+                        "a body that is not a batch of the output columns: "
+                                + e.getClass().getName());
             } finally {
                 decoder.clear();
             }

@@ -13,7 +13,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 
-/** Feeds Flink's metric group with what the worker counts; called by one thread. */
+/** Adds what the worker counts to Flink's metric group; called by one thread. */
 final class BridgeMetrics implements Consumer<JsonNode> {
 
     private static final int WINDOW = 1000;

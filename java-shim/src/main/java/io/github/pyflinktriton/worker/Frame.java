@@ -2,7 +2,7 @@ package io.github.pyflinktriton.worker;
 
 import com.fasterxml.jackson.databind.JsonNode;
 
-/** One message of the worker's: a JSON header and a body that is often empty. */
+/** One message of the bridge: a JSON header and a body that is often empty. */
 final class Frame {
 
     final JsonNode header;

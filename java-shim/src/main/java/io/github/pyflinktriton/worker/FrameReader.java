@@ -12,7 +12,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 
-/** Cuts the worker's standard output into frames. */
+/** Reads frames from the standard output of the worker. */
 final class FrameReader {
 
     static final int PREFIX_BYTES = 12;
@@ -63,7 +63,7 @@ final class FrameReader {
         return bytes;
     }
 
-    /** Adds what is there already, which often is a text that says what went wrong. */
+    /** Adds the bytes that have come, which often are a text that says what went wrong. */
     private ProtocolException garbage(byte[] prefix, long headerBytes, long bodyBytes)
             throws IOException {
         byte[] received = Arrays.copyOf(prefix, 256);

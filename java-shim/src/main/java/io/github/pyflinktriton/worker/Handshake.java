@@ -11,7 +11,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.Properties;
 
-/** Makes sure that jar and Python package are of one version before they talk. */
+/** Checks that the jar and the Python package have the same version before they exchange rows. */
 final class Handshake {
 
     static final int PROTOCOL = 1;

@@ -4,7 +4,7 @@ import io.github.pyflinktriton.WorkerException;
 
 import com.fasterxml.jackson.databind.JsonNode;
 
-/** What the worker said, when opened, about how much it takes at once. */
+/** How much the worker takes at once, as it says when it opens a model. */
 final class InFlightLimits {
 
     final int frameRows;

@@ -10,7 +10,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/** Lets the one who asked wait for the header of the reply. */
+/** Lets the caller wait for the header of a reply. */
 final class PendingReply implements ReplyHandler {
 
     private final CompletableFuture<JsonNode> header = new CompletableFuture<>();

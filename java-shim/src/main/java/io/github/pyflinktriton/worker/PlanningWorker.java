@@ -17,7 +17,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeoutException;
 
-/** Keeps one worker per Python for the planner's questions; it leaves by itself when idle. */
+/** Keeps one worker per Python for the questions of planning; an idle worker ends by itself. */
 public final class PlanningWorker {
 
     private static final Duration LIMIT = Duration.ofSeconds(60);
@@ -34,14 +34,14 @@ public final class PlanningWorker {
         return WORKERS.computeIfAbsent(command, PlanningWorker::new);
     }
 
-    /** Asks Python whether a call is right; what Python objects to is the user's to read. */
+    /** Asks Python to check a call; the user reads what Python objects to. */
     public JsonNode check(ModelCall call) {
         return ask("check", call.toJson());
     }
 
     /**
-     * Asks any of the questions of planning. A worker that lacks variables of the environment for
-     * it answers with their names, and one that has them is asked.
+     * Asks a question of planning. A worker that needs variables of the environment for it answers
+     * with their names; then a worker that has them is asked.
      */
     public JsonNode ask(String question, ObjectNode fields) {
         fields.put("kind", "plan").put("request", question);
@@ -63,7 +63,7 @@ public final class PlanningWorker {
             } catch (RefusedException e) {
                 throw e;
             } catch (WorkerException e) {
-                // It may have left, being idle, while the question was on its way.
+                // An idle worker may have ended while the question was on its way.
                 if (hasLeft(asked, e)) {
                     return ask(living(), fields);
                 }

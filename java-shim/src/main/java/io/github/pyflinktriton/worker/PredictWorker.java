@@ -20,10 +20,13 @@ import java.time.Duration;
 import java.util.Collection;
 import java.util.concurrent.CompletableFuture;
 
-/** One function instance's worker, open for a model: rows in, futures of results out. */
+/**
+ * The worker of one function instance, with a model open: takes rows, completes futures with
+ * results.
+ */
 public final class PredictWorker implements AutoCloseable {
 
-    /** Opening ends by Python's own limits, heartbeats show that it lives. */
+    /** Python limits the opening by itself, and heartbeats show that it is alive. */
     private static final Duration OPENING_LIMIT = Duration.ofDays(1);
 
     private static final Duration THREAD_LIMIT = Duration.ofSeconds(2);
@@ -56,8 +59,8 @@ public final class PredictWorker implements AutoCloseable {
     }
 
     /**
-     * Starts a worker and lets it get the model ready, or throws and leaves nothing behind. The
-     * command is closed with the worker.
+     * Starts a worker and lets it open the model. If that fails, it throws and leaves nothing
+     * behind. The command is closed with the worker.
      */
     public static PredictWorker open(
             ModelCall call,
@@ -90,7 +93,7 @@ public final class PredictWorker implements AutoCloseable {
         }
     }
 
-    /** Takes a row; blocks while the worker has as much as it may hold. */
+    /** Takes a row; blocks while the worker holds as many bytes as it may. */
     public void predict(Object[] row, CompletableFuture<Collection<RowData>> future)
             throws InterruptedException {
         batcher.add(row, future);

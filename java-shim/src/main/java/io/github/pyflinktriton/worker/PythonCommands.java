@@ -11,12 +11,15 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 
-/** Chooses the Python for planning and for tasks, as PyFlink would; never from a model option. */
+/**
+ * Chooses the Python for planning and for tasks as PyFlink does; no option of a model can choose
+ * it.
+ */
 public final class PythonCommands implements Serializable {
 
     private static final long serialVersionUID = 1L;
 
-    // By key: flink-python's jar, which declares them, need not be there.
+    // By key, because the jar of flink-python, which declares them, may be absent.
     private static final ConfigOption<String> EXECUTABLE = option("python.executable");
     private static final ConfigOption<String> CLIENT_EXECUTABLE =
             option("python.client.executable");

@@ -9,7 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** Remembers who asked what, so that each reply reaches its question and no other. */
+/** Keeps the open questions, so that each reply reaches the one that it answers. */
 final class Questions {
 
     private static final int SHOWN_CHARS = 200;
@@ -25,7 +25,7 @@ final class Questions {
         JsonNode id = header.path("id");
         Question question = id.isIntegralNumber() ? open.get(id.asLong()) : null;
         if (question == null) {
-            throw new ProtocolException("a reply to no question, with id " + shown(id));
+            throw new ProtocolException("a reply that no question waits for, with id " + shown(id));
         }
         if (frame.isError()) {
             question.handler.failed(new RefusedException(header.path("message").asText()));
@@ -34,7 +34,7 @@ final class Questions {
         } else {
             throw new ProtocolException("not '" + question.replyKind + "' but " + shown(header));
         }
-        // Only now: had the reply been nonsense, the question would be one of those that fail.
+        // Only now: if the reply is not of the protocol, the question must fail with the others.
         open.remove(id.asLong());
     }
 

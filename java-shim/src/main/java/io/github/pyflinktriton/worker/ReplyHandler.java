@@ -9,6 +9,6 @@ interface ReplyHandler {
     /** The reply, of the kind that was asked for. A {@link ProtocolException} ends the worker. */
     void reply(Frame frame) throws ProtocolException;
 
-    /** There will be no reply: Python refused, or the worker is gone. */
+    /** There will be no reply, because Python refused or the worker has ended. */
     void failed(WorkerException failure);
 }

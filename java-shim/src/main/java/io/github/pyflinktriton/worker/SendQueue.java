@@ -11,7 +11,10 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
-/** Holds rows back: into frames while others are in flight, and at the door when it is full. */
+/**
+ * Collects rows into frames while other frames are in flight, and blocks the caller while it is
+ * full.
+ */
 final class SendQueue {
 
     private final InFlightLimits limits;
@@ -27,12 +30,12 @@ final class SendQueue {
         this.limits = limits;
     }
 
-    /** Adds a row; blocks while as many bytes are held as may be. False once it has ended. */
+    /** Adds a row; blocks while the limit of bytes is reached. False once it has ended. */
     boolean add(Object[] row, CompletableFuture<Collection<RowData>> future, long bytes)
             throws InterruptedException {
         lock.lockInterruptibly();
         try {
-            // A row larger than the limit goes when it is the only one.
+            // A row larger than the limit is taken when it is the only one.
             while (!ended && heldBytes > 0 && heldBytes + bytes > limits.maxInFlightBytes) {
                 mayAdd.await();
             }
@@ -46,7 +49,7 @@ final class SendQueue {
             }
             last.add(row, future, bytes);
             heldBytes += bytes;
-            // Waking the sender for nothing, row by row, would cost more than the rows do.
+            // To wake the sender for each row in vain would cost more than the rows do.
             if (inFlight < limits.framesInFlight) {
                 maySend.signal();
             }
@@ -73,7 +76,7 @@ final class SendQueue {
         }
     }
 
-    /** The body of a reply counts as well, while it is there. */
+    /** Counts the bytes of a reply while it is held. */
     void holdReply(long bytes) {
         lock.lock();
         try {
@@ -83,7 +86,7 @@ final class SendQueue {
         }
     }
 
-    /** A frame is answered: makes room for its bytes, its reply's and another frame. */
+    /** Frees the bytes of a frame and of its reply, so that more rows and another frame may go. */
     void answered(Batch batch, long replyBytes) {
         lock.lock();
         try {
@@ -96,7 +99,7 @@ final class SendQueue {
         }
     }
 
-    /** Lets nothing in or out any more and returns what was still waiting. */
+    /** Takes and gives nothing more, and returns what was waiting. */
     List<Batch> end() {
         lock.lock();
         try {

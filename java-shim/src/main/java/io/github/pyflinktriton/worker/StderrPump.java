@@ -33,7 +33,7 @@ final class StderrPump implements Runnable {
             StringBuilder line = new StringBuilder();
             int c;
             while ((c = reader.read()) >= 0) {
-                // A line without an end must not grow for ever.
+                // A line without an end must not grow without a limit.
                 if (c == '\n' || line.length() == KEPT_CHARS) {
                     keep(line.toString());
                     line.setLength(0);

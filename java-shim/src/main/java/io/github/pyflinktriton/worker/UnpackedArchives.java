@@ -18,7 +18,7 @@ import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
-/** Archives that came with the job, unpacked once for all its tasks in this process that run. */
+/** The archives of a job, unpacked once for all of its running tasks in this process. */
 final class UnpackedArchives implements AutoCloseable {
 
     private static final Map<List<String>, UnpackedArchives> UNPACKED = new HashMap<>();
@@ -32,7 +32,7 @@ final class UnpackedArchives implements AutoCloseable {
         this.root = root;
     }
 
-    /** Unpacks what no other task has yet; each caller closes what it gets. */
+    /** Unpacks the archives, unless another task has; each caller closes what it gets. */
     static UnpackedArchives of(List<Archive> archives, Function<String, File> cachedFiles) {
         Map<Archive, File> files =
                 archives.stream()
@@ -74,7 +74,9 @@ final class UnpackedArchives implements AutoCloseable {
         }
     }
 
-    /** There Flink has room for the archive, and would clean up after a process that was killed. */
+    /**
+     * Flink has the archive there, so there is space, and Flink cleans up after a killed process.
+     */
     private static Path directoryBeside(File archive) {
         try {
             Path parent = archive.getAbsoluteFile().getParentFile().toPath();
@@ -94,7 +96,7 @@ final class UnpackedArchives implements AutoCloseable {
                             archive.file, archive.directory, archive.file));
         }
         try {
-            // Flink's own, which PyFlink uses: it keeps permissions and symbolic links.
+            // The method that PyFlink uses: it keeps permissions and symbolic links.
             CompressionUtils.extractFile(file.getPath(), target.toString(), archive.file);
         } catch (IOException e) {
             throw new WorkerException(

@@ -2,7 +2,7 @@ package io.github.pyflinktriton.worker;
 
 import java.time.Duration;
 
-/** Notices a worker that has gone silent although its next frame is awaited. */
+/** Notices a worker that sends nothing while the reader waits for a frame. */
 final class Watchdog implements Runnable {
 
     static final int TICKS = 30;
@@ -55,7 +55,7 @@ final class Watchdog implements Runnable {
         return !stopped;
     }
 
-    /** Counts ticks and reads no clock: a paused JVM must not take its pause for the worker's. */
+    /** Counts ticks and reads no clock, because a pause of this JVM must not count as silence. */
     synchronized boolean isSilent() {
         silentTicks = awaiting ? silentTicks + 1 : 0;
         return silentTicks >= TICKS;

@@ -19,7 +19,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
-/** Talks to one worker: sends questions, reads replies, and turns its end into a failure. */
+/** Sends questions to one worker, reads its replies, and fails all questions when it ends. */
 public final class WorkerClient {
 
     public static final Duration SILENCE_LIMIT = Duration.ofSeconds(30);
@@ -48,7 +48,10 @@ public final class WorkerClient {
         this.watchdogThread = WorkerProcess.daemon("watch over " + worker, watchdog);
     }
 
-    /** Starts a worker of our own version, or throws and leaves nothing behind. */
+    /**
+     * Starts a worker and checks that its version is that of this jar, or throws and leaves nothing
+     * behind.
+     */
     static WorkerClient start(
             String worker, WorkerCommand command, Duration silence, Consumer<JsonNode> metrics) {
         WorkerClient client = new WorkerClient(worker, command, silence, metrics);
@@ -111,7 +114,7 @@ public final class WorkerClient {
             }
             ended(null);
         } catch (ProtocolException e) {
-            fail(() -> nonsense(e));
+            fail(() -> brokenProtocol(e));
         } catch (IOException e) {
             ended(e);
         } catch (RuntimeException | Error e) {
@@ -130,13 +133,13 @@ public final class WorkerClient {
         }
     }
 
-    private WorkerException nonsense(ProtocolException e) {
-        String what = "The Python worker answered nonsense: " + e.getMessage() + ".";
+    private WorkerException brokenProtocol(ProtocolException e) {
+        String what = "The Python worker broke the protocol: " + e.getMessage() + ".";
         return new WorkerException(what + process.killedWords(), e);
     }
 
     private WorkerException silent(Duration limit) {
-        String what = "The Python worker hangs: neither a frame nor a heartbeat came for ";
+        String what = "The Python worker hangs: no frame and no heartbeat came for ";
         return new WorkerException(what + limit.toMillis() + " ms." + process.killedWords());
     }
 
@@ -151,7 +154,7 @@ public final class WorkerClient {
 
     /** Ends the worker: every open question and each later one fails with the first reason. */
     void fail(Supplier<WorkerException> why) {
-        // Decided before the process is killed, or its end would pass for the reason.
+        // Before the process is killed, or its end would be taken for the reason.
         if (!closing && failing.compareAndSet(false, true)) {
             WorkerException reason = why.get();
             watchdog.stop();
@@ -175,7 +178,7 @@ public final class WorkerClient {
         return ended;
     }
 
-    /** The end of its input is the worker's sign to leave; not given while a frame is stuck. */
+    /** Closes the input, which tells the worker to end; not while a frame is being written. */
     private boolean closeStdin() {
         boolean free = false;
         try {

@@ -8,12 +8,15 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 
-/** Says how a worker is started: which program, which environment, which option chose it. */
+/** How a worker is started: the program, its environment, and the option that chose it. */
 public final class WorkerCommand implements Serializable, AutoCloseable {
 
     private static final long serialVersionUID = 1L;
 
-    /** What every worker gets: where programs and libraries are, the locale, and who is trusted. */
+    /**
+     * The variables that every worker gets: for programs, libraries, the locale and trusted
+     * certificates.
+     */
     private static final Set<String> PASSED =
             Set.of(
                     "PATH",
@@ -28,10 +31,10 @@ public final class WorkerCommand implements Serializable, AutoCloseable {
     final String option;
     private final transient UnpackedArchives archives;
 
-    /** What it gets of its parent's environment beside what every worker gets. */
+    /** The variables that this worker gets in addition. */
     final ArrayList<String> variables;
 
-    /** Takes any program; the option is the one to name when it cannot be started. */
+    /** Takes any program; a message names the option when it cannot be started. */
     WorkerCommand(List<String> arguments, String option) {
         this(arguments, option, null, List.of());
     }
@@ -69,7 +72,8 @@ public final class WorkerCommand implements Serializable, AutoCloseable {
 
     ProcessBuilder processBuilder() {
         List<String> started = new ArrayList<>(arguments);
-        // A relative path counts from here, as PyFlink has it, not from the worker's directory.
+        // A relative path starts at the directory of this process, as in PyFlink, not at that of
+        // the worker.
         if (started.get(0).contains(File.separator)) {
             started.set(0, new File(started.get(0)).getAbsolutePath());
         }
@@ -83,7 +87,7 @@ public final class WorkerCommand implements Serializable, AutoCloseable {
         return builder;
     }
 
-    /** What a worker needs of its parent's environment, which may hold others' secrets. */
+    /** Selects the variables of a worker, because the environment may hold secrets of others. */
     static Map<String, String> passed(
             Map<String, String> environment, List<String> variables) {
         Map<String, String> passed = new TreeMap<>(environment);

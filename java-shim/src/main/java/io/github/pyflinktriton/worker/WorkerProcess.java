@@ -10,7 +10,7 @@ import java.io.OutputStream;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
-/** Owns the operating system's side of a worker: the process, its pipes and its end. */
+/** The process of a worker: its start, its pipes and its end. */
 final class WorkerProcess {
 
     private static final int SIGNAL_BASE = 128;
@@ -56,7 +56,7 @@ final class WorkerProcess {
         return process.getOutputStream();
     }
 
-    /** Says how the process ended, once its output has; a process that goes on is killed. */
+    /** Describes how the process ended, after its output has ended; a running process is killed. */
     String describeEnd(boolean greeted) {
         boolean ended = waitFor(Duration.ofSeconds(1));
         String how = "closed its standard output";
@@ -86,7 +86,7 @@ final class WorkerProcess {
         return tail.isEmpty() ? "" : " Its last lines on standard error:\n" + tail;
     }
 
-    /** Ends the worker within about the grace, by force if need be, and its threads with it. */
+    /** Ends the worker and its threads: waits for the grace, then kills. */
     void end(Duration grace) {
         waitFor(grace);
         kill();
@@ -100,7 +100,7 @@ final class WorkerProcess {
         process.destroyForcibly();
     }
 
-    /** Frees the pipes; only once nobody reads or writes them any more. */
+    /** Closes the pipes; to be called when no thread reads or writes them. */
     void closePipes() {
         for (Closeable pipe :
                 new Closeable[] {process.getOutputStream(), process.getInputStream()}) {
@@ -112,7 +112,7 @@ final class WorkerProcess {
         }
     }
 
-    /** Waits even when interrupted, but then no longer than it must: a cancelled task is ending. */
+    /** Waits also when interrupted, but then kills first, because a cancelled task is ending. */
     private boolean waitFor(Duration limit) {
         try {
             return process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS);

@@ -19,19 +19,19 @@ import java.util.Collection;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
-/** What a worker that dies, hangs or talks nonsense does to its task. */
+/** What a worker that dies, hangs or breaks the protocol does to its task. */
 class BrokenWorkerTest extends WorkerTestBase {
 
     @ParameterizedTest
     @CsvSource({
         "die in mid frame, 'exited with code 3. Its last lines on standard error:\n', last words",
-        "garbage, answered nonsense: lengths of, Traceback (most recent",
-        "bad json, answered nonsense: a header that is not JSON, fake worker: bad json",
-        "wrong row count, answered nonsense: 2 rows for 1 sent, fake worker",
-        "unknown id, answered nonsense: a reply to no question, 4711",
-        "wrong kind, answered nonsense: not 'result' but, answer",
-        "bad body, answered nonsense: a body, fake worker",
-        "cut body, answered nonsense: a body of another length, fake worker",
+        "garbage, broke the protocol: lengths of, Traceback (most recent",
+        "bad json, broke the protocol: a header that is not JSON, fake worker: bad json",
+        "wrong row count, broke the protocol: 2 rows for 1 sent, fake worker",
+        "unknown id, broke the protocol: a reply that no question waits for, 4711",
+        "wrong kind, broke the protocol: not 'result' but, answer",
+        "bad body, broke the protocol: a body, fake worker",
+        "cut body, broke the protocol: a body of another length, fake worker",
         "error, The signature has changed., ''",
         "worker error, The worker broke., ''",
     })
@@ -62,7 +62,7 @@ class BrokenWorkerTest extends WorkerTestBase {
         silence = Duration.ofSeconds(4);
         try (PredictWorker worker = open("does=hang")) {
             String message = failure(predict(worker, 0)).getMessage();
-            assertTrue(message.contains("hangs: neither a frame nor a heartbeat"), message);
+            assertTrue(message.contains("hangs: no frame and no heartbeat"), message);
             assertTrue(message.contains("fake worker: hang"), message);
         }
     }
