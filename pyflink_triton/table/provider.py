@@ -19,11 +19,12 @@ from pyflink_triton.options.validation import parse_options
 from pyflink_triton.runtime.messages import CheckRequest, ColumnType, DescribeAnswer, DescribeRequest
 from pyflink_triton.runtime.planning import describe, plan_call
 from pyflink_triton.table.async_function import TritonAsyncScalarFunction
-from pyflink_triton.table.compat.bytes_for_text import as_bytes, take_bytes, text_places
+from pyflink_triton.table.compat.bytes_for_text import take_bytes
 from pyflink_triton.table.data_types import Declared, read_schema, result_type, sql_type, write_schema
 from pyflink_triton.table.function_call import FunctionCall
 from pyflink_triton.table.scalar_function import TritonScalarFunction
 from pyflink_triton.table.session import prepare_functions
+from pyflink_triton.table.text_arguments import as_bytes, text_places
 
 _LOG = logging.getLogger("pyflink_triton")
 _Result = TypeVar("_Result")

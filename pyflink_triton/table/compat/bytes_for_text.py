@@ -11,36 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pyflink_triton.jar import jar_path
-from pyflink_triton.runtime.messages import ColumnType
-from pyflink_triton.runtime.planning import DeclaredModel
-from pyflink_triton.schema.option_columns import find_references
 from pyflink_triton.table.compat import PYFLINK
 from pyflink_triton.table.compat.java_objects import java_array, jvm
-from pyflink_triton.table.function_call import FunctionCall
-from pyflink_triton.types.sql import array_of, simple
 
 _FUNCTIONS = {"PythonScalarFunction": "BytesPythonFunction", "PythonAsyncScalarFunction": "BytesPythonAsyncFunction"}
-
-
-def text_places(call: FunctionCall) -> list[int]:
-    """The places of a planned call's columns that hold text for tensors, alone or in ARRAYs, and not for an option."""
-    declared = DeclaredModel.parse(call)
-    references = find_references(declared.options, declared.inputs).values()
-    return [
-        place
-        for place, column in enumerate(declared.inputs)
-        if column.type.leaf.name == "STRING" and place not in references
-    ]
-
-
-def as_bytes(call: FunctionCall, places: Sequence[int]) -> FunctionCall:
-    """The call with bytes at these places. Text becomes bytes on the way to its tensor anyway."""
-    columns = DeclaredModel.parse(call).inputs
-    types = {place: str(array_of(simple("BYTES"), columns[place].type.depth)) for place in places}
-    inputs: list[ColumnType] = [
-        {"name": column["name"], "type": types.get(place, column["type"])} for place, column in enumerate(call["input"])
-    ]
-    return {**call, "input": inputs}
 
 
 def take_bytes(function: Any, places: Sequence[int]) -> Any:
