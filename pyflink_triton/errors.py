@@ -1,4 +1,4 @@
-"""Every error that this package raises.
+"""The errors of this package.
 
 ::
 
@@ -17,7 +17,17 @@
         ├── AccessError       the server refuses the credentials or TLS (401, 403), or a secret is missing
         ├── ContractError     the server's answer breaks the protocol or the model's signature
         └── SignatureError    the model is no longer the one that was planned
+
+Others stand where they are raised: ``FrameError`` (a TritonError, ``bridge.frames``), ``TritonServerError`` of a local
+server (``server.errors``), and Flink's own errors with this package's sentence in front (``table.compat.java_errors``).
 """
+
+from __future__ import annotations
+
+import copy
+from typing import TypeVar
+
+_Error = TypeVar("_Error", bound="TritonError")
 
 
 class TritonError(Exception):
@@ -32,6 +42,12 @@ class TritonError(Exception):
         super().__init__(message)
         self.status = status
         self.hides = hides
+
+    def reworded(self: _Error, message: str) -> _Error:
+        """The same error with another message."""
+        error = copy.copy(self)
+        error.args = (message,)
+        return error
 
 
 class PlanError(TritonError):

@@ -18,16 +18,13 @@ from pyflink_triton.errors import JobError, TritonError, sentence
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.runtime.open_model import OpenedModel, open_model
+from pyflink_triton.runtime.operator_limits import BATCH_ROWS, BATCHES_IN_FLIGHT
 from pyflink_triton.runtime.planning import DeclaredModel
 from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.version import __version__
 
-#: The shim sends a frame when it has this many rows or bytes.
-FRAME_ROWS = 256
+#: The shim sends a frame when it has this many bytes, or the rows of a batch.
 FRAME_BYTES = 4 << 20
-#: Frames that the shim may have in flight: three quarters of the rows that the operator holds (runtime/planning.py),
-#: so that a full frame waits whenever one is answered.
-FRAMES_IN_FLIGHT = 6
 HEARTBEAT_SECONDS = 1.0
 
 Write = Callable[[bytes, "memoryview | bytes"], None]
@@ -118,7 +115,7 @@ class Worker:
                 "id": message["id"],
                 "frame_rows": _frame_rows(columns),
                 "frame_bytes": FRAME_BYTES,
-                "frames_in_flight": FRAMES_IN_FLIGHT,
+                "frames_in_flight": BATCHES_IN_FLIGHT,
                 "max_in_flight_bytes": declared.options.max_in_flight_bytes,
             }
         )
@@ -170,4 +167,4 @@ def _frame_rows(columns: ColumnBindings) -> int:
     """How many rows a frame may have so that its result fits in a frame, too."""
     tensors = [binding.tensor for binding in columns.outputs]
     row = sum(tensor.datatype.itemsize * abs(math.prod(tensor.dims)) for tensor in tensors)
-    return max(1, min(FRAME_ROWS, FRAME_BYTES // max(row, 1)))
+    return max(1, min(BATCH_ROWS, FRAME_BYTES // max(row, 1)))

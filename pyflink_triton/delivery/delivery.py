@@ -185,8 +185,7 @@ class Delivery:
                 self._learn(endpoint, behaviour, begun)
             raise
         except ContractError as error:
-            model = describe_model(self._options, endpoint.base)
-            raise ContractError(f"{model}: {error}", status=error.status) from None
+            raise error.reworded(f"{describe_model(self._options, endpoint.base)}: {error}") from None
         finally:
             self._metrics.end(time.perf_counter() - began)
             endpoint.in_flight -= 1

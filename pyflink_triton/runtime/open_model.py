@@ -52,7 +52,7 @@ class OpenedModel:
         except ContractError as error:
             if isinstance(self.guard, SignatureGuard):
                 raise
-            raise ContractError(self.guard.explain(str(error)), status=error.status) from None
+            raise error.reworded(self.guard.explain(str(error))) from None
 
     async def close(self) -> None:
         """End every call under way and close the connections."""

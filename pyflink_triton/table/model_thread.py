@@ -45,7 +45,7 @@ class ModelThread:
         except BaseException as error:
             self.close()
             if isinstance(error, TritonError):
-                raise type(error)(self.named(error)) from None
+                raise error.reworded(self.named(error)) from None
             raise
 
     def named(self, message: object) -> str:
@@ -65,7 +65,7 @@ class ModelThread:
         try:
             return await self._opened.predict(batch)
         except TritonError as error:
-            raise type(error)(self.named(error)) from None
+            raise error.reworded(self.named(error)) from None
 
     def take_metrics(self) -> MetricDeltas | None:
         """Take what was counted since the last time; None where nothing was."""

@@ -235,4 +235,4 @@ def _plan(name: str, work: Coroutine[Any, Any, _Result]) -> _Result:
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(asyncio.run, work).result()
     except TritonError as error:
-        raise type(error)(f"Model '{name}': {str(error).rstrip('.')}." if name else str(error)) from None
+        raise error.reworded(f"Model '{name}': {str(error).rstrip('.')}." if name else str(error)) from None

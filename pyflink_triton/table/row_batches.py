@@ -10,14 +10,11 @@ from typing import Any
 import pyarrow as pa
 from pyflink.common import Row
 
+from pyflink_triton.runtime.operator_limits import BATCH_ROWS, BATCHES_IN_FLIGHT
 from pyflink_triton.runtime.predictor import Prediction
 from pyflink_triton.schema.columns import Column
 from pyflink_triton.table.columns import first_error, fit, record_batch
 from pyflink_triton.table.model_thread import ModelThread
-
-#: The most rows of a batch, and the most batches under way; the shim has the same limits.
-BATCH_ROWS = 256
-BATCHES_IN_FLIGHT = 6
 
 Complete = Callable[[list[Any]], None]
 Fail = Callable[[BaseException], None]
@@ -78,7 +75,7 @@ class RowBatches:
             prediction = future.result()
             error = first_error(prediction)
             if error is not None:
-                raise type(error)(self._model.named(error))
+                raise error.reworded(self._model.named(error))
             for (_, complete), result in zip(rows, _results(prediction.outputs), strict=True):
                 complete([result])
         except CancelledError:  # the task ends

@@ -91,7 +91,7 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
             self._metrics.feed(self._model.take_metrics())
         error = first_error(prediction)
         if error is not None:
-            raise type(error)(self._model.named(error))
+            raise error.reworded(self._model.named(error))
         outputs = prediction.outputs.columns
         if len(outputs) == 1:
             return exchange.to_series(outputs[0])
