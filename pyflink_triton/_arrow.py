@@ -19,7 +19,8 @@ from pyflink_triton.errors import JobError
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-_EXACT = Context(prec=60)
+#: Keeps each digit of a DECIMAL.
+EXACT = Context(prec=60)
 _MAX_OFFSET = (1 << 31) - 1
 _NUMPY: dict[pa.DataType, np.dtype[np.generic]] = {
     pa.int8(): np.dtype("<i1"),
@@ -103,7 +104,7 @@ def from_values(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
     if pa.types.is_boolean(type_):
         data = _pack([bool(value) for value in values])
     elif pa.types.is_decimal(type_):
-        units = [int((value or Decimal(0)).scaleb(type_.scale, _EXACT)) for value in values]
+        units = [int((value or Decimal(0)).scaleb(type_.scale, EXACT)) for value in values]
         data = b"".join(unit.to_bytes(16, "little", signed=True) for unit in units)
     else:
         data = np.array([0 if value is None else value for value in values], _NUMPY[type_]).tobytes()

@@ -15,6 +15,7 @@ from pyflink_triton.schema.columns import Column, check_argument, check_count, c
 from pyflink_triton.schema.default_value import read_defaults
 from pyflink_triton.schema.matching import match, tensor_places
 from pyflink_triton.schema.option_columns import (
+    check_error_column_name,
     check_nullable,
     check_reference_argument,
     find_error_column,
@@ -158,7 +159,7 @@ def bind_columns(
     in_places = tensor_places(inputs, signature.inputs, referred)
     out_places = [place for place in range(len(outputs)) if place != error_column]
     if error_column is not None:
-        _refuse_two_meanings(outputs[error_column], signature.outputs)
+        check_error_column_name(outputs[error_column], signature.outputs)
     in_tensors = match("input", [inputs[place] for place in in_places], signature.inputs)
     missing = [t for t in signature.inputs if t not in in_tensors and not t.optional]
     if missing:
@@ -200,13 +201,6 @@ def bind_columns(
         nullable=frozenset(place for place, _, tensor in in_pairs if tensor.optional) - referred,
         is_array_batch=is_array_batch,
     )
-
-
-def _refuse_two_meanings(column: Column, tensors: Sequence[TensorSpec]) -> None:
-    if any(tensor.name.lower() == column.name.lower() for tensor in tensors):
-        raise SchemaError(
-            f"option 'error-column' = '{column.name}' names a tensor of the model. {Remedy.RENAME_ERROR_COLUMN()}"
-        )
 
 
 def _check_array_batch(

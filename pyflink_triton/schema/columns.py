@@ -77,11 +77,11 @@ def check_argument(column: Column, argument: SqlType) -> None:
 _KINDS = (INTEGERS, FLOATS)
 
 
-def cast_needed(column: Column, argument: SqlType) -> SchemaError:
+def cast_needed(column: Column, argument: SqlType, remedy: str | None = None) -> SchemaError:
     """Make the error for an argument that is not cast implicitly; its message says what to write."""
     return SchemaError(
         f"input column '{column.name}' is declared {column.type}, but the argument is {argument}. "
-        f"{advice(argument, column.type)}"
+        f"{remedy or advice(argument, column.type)}"
     )
 
 

@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pyflink_triton._arrow import from_values, numpy_type
+from pyflink_triton._arrow import EXACT, from_values, numpy_type
 from pyflink_triton.errors import OptionError
 from pyflink_triton.options.options import Options
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.columns import Column
-from pyflink_triton.types.sql import SqlType
-
-_BITS = {"TINYINT": 8, "SMALLINT": 16, "INT": 32, "BIGINT": 64}
-_EXACT = Context(prec=60)
+from pyflink_triton.types.sql import INTEGERS, SqlType
 
 
 def read_defaults(options: Options, outputs: Sequence[Column]) -> tuple[pa.Array, ...] | None:
@@ -113,8 +110,8 @@ def _number(value: Any) -> Decimal:
 
 
 def _integer(value: Any, type_: SqlType) -> int:
-    number, limit = _number(value), 1 << (_BITS[type_.name] - 1)
-    if not number.is_finite() or number != number.to_integral_value() or not -limit <= number < limit:
+    number, held = _number(value), np.iinfo(numpy_type(type_.arrow).str)
+    if not number.is_finite() or number != number.to_integral_value() or not held.min <= number <= held.max:
         raise ValueError
     return int(number)
 
@@ -130,7 +127,7 @@ def _float(value: Any, type_: SqlType) -> float:
 
 def _decimal(value: Any, type_: SqlType) -> Decimal:
     number, scale = _number(value), type_.arrow.scale
-    if not number.is_finite() or number != number.quantize(Decimal(1).scaleb(-scale), context=_EXACT):
+    if not number.is_finite() or number != number.quantize(Decimal(1).scaleb(-scale), context=EXACT):
         raise ValueError
     if abs(number) >= Decimal(10) ** (type_.arrow.precision - scale):
         raise ValueError
@@ -146,7 +143,7 @@ def _text(value: Any, type_: SqlType) -> str:
 
 _READ: dict[str, Callable[[Any, SqlType], Any]] = {
     "BOOLEAN": _boolean,
-    **dict.fromkeys(_BITS, _integer),
+    **dict.fromkeys(INTEGERS, _integer),
     "FLOAT": _float,
     "DOUBLE": _float,
     "DECIMAL": _decimal,

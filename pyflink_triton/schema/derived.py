@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pyflink_triton.errors import SchemaError
 from pyflink_triton.model.signature import ModelSignature, TensorSpec
 from pyflink_triton.options.options import Options
-from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.columns import Column
-from pyflink_triton.schema.option_columns import derived_inputs, derived_outputs, find
+from pyflink_triton.schema.option_columns import check_error_column_name, derived_inputs, derived_outputs
 
 
 def derive_inputs(signature: ModelSignature, options: Options) -> tuple[Column, ...]:
@@ -25,10 +23,7 @@ def derive_outputs(signature: ModelSignature, options: Options) -> tuple[Column,
     tensors = tuple(map(_column, signature.outputs))
     more = derived_outputs(options)
     for column in more:
-        if find(column.name, tensors) is not None:
-            raise SchemaError(
-                f"option 'error-column' = '{column.name}' names a tensor of the model. {Remedy.RENAME_ERROR_COLUMN()}"
-            )
+        check_error_column_name(column, signature.outputs)
     return (*tensors, *more)
 
 

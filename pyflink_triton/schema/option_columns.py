@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyflink_triton.errors import SchemaError
+from pyflink_triton.model.signature import TensorSpec
 from pyflink_triton.options.options import Options
 from pyflink_triton.options.parsers import columns_of
 from pyflink_triton.remedies import Remedy
@@ -83,10 +84,7 @@ def check_reference_argument(column: Column, argument: SqlType) -> None:
     if argument.name != column.type.name and not (is_template_type(argument) and is_template_type(column.type)):
         if is_bytes_for_text(argument, column.type):
             # With DECODE each byte becomes one character, so different ids stay different.
-            raise SchemaError(
-                f"input column '{column.name}' is declared {column.type}, but the argument is {argument}. "
-                + Remedy.DECODE()
-            )
+            raise cast_needed(column, argument, Remedy.DECODE())
         raise cast_needed(column, argument)
 
 
@@ -110,6 +108,14 @@ def find_error_column(options: Options, outputs: Sequence[Column]) -> int | None
             + Remedy.DECLARE_AS(type="STRING")
         )
     return index
+
+
+def check_error_column_name(column: Column, tensors: Sequence[TensorSpec]) -> None:
+    """Refuse an error column with the name of an output tensor; raises SchemaError."""
+    if any(tensor.name.lower() == column.name.lower() for tensor in tensors):
+        raise SchemaError(
+            f"option 'error-column' = '{column.name}' names a tensor of the model. {Remedy.RENAME_ERROR_COLUMN()}"
+        )
 
 
 def find_optional_outputs(options: Options, outputs: Sequence[Column], error_column: int | None) -> frozenset[int]:

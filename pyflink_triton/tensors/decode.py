@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
 
-from pyflink_triton._arrow import Bools, from_offsets
+from pyflink_triton._arrow import from_offsets
 from pyflink_triton.errors import ContractError, RowError
 from pyflink_triton.protocol.inference import OutputTensor
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import TensorBinding
+from pyflink_triton.tensors.encode import Reject
 from pyflink_triton.types.wire import WireError
 
 _MAX_ELEMENTS = (1 << 31) - 1
@@ -22,7 +22,6 @@ _OF_ANOTHER = (
 )
 #: An output in a response: the shape of one row, and the bytes of all rows. None: the response lacks it, and may.
 Output = tuple[tuple[int, ...], memoryview] | None
-Reject = Callable[[Bools, str], None]
 
 
 def check(binding: TensorBinding, answer: OutputTensor, rows: int, has_batch_axis: bool, may_cache: bool) -> Output:

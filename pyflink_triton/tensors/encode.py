@@ -16,6 +16,7 @@ from pyflink_triton.types.casting import cast_column
 from pyflink_triton.types.sql import SqlType, array_of
 from pyflink_triton.types.wire import Elements
 
+#: Takes a mask of rows and the reason why their values cannot be sent or taken.
 Reject = Callable[[Bools, str], None]
 #: Turns a mask of elements into a mask of the rows that hold them.
 ToRows = Callable[[Bools], Bools]

@@ -16,11 +16,14 @@ import pytest
 from fakes import Echo, identity, predictor
 from places import ROOT
 
-from pyflink_triton.model.signature import TensorSpec
+from pyflink_triton.model.signature import TensorSpec, read_planned, read_signature, write_planned
+from pyflink_triton.options.validation import parse_options
+from pyflink_triton.schema.derived import derive_outputs
 from pyflink_triton.types.sql import simple
 from pyflink_triton.types.triton import DATATYPES, Datatype
 from pyflink_triton.types.wire import FixedSize
 
+OPTIONS = parse_options({"endpoint": "http://localhost:1", "model-name": "m"})
 PACKAGE = ROOT / "pyflink_triton"
 TABLE = PACKAGE / "types" / "triton.py"
 #: BYTES is a type of Flink, too, which SQL's rules may compare.
@@ -134,6 +137,15 @@ def test_an_entry_that_loses_values_is_refused(changes: dict[str, Any], words: s
     with pytest.raises(ValueError, match=words) as error:
         replace(FP8, **changes)
     assert "the entry of the datatype FP8_E4M3 is wrong" in str(error.value)
+
+
+def test_a_model_with_a_new_datatype_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DATATYPES, FP8.name, FP8)
+    tensor = {"name": "x", "datatype": FP8.name, "shape": [-1, 4]}
+    signature = read_signature({"name": "m", "inputs": [tensor], "outputs": [tensor]}, {"max_batch_size": 8}, None)
+    assert signature.inputs == (TensorSpec("x", FP8, (4,)),)
+    assert [str(column) for column in derive_outputs(signature, OPTIONS)] == ["x ARRAY<FLOAT>"]
+    assert read_planned(write_planned(signature)) == signature
 
 
 @pytest.mark.parametrize("lacking", ["wire", "sql", "inputs", "outputs"])
