@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.command == "serve":
         return _serve(options, server_arguments)
     if server_arguments:
-        parser.error("only the command serve takes arguments after --: leave them out")
+        parser.error("only the command serve takes arguments after --")
     return _print_jar()
 
 
