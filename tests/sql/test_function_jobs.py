@@ -97,6 +97,29 @@ def test_a_compiled_plan_runs_in_a_session_of_its_own(triton: Triton, objects: s
     assert sorted(read_lines(tmp_path / "results")) == ["1,1.5,1.5", "2,-2.5,-2.5"]
 
 
+def test_a_restored_plan_keeps_nulls_beside_its_calls(triton: Triton, tmp_path: Path) -> None:
+    """Several calls, one in another and one under CASE, beside columns that are NULL in the first row."""
+    tables = {
+        "t_file": "id BIGINT, f FLOAT",
+        "results": "id BIGINT, w STRING, y FLOAT, n BIGINT, z FLOAT, d DECIMAL(9, 2), c FLOAT, s TIMESTAMP(3)",
+    }
+    (tmp_path / "t_file").write_text("1,1.5\n2,-2.5\n")
+    plan = tmp_path / "plan.json"
+    planned, fresh = catalog(session(), triton), catalog(session(), triton)
+    for env in (planned, fresh):
+        for name, columns in tables.items():
+            sink(env, name, tmp_path / name, columns)
+    second, word, time = "CASE WHEN id = 2 THEN {} END", "'w'", "TIMESTAMP '2024-01-02 03:04:05'"
+    planned.execute_sql(
+        f"COMPILE PLAN '{plan}' FOR INSERT INTO results SELECT id, {second.format(word)}, identity_fp32(f), "
+        f"{second.format('id')}, identity_fp32(identity_fp32(f)), {second.format('CAST(1.5 AS DECIMAL(9, 2))')}, "
+        f"{second.format('identity_fp32(f)')}, {second.format(time)} FROM t_file"
+    )
+    fresh.execute_sql(f"EXECUTE PLAN '{plan}'").wait()
+    rows = sorted(read_lines(tmp_path / "results"))
+    assert rows == ["1,,1.5,,1.5,,,", '2,w,-2.5,2,-2.5,1.5,-2.5,"2024-01-02 03:04:05"']
+
+
 def test_a_compiled_plan_in_batch_holds_ml_predict_and_no_function(batch: TableEnvironment, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("1,1.5\n2,-2.5\n")
     sink(batch, "t_file", tmp_path / "in.csv", "id BIGINT, f FLOAT")
