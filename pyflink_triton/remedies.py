@@ -98,7 +98,7 @@ class Remedy(Enum):
 
     # The server and its model
     CHECK_ENDPOINT = "Check the option 'endpoint'"
-    CHECK_SERVER = "Check that the server runs, and check the option 'endpoint'"
+    CHECK_SERVER = "Check that the server runs and that the option 'endpoint' is right"
     CHECK_TLS = "Check the options 'tls-ca-file', 'tls-cert-file' and 'tls-verify'"
     CHECK_CREDENTIALS = "Check the options 'auth-token' and 'custom-headers'"
     WRITE_HTTP = "If the server speaks plain HTTP, write the option 'endpoint' with http. Otherwise check its port"

@@ -345,7 +345,7 @@ def test_what_is_not_declared_comes_from_the_server(
             {"endpoint": "http://127.0.0.1:9"},
             "is right. To create the model without the server, declare INPUT and OUTPUT.",
         ),
-        ({"error-column": "SCORE"}, "'error-column' = 'SCORE' is a tensor"),
+        ({"error-column": "SCORE"}, "'error-column' = 'SCORE' names a tensor"),
     ],
 )
 def test_a_model_that_cannot_be_described_says_why(
