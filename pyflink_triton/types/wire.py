@@ -82,10 +82,15 @@ class FixedSize:
             The elements, a view of the values where the bytes agree.
         """
         native, bad = self._read(values)
-        with np.errstate(over="ignore"):
+        if self.limits is None or _are_within(self.limits, native):
             elements = self.to_wire(native)
-        if self.limits is not None and native.dtype.kind == "f":
-            bad = _floats_out_of(self.limits, native, self.from_wire(elements))
+        else:
+            with np.errstate(over="ignore"):
+                elements = self.to_wire(native)
+            if native.dtype.kind == "f":
+                bad = _floats_out_of(self.limits, native, self.from_wire(elements))
+            else:
+                bad = _integers_out_of(self.limits, native)
         return Elements(np.ascontiguousarray(elements).data.cast("B"), None, bad)
 
     def decode(self, data: memoryview | bytes, count: int, leaf: SqlType) -> tuple[pa.Array, Bools | None]:
@@ -108,12 +113,11 @@ class FixedSize:
         return from_numbers(widened, leaf.arrow), None
 
     def _read(self, values: pa.Array) -> tuple[npt.NDArray[Any], Bools | None]:
-        """Read the values as numpy holds them, and find the integers and decimals that are out of the limits."""
+        """Read the values as numpy holds them, and find the decimals that are out of the limits."""
         if pa.types.is_boolean(values.type):
             return flags(values), None
         if not pa.types.is_decimal(values.type):
-            native = numbers(values)
-            return native, _integers_out_of(self.limits, native)
+            return numbers(values), None
         assert self.limits is not None
         wide = values.cast(pa.decimal128(38, 0))
         low, high = _decimals(*map(int, self.limits))
@@ -172,9 +176,13 @@ def plain(code: str, limits: tuple[float, float] | None = None) -> FixedSize:
     return FixedSize(dtype, lambda native: native.astype(dtype, copy=False), lambda elements: elements, limits)
 
 
-def _integers_out_of(limits: tuple[float, float] | None, native: npt.NDArray[Any]) -> Bools | None:
-    if limits is None or native.dtype.kind == "f":
-        return None
+def _are_within(limits: tuple[float, float], native: npt.NDArray[Any]) -> bool:
+    """Whether all values are finite and within the limits; two passes, where a mask would need four."""
+    low, high = limits
+    return not native.size or bool(low <= native.min().item() and native.max().item() <= high)
+
+
+def _integers_out_of(limits: tuple[float, float], native: npt.NDArray[Any]) -> Bools | None:
     low, high = limits
     held = np.iinfo(native.dtype)
     bad = np.zeros(len(native), np.bool_)
@@ -191,8 +199,6 @@ def _floats_out_of(
     """Find the finite values that became too large, and the infinite ones and NaN that became something else."""
     low, high = limits
     is_finite = (low <= sent) & (sent <= high)
-    if is_finite.all() and np.isfinite(native).all():
-        return None
     is_kept = np.where(np.isfinite(native), is_finite, (native == sent) | (np.isnan(native) & np.isnan(sent)))
     return any_of(~is_kept)
 
