@@ -2,95 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from bridge_messages import check_reply
+from shim import FLOATS, Shim, add_model
 from triton import Triton
 
-from pyflink_triton.bridge.frames import PROTOCOL, Frame, FrameReader, write_frame
+from pyflink_triton.bridge.frames import PROTOCOL, Frame
 from pyflink_triton.version import __version__
-
-FLOATS = pa.schema([("c0", pa.float32()), ("c1", pa.float32())])
-
-
-class Shim:
-    """The other end of a worker's pipes."""
-
-    def __init__(self, **environment: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "pyflink_triton.bridge"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            env={**os.environ, **environment},
-        )
-        self._last_id = 0
-        #: The planning requests that were sent, by their ids.
-        self._planning: dict[int, str] = {}
-        self.counters: dict[str, int] = {}
-        self._frames: list[Frame | None] = []
-        self._reader = FrameReader(self._frames.append, self._fail)
-
-    def send(self, kind: str, body: bytes | memoryview = b"", **fields: Any) -> int:
-        self._last_id += 1
-        if kind == "plan":
-            self._planning[self._last_id] = fields["request"]
-        assert self.process.stdin is not None
-        for part in write_frame({"kind": kind, "id": self._last_id, **fields}, body):
-            self.process.stdin.write(part)
-        return self._last_id
-
-    def receive(self, kind: str | None = None) -> Frame:
-        """The next frame that is no heartbeat."""
-        assert self.process.stdout is not None
-        while True:
-            while not self._frames:
-                data = self.process.stdout.read(1 << 16)
-                self._reader.data_received(data) if data else self._frames.append(None)
-            frame = self._frames.pop(0)
-            assert frame is not None, f"the worker ended: {self.stderr()}"
-            check_reply(frame.header, self._planning.get(frame.header.get("id", 0)))
-            for name, delta in frame.header.get("metrics", {}).get("counters", {}).items():
-                self.counters[name] = self.counters.get(name, 0) + delta
-            if kind == "heartbeat" or frame.kind != "heartbeat":
-                assert kind in (None, frame.kind), frame.header
-                return frame
-
-    def hello(self) -> Shim:
-        self.send("hello", protocol=PROTOCOL, version=__version__)
-        self.receive("hello")
-        return self
-
-    def open(self, url: str, model: str = "add", **options: str) -> Frame:
-        self.send("open", **add_model(url, model, **options), task={"subtask": 0})
-        return self.receive()
-
-    def rows(self, *values: tuple[float | None, float | None]) -> int:
-        a, b = (pa.array(side, pa.float32()) for side in zip(*values, strict=True))
-        batch = pa.record_batch([a, b], schema=FLOATS)
-        return self.send("predict", memoryview(batch.serialize()), rows=len(values))
-
-    def _fail(self, error: Exception) -> None:
-        raise error
-
-    def stderr(self) -> str:
-        assert self.process.stderr is not None
-        return self.process.stderr.read().decode()
-
-
-def add_model(url: str, model: str = "add", **options: str) -> dict[str, Any]:
-    written = {"endpoint": url, "model-name": model, **{k.replace("_", "-"): v for k, v in options.items()}}
-    columns = [{"name": "a", "type": "FLOAT"}, {"name": "b", "type": "FLOAT"}]
-    return {"model": "c.d.m", "options": written, "input": columns, "output": [{"name": "sum", "type": "FLOAT"}]}
 
 
 @pytest.fixture

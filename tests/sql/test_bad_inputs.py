@@ -8,7 +8,7 @@ import pytest
 from bad_inputs import BAD_INPUTS, STATEMENTS, BadInput
 from flink_session import collect, session, view
 from pyflink.table import TableEnvironment
-from test_bridge import Shim
+from shim import Shim
 from triton import Triton
 
 from pyflink_triton.table.compat.java_errors import FailedJob, RefusedStatement
