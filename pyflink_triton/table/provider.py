@@ -143,7 +143,7 @@ class TritonModelProvider:
 
         ``table.exec.async-scalar.max-concurrent-operations`` (Flink's default is 10) bounds the rows that wait:
         ``register`` and ``connect`` set 2048 where you have set none. Flink's own retries and the threads of its
-        time-outs are not used, for the model's ``max-retries`` and ``total-timeout`` count; a
+        time-outs are not used, because the model's ``max-retries`` and ``total-timeout`` count; a
         ``table.exec.async-scalar.timeout`` of your own that is shorter than ``total-timeout`` counts in its place.
 
         Args:
