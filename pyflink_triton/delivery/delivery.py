@@ -112,20 +112,20 @@ class Delivery:
         if last.behaviour.action not in (Action.RETRY, Action.WAIT):
             return last.behaviour.error(last.message, status=last.status)
         times = f"sent {sending.calls} time{'s' * (sending.calls != 1)}"
-        limit = f"'total-timeout' allows {format_duration(self._row_timeout)}"
+        reason = f"'total-timeout' allows {format_duration(self._row_timeout)}"
         if self._remaining(sending.request) > 0.0:
-            limit = f"'max-retries' is {self._options.max_retries}"
-        return ExhaustedError(f"{last.message} ({times}; the option {limit})", status=last.status)
+            reason = f"'max-retries' is {self._options.max_retries}"
+        return ExhaustedError(f"{last.message} ({times}; the option {reason})", status=last.status)
 
     async def _attempt(self, sending: _Sending, last: RetryableError | None) -> InferenceResponse:
         """Make one call; raises RetryableError where another may follow."""
         request = sending.request
         endpoint = await self._admit(request, last)
-        limit = min(self._options.timeout, self._remaining(request))
+        seconds = min(self._options.timeout, self._remaining(request))
         try:
-            return await self._call(sending, endpoint, limit)
+            return await self._call(sending, endpoint, seconds)
         except NoResponseError as error:
-            message = describe_no_response(error, endpoint.base, limit)
+            message = describe_no_response(endpoint.base, error)
             is_sent, status, retry_after = error.sent, None, 0.0
             free = _STALE if error.stale else None
             behaviour = BEHAVIOURS[error.fault]
@@ -152,7 +152,7 @@ class Delivery:
             endpoint.trouble = message
         raise RetryableError(behaviour, message, status, endpoint, retry_after, free)
 
-    async def _call(self, sending: _Sending, endpoint: Endpoint, limit: float) -> InferenceResponse:
+    async def _call(self, sending: _Sending, endpoint: Endpoint, seconds: float) -> InferenceResponse:
         """Make one call and count it."""
         request, breaker = sending.request, endpoint.breaker
         ticket = breaker.enter() if breaker is not None else None
@@ -165,7 +165,7 @@ class Delivery:
         failed: bool | None = None
         began = time.perf_counter()
         try:
-            responses = [each async for each in self._transport.infer(sending.prepared, endpoint.base, limit)]
+            responses = [each async for each in self._transport.infer(sending.prepared, endpoint.base, seconds)]
             if len(responses) != 1:
                 raise ContractError(f"the server sent {len(responses)} responses to one request")
             failed = False

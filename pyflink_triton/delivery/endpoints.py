@@ -114,7 +114,7 @@ class Endpoints:
         if not free:
             return None
         now = self._clock()
-        self._last = (self._last + 1) % len(self.all)
+        self._last = (self._last + 1) % len(self.all)  # of endpoints with as much under way, each in turn
         order = [*self.all[self._last :], *self.all[: self._last]]
         return min(
             free,

@@ -10,11 +10,11 @@ from pyflink_triton.remedies import Remedy
 _MESSAGES: dict[Fault, str] = {
     Fault.REFUSED: f"Failed to connect to Triton server at {{base}}: {{details}}. {Remedy.CHECK_SERVER()}",
     Fault.DNS: f"Failed to connect to Triton server: the host of {{base}} has no address. {Remedy.CHECK_ENDPOINT()}",
-    Fault.CONNECT_TIMEOUT: "Failed to connect to Triton server at {base}: Request timed out after {limit} before there "
-    f"was a connection. {Remedy.CHECK_SERVER()}",
+    Fault.CONNECT_TIMEOUT: "Failed to connect to Triton server at {base}: Request timed out after {seconds} before "
+    f"there was a connection. {Remedy.CHECK_SERVER()}",
     Fault.TLS: "Failed to connect to Triton server at {base}: the TLS handshake failed: {details}. "
     f"{Remedy.CHECK_TLS()}",
-    Fault.TIMEOUT: f"Request timed out after {{limit}} at {{base}}. {Remedy.RAISE_TIMEOUT()}",
+    Fault.TIMEOUT: f"Request timed out after {{seconds}} at {{base}}. {Remedy.RAISE_TIMEOUT()}",
     Fault.RESET: "the connection to {base} broke before an answer: {details}",
     Fault.CUT: "the connection to {base} broke inside an answer",
     Fault.NONSENSE: f"what answers at {{base}} does not speak HTTP. {Remedy.CHECK_ENDPOINT()}",
@@ -55,17 +55,16 @@ def describe_error(options: Options, base: str, error: ErrorResponse) -> str:
     return f"{message}. {Remedy.CHECK_ENDPOINT()}" if is_elsewhere else message
 
 
-def describe_no_response(error: NoResponseError, base: str, limit: float) -> str:
+def describe_no_response(base: str, error: NoResponseError) -> str:
     """Say why a call got no response.
 
     Args:
-        error: What the transport found.
         base: The endpoint's base URL.
-        limit: Seconds that the call had.
+        error: What the transport found.
     """
     is_plain = error.fault is Fault.TLS and error.details in _NO_TLS
     message = _NOT_TLS if is_plain else _MESSAGES[error.fault]
     is_cut_short = error.fault in (Fault.REFUSED, Fault.RESET) and "reset" in error.details
     if is_cut_short and base.startswith("https:"):
         message += _MAYBE_PLAIN_OR_CERTIFICATE
-    return message.format(base=base, details=error.details, limit=format_duration(limit))
+    return message.format(base=base, details=error.details, seconds=format_duration(error.seconds))

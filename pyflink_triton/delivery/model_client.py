@@ -173,7 +173,7 @@ class ModelClient:
         except NoResponseError as error:
             behaviour = BEHAVIOURS[error.fault]
             kind = behaviour.error if behaviour.action is Action.FAIL_JOB else UnavailableError
-            raise kind(describe_no_response(error, base, self._options.timeout)) from None
+            raise kind(describe_no_response(base, error)) from None
 
     def _unavailable(self, base: str, error: ErrorResponse) -> TritonError:
         model = describe_model(self._options, base)

@@ -26,7 +26,7 @@ from pyflink_triton.protocol.kserve_v2 import HEADER_LENGTH
 
 #: Bytes of a response without tensors at the most: enough for a message and for a model's configuration.
 _MAX_TEXT_BYTES = 16 << 20
-#: What each of aiohttp's errors means, first match first; a time-out is told apart by whether a byte was sent.
+#: What each of aiohttp's errors means; the first match counts.
 _FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
     (asyncio.TimeoutError, Fault.TIMEOUT),
     (aiohttp.ClientConnectorDNSError, Fault.DNS),
@@ -154,7 +154,7 @@ class HttpClient:
                     content = self.credentials.redact(content)
                 return HttpResponse(response.status, response.headers, content, url.raw_path)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            failed = _no_response(error, body)
+            failed = _no_response(error, body, self._options.timeout if timeout is None else timeout)
             if failed.stale:
                 self._connector.renew()
             raise failed from None
@@ -190,14 +190,15 @@ class HttpClient:
         return await decompress(content, encoding, limit)
 
 
-def _no_response(error: BaseException, body: Body | None) -> NoResponseError:
+def _no_response(error: BaseException, body: Body | None, seconds: float) -> NoResponseError:
+    """Name the fault. Only an inference has a body, which knows whether there was a connection when the time ended."""
     fault = next(fault for kind, fault in _FAULTS if isinstance(error, kind))
     if body is None:
-        return NoResponseError(fault, False, False, _words(error))
+        return NoResponseError(fault, False, False, _words(error), seconds)
     stale = fault is Fault.RESET and not body.fresh
     if not body.began and not stale:
         fault = _UNSENT.get(fault, fault)
-    return NoResponseError(fault, body.began, stale, _words(error))
+    return NoResponseError(fault, body.began, stale, _words(error), seconds)
 
 
 def _words(error: BaseException) -> str:

@@ -234,7 +234,7 @@ class Options:
         return self.plan_check == "off" and self.max_batch_size is not None
 
     def within(self, seconds: float) -> Options:
-        """The same options with shorter time-outs, so that no row takes longer than this."""
+        """The same options with `timeout` and `total-timeout` cut, so that no row takes longer than this."""
         rows, call = min(self.row_timeout, seconds), min(self.timeout, seconds)
         return dataclasses.replace(self, total_timeout=rows, timeout=call)
 

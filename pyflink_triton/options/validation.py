@@ -114,6 +114,7 @@ def _check_combinations(options: Options, written: set[str]) -> None:
             "option 'retry-initial-backoff' is above 'retry-max-backoff'. "
             + Remedy.LOWER_OR_RAISE(above="retry-initial-backoff", below="retry-max-backoff")
         )
+    # A default of 'timeout' that is longer does no harm: a call ends with its row.
     if options.total_timeout is not None and options.total_timeout < options.timeout and "timeout" in written:
         raise OptionError(
             "option 'total-timeout' is below 'timeout'. "

@@ -50,14 +50,16 @@ class NoResponseError(Exception):
         sent: Whether a byte of the request may have reached the server.
         stale: Whether a connection that was kept open turned out to be closed.
         details: More about it, without a secret.
+        seconds: The time that the call had.
     """
 
-    def __init__(self, fault: Fault, sent: bool, stale: bool, details: str) -> None:
+    def __init__(self, fault: Fault, sent: bool, stale: bool, details: str, seconds: float) -> None:
         super().__init__(details)
         self.fault = fault
         self.sent = sent
         self.stale = stale
         self.details = details
+        self.seconds = seconds
 
 
 class ErrorResponse(Exception):

@@ -21,7 +21,8 @@ class Datatype:
         name: As requests and the model's metadata have it.
         wire: Turns values into elements and back, and knows the limits of a value.
         sql: The Flink type that a schema taken from the server has.
-        inputs: The declared Flink types that fit as input; each value is sent exactly, or checked.
+        inputs: The declared Flink types that fit as input. Each value is sent exactly, or as the nearest element, or
+            refused where that is out of the limits.
         outputs: The declared Flink types that fit as output; each holds every element.
         default_for: The declared Flink types that are sent as this datatype where the model's own is not known.
         max_sequence_id: The greatest id that a CORRID control of this datatype holds; None where none may have it.

@@ -55,10 +55,10 @@ class FixedSize:
 
     Attributes:
         dtype: The bytes of one element, little-endian.
-        to_wire: Turns numbers or booleans into the nearest elements. A value out of the limits is never sent,
-            whatever it is turned into.
+        to_wire: Turns numbers or booleans into the nearest elements. A float that rounds to beyond the limits must
+            become an element outside them (an infinity or NaN), because floats are checked once they are rounded.
         from_wire: Turns elements into numbers or booleans of a numpy type that holds each of them exactly.
-        limits: The least and the greatest finite value. Each value is checked against them. None where the datatype
+        limits: The least and the greatest finite value, which each value is checked against. None where the datatype
             holds all values of the SQL types that it takes.
     """
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from deliveries import model, upstream
-from fault_proxy import FaultProxy, blackhole, nobody
+from fault_proxy import FaultProxy, full_queue, nobody
 from faults import CASES, DOCUMENT, OPTIONS, POISON, Case, document
 from triton import Triton
 
@@ -35,7 +35,7 @@ async def run(case: Case, triton: Triton) -> Outcome:
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(FaultProxy(server, case.steps, case.always, case.poison))
         other = await stack.enter_async_context(FaultProxy(server))
-        places = {"nobody": stack.enter_context(nobody()), "blackhole": stack.enter_context(blackhole())}
+        places = {"nobody": stack.enter_context(nobody()), "full_queue": stack.enter_context(full_queue())}
         endpoint = case.endpoint.format(proxy=proxy.url, other=other.url, **places)
         one = await stack.enter_async_context(model(endpoint, triton.http_url, **{**OPTIONS, **case.options}))
         began = time.monotonic()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deliveries import upstream
-from fault_proxy import FaultProxy, blackhole, nobody
+from fault_proxy import FaultProxy, full_queue, nobody
 from faults import Case
 
 
@@ -85,5 +85,5 @@ def places_of(case: Case, url: str) -> Iterator[Places]:
         other = stack.enter_context(background_proxy(url))
         urls = {"proxy": proxy.url, "other": other.url}
         urls["nobody"] = stack.enter_context(nobody())
-        urls["blackhole"] = stack.enter_context(blackhole())
+        urls["full_queue"] = stack.enter_context(full_queue())
         yield Places(urls, (proxy, other))

@@ -249,7 +249,7 @@ def nobody() -> Any:
 
 
 @contextlib.contextmanager
-def blackhole() -> Any:
+def full_queue() -> Any:
     """A URL where nobody answers the connection: the queue of a listening socket is full."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())

@@ -58,7 +58,7 @@ class Case:
         batches: The rows, batch after batch; the answer to each row is itself.
         options: The model's options beside those of every case.
         endpoint: Where the rows go: `{proxy}`, `{other}` (a proxy that makes no fault), `{nobody}` (connections are
-            refused), `{blackhole}` (connections are not answered), or a host.
+            refused), `{full_queue}` (connections are not answered), or a host.
         failed: How many rows fail by their policy.
         calls: Inference calls made; None where it depends on time.
         unlogged: How many of those never reached the proxy.
@@ -126,7 +126,7 @@ def _transport() -> Iterator[Case]:
         failed=3, calls=1, unlogged=1, message="has no address", seconds=0.4,
     )  # fmt: skip
     yield Case(
-        "nobody answers the connection", "a full queue of connections", options=short, endpoint="{blackhole}",
+        "nobody answers the connection", "a full queue of connections", options=short, endpoint="{full_queue}",
         failed=3, calls=1, unlogged=1, message="Request timed out after 200ms before there was a connection",
     )  # fmt: skip
     yield Case(

@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -27,6 +27,8 @@ RANGES = {
     **{f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
     **{f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
 }
+#: Those whose values are a type of numpy's.
+NARROW: dict[str, Callable[[float], Any]] = {"FP16": np.float16, "FP32": np.float32}
 
 
 class StrictEcho(Echo):
@@ -71,8 +73,8 @@ def value(random: Random, datatype: str) -> Any:
         )[0]
     if datatype == "FP64":
         return random.choice([math.inf, random.uniform(-1e300, 1e300), -0.0, 5e-324])
-    narrow = np.float16 if datatype == "FP16" else np.float32
-    return float(narrow(random.choice([-0.0, random.uniform(-60000, 60000)])))
+    assert datatype in NARROW, f"values of {datatype} are to be named here"
+    return float(NARROW[datatype](random.choice([-0.0, random.uniform(-60000, 60000)])))
 
 
 def nested(random: Random, datatype: str, shape: Sequence[int]) -> Any:

@@ -66,7 +66,7 @@ FP8_MAX = 448.0
 
 
 def to_fp8(native: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The nearest code; what rounds beyond the greatest one is a NaN, as the datatype has it."""
+    """The nearest code, ties towards zero; what rounds beyond the greatest one is a NaN, as the datatype has it."""
     steps = FP8_VALUES[:127].astype(np.float64)
     magnitude = np.abs(native.astype(np.float64))
     code = np.searchsorted((steps[1:] + steps[:-1]) / 2, magnitude)
