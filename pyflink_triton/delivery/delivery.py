@@ -96,12 +96,12 @@ class Delivery:
     async def _retry(self, sending: _Sending, first: RetryableError) -> InferenceResponse:
         """Send a request again that failed for a transient reason."""
         retries = Retries(self._options, lambda: self._remaining(sending.request))
-        made: RetryableError | None = first
+        first_failure: RetryableError | None = first
         try:
             async for attempt in AsyncRetrying(retry=retries.again, wait=retries.wait):
                 with attempt:
-                    if made is not None:  # tenacity begins with an attempt, and that one was made
-                        failed, made = made, None
+                    if first_failure is not None:  # tenacity begins with an attempt, and that one was made before
+                        failed, first_failure = first_failure, None
                         raise failed
                     return await self._attempt(sending, retries.last)
         except RetryableError as last:
@@ -109,7 +109,7 @@ class Delivery:
         raise AssertionError("the loop above returns or raises")
 
     def _exhausted(self, sending: _Sending, last: RetryableError) -> TritonError:
-        if last.behaviour.action not in (Action.RETRY, Action.WAIT):
+        if last.behaviour.action not in (Action.RETRY, Action.HOLD_BACK):
             return last.behaviour.error(last.message, status=last.status)
         times = f"sent {sending.calls} time{'s' * (sending.calls != 1)}"
         reason = f"'total-timeout' allows {format_duration(self._row_timeout)}"
@@ -148,7 +148,7 @@ class Delivery:
             raise LostError(f"{message}. It may have run, and must not run twice", status=status)
         if behaviour.action is Action.FAIL_ROW and (request.rows > 1 or not behaviour.retries):
             raise behaviour.row_error(message, status, endpoint.base)
-        if behaviour.action is Action.WAIT:
+        if behaviour.action is Action.HOLD_BACK:
             endpoint.trouble = message
         raise RetryableError(behaviour, message, status, endpoint, retry_after, free)
 
@@ -174,7 +174,7 @@ class Delivery:
             return responses[0]
         except ErrorResponse as error:
             behaviour = BEHAVIOURS[error.cause]
-            is_elsewhere = behaviour.slows or behaviour.action is Action.WAIT
+            is_elsewhere = behaviour.slows or behaviour.action is Action.HOLD_BACK
             failed = True if behaviour.counts else None if is_elsewhere else False
             self._learn(endpoint, behaviour, begun)
             raise
@@ -195,7 +195,7 @@ class Delivery:
 
     def _learn(self, endpoint: Endpoint, behaviour: Behaviour, begun: int) -> None:
         """Note what a failure says about the endpoint and about load."""
-        if behaviour.action is Action.WAIT:
+        if behaviour.action is Action.HOLD_BACK:
             self._endpoints.unreachable(endpoint)
         elif behaviour.probes:
             self._endpoints.suspect(endpoint)

@@ -21,7 +21,7 @@ class Action(Enum):
     """What becomes of the request."""
 
     RETRY = "it is sent again, whole"
-    WAIT = "it is held back unsent until a probe finds the model ready"
+    HOLD_BACK = "it waits unsent until a probe finds the model ready"
     FAIL_ROW = "the row fails by its policy"
     FAIL_JOB = "the job fails"
 
@@ -34,9 +34,10 @@ class Behaviour:
         action: What becomes of the request.
         counts: Whether it is the server's fault, and so counts to the circuit breaker.
         splits: Whether a batch is split until the bad row is alone.
-        retries: How often a lone row is sent again; None for ``max-retries``.
+        retries: How often the request is sent again at the most; None for ``max-retries``.
         slows: Whether fewer requests should be in flight.
-        probes: Whether a probe must find the model ready before more is sent there, as while a server shuts down.
+        probes: Whether a probe must find the model ready before more is sent there: a server that shuts down breaks
+            connections.
         rechecks: Whether the model may have changed, so that its signature is read again.
         nothing_ran: Whether it proves that the model did not run.
         error: What is raised when nothing more can be done.
@@ -61,7 +62,7 @@ class Behaviour:
 _ACCESS = Behaviour(Action.FAIL_JOB, error=AccessError)
 _CONTRACT = Behaviour(Action.FAIL_JOB, error=ContractError)
 _JOB = Behaviour(Action.FAIL_JOB, error=JobError)
-_AWAY = Behaviour(Action.WAIT, counts=True)
+_AWAY = Behaviour(Action.HOLD_BACK, counts=True)
 _BROKEN = Behaviour(Action.RETRY, counts=True, probes=True)
 _CRASHED = Behaviour(Action.RETRY, counts=True)
 #: A model may say it, too, so it does not prove that nothing ran.
@@ -81,12 +82,12 @@ BEHAVIOURS: dict[Fault | Cause, Behaviour] = {
     Cause.DEADLOCK: Behaviour(Action.FAIL_ROW, splits=True, rechecks=True, error=DeadlockError),
     Cause.BAD_REQUEST: Behaviour(Action.FAIL_ROW, splits=True, rechecks=True),
     Cause.ACCESS_DENIED: _ACCESS,
-    Cause.NOT_LOADED: Behaviour(Action.WAIT, rechecks=True, nothing_ran=True),
+    Cause.NOT_LOADED: Behaviour(Action.HOLD_BACK, rechecks=True, nothing_ran=True),
     Cause.NOT_FOUND: Behaviour(Action.FAIL_JOB, rechecks=True, error=JobError),
     Cause.NOT_SUPPORTED: _JOB,
     Cause.REQUEST_TIMEOUT: Behaviour(Action.RETRY),
     Cause.TOO_LARGE: Behaviour(Action.FAIL_ROW, splits=True, nothing_ran=True),
-    Cause.BUSY: Behaviour(Action.RETRY, slows=True, nothing_ran=True),
+    Cause.TOO_MANY_REQUESTS: Behaviour(Action.RETRY, slows=True, nothing_ran=True),
     Cause.UNPARSABLE: _BAD_ROW,
     Cause.MODEL_CRASHED: _CRASHED,
     Cause.MODEL_FAILED: Behaviour(Action.FAIL_ROW, splits=True, retries=2),
@@ -96,5 +97,5 @@ BEHAVIOURS: dict[Fault | Cause, Behaviour] = {
     Cause.CLIENT_ERROR: Behaviour(Action.FAIL_ROW, nothing_ran=True),
     Cause.UNEXPECTED: _CONTRACT,
 }
-#: Of a request that could not be sent at all.
-HELD_BACK = Behaviour(Action.WAIT, nothing_ran=True)
+#: For a request that could not be sent at all.
+HELD_BACK = Behaviour(Action.HOLD_BACK, nothing_ran=True)

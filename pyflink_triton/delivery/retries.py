@@ -55,20 +55,20 @@ class Retries:
         self._remaining = remaining
         self._used = 0
         self._free_used: set[str] = set()
-        self._pause = 0.0
+        self._wait = 0.0
         self.last: RetryableError | None = None
 
     def again(self, state: RetryCallState) -> bool:
-        """Whether to send again after the failure in ``state``."""
+        """Whether to send again after the failure in ``state``; also sets how long ``wait`` is."""
         failed = state.outcome.exception() if state.outcome is not None else None
         if not isinstance(failed, RetryableError):
             return False
         self.last = failed
-        self._pause = 0.0
+        self._wait = 0.0
         remaining = self._remaining()
         if remaining <= 0.0:
             return False
-        if failed.behaviour.action is Action.WAIT:
+        if failed.behaviour.action is Action.HOLD_BACK:
             return True
         if failed.free is not None and failed.free not in self._free_used:
             self._free_used.add(failed.free)
@@ -79,11 +79,11 @@ class Retries:
             return False
         first = self._options.retry_initial_backoff
         backoff = min(first * 2 ** (self._used - 1) + random.uniform(0.0, first), self._options.retry_max_backoff)
-        pause = max(backoff, failed.retry_after)
+        wait = max(backoff, failed.retry_after)
         # A wait beyond the deadline would make the row fail late. Half of the time left gives it another chance.
-        self._pause = pause if pause < remaining else remaining / 2
+        self._wait = wait if wait < remaining else remaining / 2
         return True
 
     def wait(self, _: RetryCallState) -> float:
         """Seconds before the next attempt."""
-        return self._pause
+        return self._wait
