@@ -108,13 +108,13 @@ final class Layers {
      * sent.
      */
     private RexCall guarded(RexCall call, Map<RexCall, List<Set<RexNode>>> settled) {
-        int[] places = models.strictArguments(call);
+        int[] positions = models.strictArguments(call);
         List<Set<RexNode>> sets = settled.get(call);
-        if (places == null || places.length == 0 || sets.stream().anyMatch(Set::isEmpty)) {
+        if (positions == null || positions.length == 0 || sets.stream().anyMatch(Set::isEmpty)) {
             return call;
         }
-        for (int place : places) {
-            RexNode argument = call.getOperands().get(place);
+        for (int position : positions) {
+            RexNode argument = call.getOperands().get(position);
             if (models.isModel(argument)
                     && models.strictArguments((RexCall) argument).length > 0
                     && sets.equals(settled.get(argument))) {
@@ -128,11 +128,11 @@ final class Layers {
                                 .map(set -> RexUtil.composeConjunction(builder, set))
                                 .collect(Collectors.toList()));
         List<RexNode> operands = new ArrayList<>(call.getOperands());
-        RexNode argument = operands.get(places[0]);
+        RexNode argument = operands.get(positions[0]);
         RelDataType type =
                 builder.getTypeFactory().createTypeWithNullability(argument.getType(), true);
         operands.set(
-                places[0],
+                positions[0],
                 builder.makeCall(
                         type,
                         SqlStdOperatorTable.CASE,

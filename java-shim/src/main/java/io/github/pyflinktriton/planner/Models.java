@@ -53,14 +53,14 @@ final class Models {
         if (definition == null) {
             return null;
         }
-        int[] places =
+        int[] positions =
                 known.computeIfAbsent(
                         definition,
                         asked -> {
                             int[] found = (int[]) strictArguments.apply(asked);
                             return found == null ? NO_MODEL : found;
                         });
-        return places == NO_MODEL ? null : places;
+        return positions == NO_MODEL ? null : positions;
     }
 
     boolean areIn(RexNode node) {

@@ -56,12 +56,12 @@ class FramesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"{\"kind\":", "[1]", "\"text\"", "", "{\"id\":1}", "{\"kind\":1}"})
-    void aHeaderWithoutAKindIsNonsense(String header) {
+    void aHeaderWithoutAKindIsRefused(String header) {
         assertThrows(ProtocolException.class, () -> reader(frame(header, 0)).read());
     }
 
     @Test
-    void wrongLengthsAreNonsenseAndShowWhatCame() {
+    void wrongLengthsAreRefusedAndShowWhatCame() {
         byte[] text = ("Traceback\n" + "x".repeat(1000)).getBytes(StandardCharsets.UTF_8);
         Exception e = assertThrows(ProtocolException.class, () -> reader(text).read());
         assertTrue(e.getMessage().contains("Traceback.xxx"), e.getMessage());
