@@ -91,15 +91,16 @@ class ModelClient:
         not_ready = await self._not_ready(base)
         if not_ready is not None and not not_ready.hides:
             raise self._unavailable(base, await self._explained(base, not_ready))
-        self.hides_readiness |= not_ready is not None and not_ready.status == 404
         # Triton describes only what is ready.
         with self._failures(base):
             try:
                 metadata = await self.transport.metadata(base)
             except ErrorResponse as error:
+                self._note_readiness(not_ready)
                 if error.hides:
                     raise self._hidden(base, error) from None
                 raise (self._refused if not_ready is None else self._unavailable)(base, error) from None
+            self._note_readiness(not_ready)
             config: Mapping[str, Any] | None = None
             try:
                 config = await self.transport.config(base)
@@ -114,6 +115,10 @@ class ModelClient:
                 with contextlib.suppress(ErrorResponse):
                     return replace(signature, server_version=await self.transport.server_version(base))
             return signature
+
+    def _note_readiness(self, not_ready: ErrorResponse | None) -> None:
+        """Note what answers readiness checks, once the server itself has answered another call."""
+        self.hides_readiness |= not_ready is not None and not_ready.status == 404
 
     async def _not_ready(self, base: str) -> ErrorResponse | None:
         with self._failures(base):

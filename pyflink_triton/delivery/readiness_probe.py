@@ -35,7 +35,7 @@ class Probe:
             return BEHAVIOURS[error.fault].action is Action.FAIL_JOB
         except ErrorResponse as error:
             # Any other error lets the requests find out.
-            return not error.is_away or (error.hides and self._hides_readiness)
+            return not error.is_away or (error.status == 404 and self._hides_readiness)
         except TritonError:
             return True
         return True

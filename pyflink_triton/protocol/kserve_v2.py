@@ -15,6 +15,8 @@ from pyflink_triton.protocol.inference import InferenceRequest, OutputTensor
 HEADER_LENGTH = "Inference-Header-Content-Length"
 #: The parameter of a request that asks for all outputs in binary form.
 _BINARY_OUTPUTS = "binary_data_output"
+#: ``json.dumps`` would make an encoder for each request.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 #: Characters of a server's text that a message repeats at the most.
 _MAX_TEXT = 2000
 
@@ -31,7 +33,7 @@ def write_request(request: InferenceRequest, request_id: str) -> bytes:
         parameters = {**parameters, _BINARY_OUTPUTS: True}
     else:
         outputs = _outputs(tuple(spec.name for spec in request.outputs))
-    written = f'"parameters":{json.dumps(parameters, separators=(",", ":"))},' if parameters else ""
+    written = f'"parameters":{_encode(parameters)},' if parameters else ""
     inputs = ",".join(
         f"{_input(spec.name, spec.datatype.name)}{','.join(map(str, shape))}],"
         f'"parameters":{{"binary_data_size":{len(data)}}}}}'
@@ -48,7 +50,7 @@ def _input(name: str, datatype: str) -> str:
 @lru_cache
 def _outputs(names: tuple[str, ...]) -> str:
     wanted = [{"name": name, "parameters": {"binary_data": True}} for name in names]
-    return f',"outputs":{json.dumps(wanted, separators=(",", ":"))}'
+    return f',"outputs":{_encode(wanted)}'
 
 
 def read_response(headers: Mapping[str, str], body: bytes, wanted: Sequence[TensorSpec]) -> dict[str, OutputTensor]:
