@@ -31,11 +31,16 @@ class Library:
         Args:
             found: What differs, as a clause.
         """
-        version = metadata.version(self.tested.partition("==")[0])
         return JobError(
-            f"{self.name} {version} in {sys.executable} differs from the versions that pyflink_triton was tested "
+            f"{self.name} {self._version()} in {sys.executable} differs from the versions that pyflink_triton was tested "
             f"with: {found}. {Remedy.INSTALL_TESTED(requirement=self.tested)}"
         )
+
+    def _version(self) -> str:
+        try:
+            return metadata.version(self.tested.partition("==")[0])
+        except metadata.PackageNotFoundError:
+            return "of an unknown version"
 
     def module(self, name: str) -> Any:
         """Import a module of the library.

@@ -29,7 +29,8 @@ _MAX_TEXT_BYTES = 16 << 20
 #: What each of aiohttp's errors means; the first match counts.
 _FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
     (asyncio.TimeoutError, Fault.TIMEOUT),
-    (aiohttp.ClientConnectorDNSError, Fault.DNS),
+    # An aiohttp that lacks this class is refused when a client is made.
+    (getattr(aiohttp, "ClientConnectorDNSError", aiohttp.ClientConnectorError), Fault.DNS),
     (aiohttp.ClientConnectorCertificateError, Fault.TLS),
     (aiohttp.ClientSSLError, Fault.TLS),
     (ssl.SSLError, Fault.TLS),

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp.connector import BaseConnector
 
+from pyflink_triton._internals import Library
 from pyflink_triton.errors import JobError
 from pyflink_triton.http.client import HttpClient
 from pyflink_triton.http.compat import AIOHTTP, Connector, check_aiohttp
@@ -92,3 +93,8 @@ def test_what_differs_is_refused(monkeypatch: pytest.MonkeyPatch, change: str) -
     assert str(error.value).startswith("aiohttp ")
     assert words in str(error.value)
     assert str(error.value).endswith(Remedy.INSTALL_TESTED(requirement=AIOHTTP.tested))
+
+
+def test_a_version_that_nothing_names_is_refused_all_the_same() -> None:
+    message = str(Library("nothing", "no-such-distribution==1.0").refused("it is not there"))
+    assert message.startswith("nothing of an unknown version in ")
