@@ -32,8 +32,8 @@ class Library:
             found: What differs, as a clause.
         """
         return JobError(
-            f"{self.name} {self._version()} in {sys.executable} differs from the versions that pyflink_triton was tested "
-            f"with: {found}. {Remedy.INSTALL_TESTED(requirement=self.tested)}"
+            f"{self.name} {self._version()} in {sys.executable} differs from the versions that pyflink_triton was "
+            f"tested with: {found}. {Remedy.INSTALL_TESTED(requirement=self.tested)}"
         )
 
     def _version(self) -> str:

@@ -64,7 +64,7 @@ class ColumnBindings:
         defaults: The default value of each of ``outputs``, as an array of one row; None: there is no default.
         nullable: The indexes of the input columns where a NULL leaves an optional tensor out. A NULL in any other input
             column makes the row's answer NULL.
-        is_array_batch: Whether each row is a batch of its own, with an element for each request row in its ARRAYs.
+        is_array_batch: Whether arrays are batches, so that each element of a row's ARRAYs is a row of a request.
     """
 
     inputs: tuple[TensorBinding, ...]
