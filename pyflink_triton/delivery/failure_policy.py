@@ -68,6 +68,7 @@ _CRASHED = Behaviour(Action.RETRY, counts=True)
 #: A model may say it, too, so it does not prove that nothing ran.
 _BAD_ROW = Behaviour(Action.FAIL_ROW, splits=True)
 
+#: ``protocol.failures`` says what each fault and cause is, and ``protocol.dialect`` which statuses have which cause.
 BEHAVIOURS: dict[Fault | Cause, Behaviour] = {
     Fault.REFUSED: _AWAY,
     Fault.DNS: _AWAY,

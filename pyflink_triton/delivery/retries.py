@@ -21,7 +21,8 @@ class RetryableError(Exception):
         status: The HTTP status; None where there was no response.
         endpoint: Where it was sent; None where it was not.
         retry_after: Seconds that the server asks to wait.
-        free: Why it may be sent again at once and without using a retry; each reason counts once.
+        free: Why it may be sent again at once and without using a retry, as after a kept connection that was closed;
+            each reason counts once.
     """
 
     def __init__(
@@ -53,13 +54,14 @@ class Retries:
     def __init__(self, options: Options, remaining: Callable[[], float]) -> None:
         self._options = options
         self._remaining = remaining
+        #: Retries so far, whatever their causes: the waits double over all of them.
         self._used = 0
         self._free_used: set[str] = set()
         self._wait = 0.0
         self.last: RetryableError | None = None
 
     def again(self, state: RetryCallState) -> bool:
-        """Whether to send again after the failure in ``state``; also sets how long ``wait`` is."""
+        """Whether to send again after the failure in ``state``; also decides the seconds that ``wait`` returns."""
         failed = state.outcome.exception() if state.outcome is not None else None
         if not isinstance(failed, RetryableError):
             return False
@@ -79,9 +81,9 @@ class Retries:
             return False
         first = self._options.retry_initial_backoff
         backoff = min(first * 2 ** (self._used - 1) + random.uniform(0.0, first), self._options.retry_max_backoff)
-        wait = max(backoff, failed.retry_after)
+        seconds = max(backoff, failed.retry_after)
         # A wait beyond the deadline would make the row fail late. Half of the time left gives it another chance.
-        self._wait = wait if wait < remaining else remaining / 2
+        self._wait = seconds if seconds < remaining else remaining / 2
         return True
 
     def wait(self, _: RetryCallState) -> float:

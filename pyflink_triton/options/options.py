@@ -126,7 +126,7 @@ class Options:
     )  # fmt: skip
     retry_max_backoff: float = option(
         "retry-max-backoff", "Duration", read.duration(0.001), 30.0,
-        "Longest wait before a retry.",
+        "Longest wait before a retry, unless `Retry-After` asks for more.",
     )  # fmt: skip
     circuit_breaker_enabled: bool = option(
         "circuit-breaker-enabled", "Boolean", read.boolean, False,
