@@ -29,7 +29,7 @@ _MAX_TEXT_BYTES = 16 << 20
 #: What each of aiohttp's errors means; the first match counts.
 _FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
     (asyncio.TimeoutError, Fault.TIMEOUT),
-    # An aiohttp that lacks this class is refused when a client is made.
+    # By getattr, so that an aiohttp that lacks this class can be imported, and is refused with a sentence (compat).
     (getattr(aiohttp, "ClientConnectorDNSError", aiohttp.ClientConnectorError), Fault.DNS),
     (aiohttp.ClientConnectorCertificateError, Fault.TLS),
     (aiohttp.ClientSSLError, Fault.TLS),
@@ -84,7 +84,7 @@ class HttpClient:
         self._connector = Connector(options.connection_max_age, limit=0, ssl=True if context is None else context)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
-            timeout=aiohttp.ClientTimeout(total=options.timeout),
+            timeout=_time_limit(options.timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
@@ -142,7 +142,7 @@ class HttpClient:
         sent_headers = self.credentials.headers if headers is None else {**self.credentials.headers, **headers}
         more: dict[str, Any] = {}
         if timeout is not None:
-            more["timeout"] = aiohttp.ClientTimeout(total=timeout)
+            more["timeout"] = _time_limit(timeout)
         if self._proxies:
             more["proxy"] = self._proxies.get(url.origin())
         try:
@@ -191,8 +191,13 @@ class HttpClient:
         return await decompress(content, encoding, limit)
 
 
+def _time_limit(seconds: float) -> aiohttp.ClientTimeout:
+    """The time of a call as aiohttp has it; aiohttp rounds times above 5 s up to a second."""
+    return aiohttp.ClientTimeout(total=seconds)
+
+
 def _no_response(error: BaseException, body: Body | None, seconds: float) -> NoResponseError:
-    """Name the fault. Only an inference has a body, which knows whether there was a connection when the time ended."""
+    """Name the fault. A call without a body keeps ``TIMEOUT``, because nothing tells whether it was connected."""
     fault = next(fault for kind, fault in _FAULTS if isinstance(error, kind))
     if body is None:
         return NoResponseError(fault, False, False, _words(error), seconds)

@@ -28,13 +28,13 @@ class Options:
     )  # fmt: skip
     timeout: float = option(
         "timeout", "Duration", read.duration(0.001), 30.0,
-        "Time for one HTTP request: connect, send and receive. In the MAP of `ML_PREDICT` it is called "
+        "Time for one HTTP call: connect, send and receive. In the MAP of `ML_PREDICT` it is called "
         "`request-timeout`.",
     )  # fmt: skip
     total_timeout: float | None = option(
         "total-timeout", "Duration", read.duration(0.001), None,
         "Time for a row, from when its request is first sent, or first held back because no endpoint can be reached. "
-        "By default 150 s, or 1.2 times `timeout` if that is longer.",
+        "By default 150 s, or 1.2 times `timeout` if that is longer; it may not be below a `timeout` that is set.",
     )  # fmt: skip
     flatten_batch_dim: bool = option(
         "flatten-batch-dim", "Boolean", read.boolean, False,
