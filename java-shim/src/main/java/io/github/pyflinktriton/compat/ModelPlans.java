@@ -60,7 +60,7 @@ public final class ModelPlans implements PlannerConfig {
         }
     }
 
-    private static Object programs(
+    static Object programs(
             ClassLoader planner,
             Class<?> type,
             Object given,

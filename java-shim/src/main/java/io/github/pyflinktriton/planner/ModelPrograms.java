@@ -31,6 +31,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Supplier;
 
 import scala.Option;
 import scala.Some;
@@ -73,9 +74,9 @@ public final class ModelPrograms implements CalciteConfig {
         if (configured.getStreamProgram().isDefined()) {
             return configured.getStreamProgram();
         }
-        FlinkChainedProgram<StreamOptimizeContext> program =
-                FlinkStreamProgram.buildProgram(session);
-        return withStep(program, FlinkStreamProgram.LOGICAL_REWRITE());
+        return withStep(
+                () -> FlinkStreamProgram.buildProgram(session),
+                () -> FlinkStreamProgram.LOGICAL_REWRITE());
     }
 
     @Override
@@ -83,15 +84,22 @@ public final class ModelPrograms implements CalciteConfig {
         if (configured.getBatchProgram().isDefined()) {
             return configured.getBatchProgram();
         }
-        FlinkChainedProgram<BatchOptimizeContext> program = FlinkBatchProgram.buildProgram(session);
-        return withStep(program, FlinkBatchProgram.LOGICAL_REWRITE());
+        return withStep(
+                () -> FlinkBatchProgram.buildProgram(session),
+                () -> FlinkBatchProgram.LOGICAL_REWRITE());
     }
 
-    /** Empty, so that Flink plans by itself, where its program is not as it is in 2.3. */
+    /**
+     * Empty, so that Flink plans by itself, where its program is not as it is in 2.3.
+     *
+     * @param made Makes Flink's program. A lambda, because Java looks for the method of a reference
+     *     before it hands the reference over.
+     */
     private <C extends FlinkOptimizeContext> Option<FlinkChainedProgram<C>> withStep(
-            FlinkChainedProgram<C> program, String rewrite) {
+            Supplier<FlinkChainedProgram<C>> made, Supplier<String> rewrite) {
         try {
-            addStep(program, rewrite);
+            FlinkChainedProgram<C> program = made.get();
+            addStep(program, rewrite.get());
             return new Some<>(program);
         } catch (RuntimeException | LinkageError e) {
             problems.accept(e);
