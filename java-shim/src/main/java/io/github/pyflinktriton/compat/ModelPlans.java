@@ -1,6 +1,7 @@
 package io.github.pyflinktriton.compat;
 
 import io.github.pyflinktriton.Log;
+import io.github.pyflinktriton.StatementException;
 import io.github.pyflinktriton.model.StrictArguments;
 
 import org.apache.flink.table.api.PlannerConfig;
@@ -68,10 +69,13 @@ public final class ModelPlans implements PlannerConfig {
             Consumer<Throwable> problems)
             throws ReflectiveOperationException {
         Function<FunctionDefinition, Object> models = StrictArguments::of;
+        Function<Throwable, RuntimeException> refusal =
+                reason -> new StatementException(PlannerParts.refusal(reason.toString()));
         return PlannerLoader.of(planner)
                 .loadClass(PlannerLoader.PACKAGE + "ModelPrograms")
-                .getConstructor(type, TableConfig.class, Function.class, Consumer.class)
-                .newInstance(given, session, models, problems);
+                .getConstructor(
+                        type, TableConfig.class, Function.class, Function.class, Consumer.class)
+                .newInstance(given, session, models, refusal, problems);
     }
 
     /** What keeps the step out of a planner's own programs. */

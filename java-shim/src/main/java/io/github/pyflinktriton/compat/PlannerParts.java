@@ -49,13 +49,16 @@ public final class PlannerParts {
     static Optional<String> objection(ClassLoader planner) {
         synchronized (FOUND) {
             return FOUND.computeIfAbsent(planner, PlannerParts::missing)
-                    .map(
-                            part ->
-                                    "A model cannot be a function with this version of Flink: its "
-                                            + "planner is not as it is in Flink 2.3.0 ("
-                                            + part
-                                            + "). Use ML_PREDICT.");
+                    .map(PlannerParts::refusal);
         }
+    }
+
+    /** What to tell the user where a part is another one. */
+    static String refusal(String part) {
+        return "A model cannot be a function with this version of Flink: its planner is not as it "
+                + "is in Flink 2.3.0 ("
+                + part
+                + "). Use ML_PREDICT.";
     }
 
     private static Optional<String> missing(ClassLoader planner) {

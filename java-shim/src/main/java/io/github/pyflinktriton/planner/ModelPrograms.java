@@ -3,8 +3,13 @@ package io.github.pyflinktriton.planner;
 import org.apache.calcite.plan.RelOptRule;
 import org.apache.calcite.plan.hep.HepMatchOrder;
 import org.apache.calcite.rel.RelNode;
+import org.apache.calcite.rel.type.RelDataTypeSystem;
+import org.apache.calcite.rex.RexBuilder;
+import org.apache.calcite.rex.RexNode;
 import org.apache.calcite.sql.SqlOperatorTable;
+import org.apache.calcite.sql.fun.SqlStdOperatorTable;
 import org.apache.calcite.sql.parser.SqlParser;
+import org.apache.calcite.sql.type.SqlTypeFactoryImpl;
 import org.apache.calcite.sql2rel.SqlToRelConverter;
 import org.apache.calcite.tools.RuleSets;
 import org.apache.flink.table.api.TableConfig;
@@ -45,10 +50,14 @@ import scala.Tuple2;
 public final class ModelPrograms implements CalciteConfig {
 
     private static final String STEP = "models";
+    private static final RexNode ANY_CALL =
+            new RexBuilder(new SqlTypeFactoryImpl(RelDataTypeSystem.DEFAULT))
+                    .makeCall(SqlStdOperatorTable.PI);
 
     private final CalciteConfig configured;
     private final TableConfig session;
     private final Models models;
+    private final Function<Throwable, RuntimeException> refusal;
     private final Consumer<Throwable> problems;
 
     /**
@@ -56,16 +65,20 @@ public final class ModelPrograms implements CalciteConfig {
      *
      * @param models For a model's function: the positions whose NULL makes its result NULL, as an
      *     {@code int[]}; null for any other function.
-     * @param problems Takes what hinders the step; Flink then plans by itself.
+     * @param refusal For a statement with a model that the step cannot treat, because the planner
+     *     has changed: Flink's own plan could give its columns other types.
+     * @param problems Takes what hinders the step otherwise; Flink then plans by itself.
      */
     public ModelPrograms(
             CalciteConfig configured,
             TableConfig session,
             Function<FunctionDefinition, Object> models,
+            Function<Throwable, RuntimeException> refusal,
             Consumer<Throwable> problems) {
         this.configured = configured == null ? CalciteConfig.DEFAULT() : configured;
         this.session = session;
         this.models = new Models(models);
+        this.refusal = refusal;
         this.problems = problems;
     }
 
@@ -98,6 +111,7 @@ public final class ModelPrograms implements CalciteConfig {
     private <C extends FlinkOptimizeContext> Option<FlinkChainedProgram<C>> withStep(
             Supplier<FlinkChainedProgram<C>> made, Supplier<String> rewrite) {
         try {
+            models.isModel(ANY_CALL); // else only a statement would show that it cannot be told
             FlinkChainedProgram<C> program = made.get();
             addStep(program, rewrite.get());
             return new Some<>(program);
@@ -134,8 +148,10 @@ public final class ModelPrograms implements CalciteConfig {
                 rewrite,
                 STEP,
                 (root, context) -> {
+                    boolean areModels = false;
                     try {
-                        if (models.areIn(root)) {
+                        areModels = models.areIn(root);
+                        if (areModels) {
                             RelNode free = new RightSides(models).apply(root);
                             RelNode merged =
                                     conditions.optimize(first.optimize(free, context), context);
@@ -144,6 +160,9 @@ public final class ModelPrograms implements CalciteConfig {
                     } catch (TableException | ValidationException e) {
                         throw e;
                     } catch (RuntimeException | LinkageError e) {
+                        if (areModels && e instanceof LinkageError) {
+                            throw refusal.apply(e);
+                        }
                         problems.accept(e);
                     }
                     return first.optimize(root, context);

@@ -24,6 +24,7 @@ class PlannerPartsTest {
         "functions.inference.CallBindingCallContext$1,val$binding",
         "calcite.FlinkCalciteSqlValidator,relOptCluster",
         "utils.ShortcutUtils,unwrapTableConfig",
+        "utils.ShortcutUtils,unwrapFunctionDefinition",
         "typeutils.LogicalRelDataTypeConverter$LogicalToRelDataTypeConverter,relDataTypeFactory",
         "plan.optimize.program.FlinkGroupProgram,programs"
     })
