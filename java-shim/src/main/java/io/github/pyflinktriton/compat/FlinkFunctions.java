@@ -81,7 +81,7 @@ public final class FlinkFunctions {
             return Optional.of(
                     "The names of Flink's functions cannot be read from its planner, because it is "
                             + "not as it is in Flink 2.3.0 ("
-                            + e
+                            + RootCause.of(e)
                             + "). A model may have the name of one of them. Call models by their "
                             + "full names in a catalog of the type 'triton'.");
         }

@@ -68,11 +68,7 @@ public final class ForwardedNulls {
             }
             return install(repaired.orElseThrow(), planner) ? Optional.empty() : tooLate();
         } catch (Exception | LinkageError e) {
-            Throwable cause = e;
-            while (cause.getCause() != null) {
-                cause = cause.getCause();
-            }
-            return unknown("its generator of that code cannot be tried: " + cause);
+            return unknown("its generator of that code cannot be tried: " + RootCause.of(e));
         }
     }
 

@@ -70,7 +70,9 @@ public final class ModelPlans implements PlannerConfig {
             throws ReflectiveOperationException {
         Function<FunctionDefinition, Object> models = StrictArguments::of;
         Function<Throwable, RuntimeException> refusal =
-                reason -> new StatementException(PlannerParts.refusal(reason.toString()));
+                reason ->
+                        new StatementException(
+                                PlannerParts.refusal(RootCause.of(reason).toString()));
         return PlannerLoader.of(planner)
                 .loadClass(PlannerLoader.PACKAGE + "ModelPrograms")
                 .getConstructor(
@@ -99,7 +101,7 @@ public final class ModelPlans implements PlannerConfig {
         Log.warn(
                 "A model is called for every row, also where CASE, IF, COALESCE, AND or OR stand "
                         + "before it, because Flink's planner is not as it is in 2.3 ("
-                        + reason.getClass().getSimpleName()
+                        + RootCause.of(reason).getClass().getSimpleName()
                         + "). Write m(CASE WHEN condition THEN x END).");
         Log.LOG.debug("Models are not kept behind their guards.", reason);
     }

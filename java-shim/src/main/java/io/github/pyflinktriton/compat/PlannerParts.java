@@ -68,10 +68,10 @@ public final class PlannerParts {
                     return Optional.of(member[0] + " has no " + member[1]);
                 }
             } catch (ReflectiveOperationException | LinkageError e) {
-                return Optional.of(e.toString());
+                return Optional.of(RootCause.of(e).toString());
             }
         }
-        return ModelPlans.hindrance(planner).map(Throwable::toString);
+        return ModelPlans.hindrance(planner).map(reason -> RootCause.of(reason).toString());
     }
 
     private static boolean has(Class<?> type, String member) {

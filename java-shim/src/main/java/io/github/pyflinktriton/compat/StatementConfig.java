@@ -68,7 +68,7 @@ public final class StatementConfig {
             throw new StatementException(
                     "A model cannot be called here, because the options of the statement cannot be "
                             + "read from Flink's planner ("
-                            + e
+                            + RootCause.of(e)
                             + "). Use ML_PREDICT.");
         }
     }

@@ -6,12 +6,17 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.pyflinktriton.Log;
+
 import org.apache.flink.table.api.EnvironmentSettings;
 import org.apache.flink.table.api.PlannerConfig;
 import org.apache.flink.table.api.TableConfig;
 import org.apache.flink.table.api.TableEnvironment;
 import org.junit.jupiter.api.Test;
 
+import java.lang.reflect.InvocationTargetException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 
 class ModelPlansTest {
@@ -66,6 +71,19 @@ class ModelPlansTest {
         session.setPlannerConfig(new UserConfig());
         ModelPlans.install(session);
         assertFalse(session.getPlannerConfig().unwrap(Other.class).isPresent());
+    }
+
+    @Test
+    void aWarningNamesWhatReflectionHides() {
+        List<String> warnings = new ArrayList<>();
+        Log.listen(warnings::add);
+        try {
+            ModelPlans.warn(new InvocationTargetException(new NoSuchMethodError("DEFAULT")));
+        } finally {
+            Log.listen(warning -> {});
+        }
+        assertEquals(1, warnings.size());
+        assertTrue(warnings.get(0).contains("(NoSuchMethodError)"), warnings::toString);
     }
 
     private interface Other extends PlannerConfig {}

@@ -1,6 +1,7 @@
 package io.github.pyflinktriton.compat;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
@@ -26,7 +27,8 @@ class PlannerPartsTest {
         "utils.ShortcutUtils,unwrapTableConfig",
         "utils.ShortcutUtils,unwrapFunctionDefinition",
         "typeutils.LogicalRelDataTypeConverter$LogicalToRelDataTypeConverter,relDataTypeFactory",
-        "plan.optimize.program.FlinkGroupProgram,programs"
+        "plan.optimize.program.FlinkGroupProgram,programs",
+        "calcite.CalciteConfig,DEFAULT"
     })
     void aPartOfAnotherNameIsMissed(String type, String member) {
         String name = PLANNER + type;
@@ -74,6 +76,7 @@ class PlannerPartsTest {
                 objection.startsWith("A model cannot be a function with this version of Flink"),
                 () -> objection);
         assertTrue(objection.contains(reason), () -> objection);
+        assertFalse(objection.contains("InvocationTargetException"), () -> objection);
         assertTrue(objection.endsWith("Use ML_PREDICT."), () -> objection);
     }
 }
