@@ -6,9 +6,11 @@ import org.apache.flink.table.module.CoreModule;
 
 import java.util.Collection;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.WeakHashMap;
 
 /**
  * The names of Flink's functions: those of its core module and those of its planner's operators.
@@ -21,6 +23,9 @@ public final class FlinkFunctions {
             "org.apache.flink.table.planner.functions.sql.FlinkSqlOperatorTable";
 
     private static final String FUNCTION = "org.apache.calcite.sql.SqlFunction";
+
+    /** Each job may bring its own planner. */
+    private static final Map<ClassLoader, Set<String>> OF_PLANNERS = new WeakHashMap<>();
 
     private FlinkFunctions() {}
 
@@ -42,7 +47,11 @@ public final class FlinkFunctions {
 
     /** The planner adds these functions to those of modules and catalogs. */
     public static boolean isOfPlanner(String name) {
-        return Planner.NAMES.contains(upper(name));
+        synchronized (OF_PLANNERS) {
+            return OF_PLANNERS
+                    .computeIfAbsent(PlannerLoader.ofSessions(), FlinkFunctions::ofPlanner)
+                    .contains(upper(name));
+        }
     }
 
     private static String upper(String name) {
@@ -59,13 +68,10 @@ public final class FlinkFunctions {
         }
     }
 
-    private static final class Planner {
-
-        static final Set<String> NAMES = new TreeSet<>();
-
-        static {
-            objection(PlannerLoader.ofSessions(), NAMES).ifPresent(Log::warn);
-        }
+    private static Set<String> ofPlanner(ClassLoader planner) {
+        Set<String> names = new TreeSet<>();
+        objection(planner, names).ifPresent(Log::warn);
+        return names;
     }
 
     /** What to tell the user where the names cannot be read. */

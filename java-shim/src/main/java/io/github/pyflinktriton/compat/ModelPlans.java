@@ -20,7 +20,7 @@ import java.util.function.Function;
  */
 public final class ModelPlans implements PlannerConfig {
 
-    private static final String WANTED = "org.apache.flink.table.planner.calcite.CalciteConfig";
+    static final String WANTED = "org.apache.flink.table.planner.calcite.CalciteConfig";
 
     private final TableConfig session;
     private final PlannerConfig configured;

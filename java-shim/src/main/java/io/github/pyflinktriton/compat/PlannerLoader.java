@@ -4,8 +4,10 @@ import org.apache.flink.table.api.TableEnvironment;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.util.HashMap;
+import java.lang.ref.WeakReference;
 import java.util.Map;
+import java.util.Optional;
+import java.util.WeakHashMap;
 
 /**
  * Loads the classes of the package {@code planner} so that they see the classes of Flink's planner,
@@ -16,7 +18,10 @@ final class PlannerLoader extends ClassLoader {
     static final String PACKAGE = "io.github.pyflinktriton.planner.";
     private static final String FLINK = "org.apache.flink.table.planner.";
     private static final String MODULE = FLINK + "loader.PlannerModule";
-    private static final Map<ClassLoader, PlannerLoader> LOADERS = new HashMap<>();
+
+    /** Weak in both, because a loader holds its planner, and a job's planner ends with the job. */
+    private static final Map<ClassLoader, WeakReference<PlannerLoader>> LOADERS =
+            new WeakHashMap<>();
 
     private final ClassLoader planner;
     private final String copied;
@@ -32,8 +37,13 @@ final class PlannerLoader extends ClassLoader {
     /** One for each planner, so that statements share the classes. */
     static PlannerLoader of(ClassLoader planner) {
         synchronized (LOADERS) {
-            return LOADERS.computeIfAbsent(
-                    planner, unknown -> new PlannerLoader(planner, null, null));
+            WeakReference<PlannerLoader> known = LOADERS.get(planner);
+            PlannerLoader loader = known == null ? null : known.get();
+            if (loader == null) {
+                loader = new PlannerLoader(planner, null, null);
+                LOADERS.put(planner, new WeakReference<>(loader));
+            }
+            return loader;
         }
     }
 
@@ -56,15 +66,28 @@ final class PlannerLoader extends ClassLoader {
 
     /**
      * The class loader of the planner that sessions have: Flink's distribution gives it its own.
+     * Else it is beside Flink or in the jar of the job.
      */
     static ClassLoader ofSessions() {
-        ClassLoader flink = TableEnvironment.class.getClassLoader();
+        return ofSessions(TableEnvironment.class.getClassLoader());
+    }
+
+    static ClassLoader ofSessions(ClassLoader flink) {
         try {
             Class<?> module = Class.forName(MODULE, true, flink);
             Object planner = module.getMethod("getInstance").invoke(null);
             return (ClassLoader) module.getMethod("getSubmoduleClassLoader").invoke(planner);
         } catch (ReflectiveOperationException e) {
-            return flink;
+            ClassLoader job = Thread.currentThread().getContextClassLoader();
+            return seenBy(flink).or(() -> seenBy(job)).orElse(flink);
+        }
+    }
+
+    private static Optional<ClassLoader> seenBy(ClassLoader loader) {
+        try {
+            return Optional.of(Class.forName(ModelPlans.WANTED, false, loader).getClassLoader());
+        } catch (ClassNotFoundException | LinkageError e) {
+            return Optional.empty();
         }
     }
 
