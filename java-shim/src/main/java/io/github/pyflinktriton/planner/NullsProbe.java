@@ -30,6 +30,7 @@ import org.apache.flink.table.types.logical.RowType;
 
 import java.math.BigDecimal;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -55,26 +56,31 @@ public final class NullsProbe implements Callable<Boolean> {
                                     DataTypes.ARRAY(DataTypes.INT()))
                             .getLogicalType();
 
-    private static final GenericRowData VALUES =
-            GenericRowData.of(
-                    1,
-                    2L,
-                    true,
-                    0.5,
-                    DecimalData.fromBigDecimal(new BigDecimal("3.50"), 30, 2),
-                    TimestampData.fromEpochMillis(4),
-                    StringData.fromString("five"),
-                    new byte[] {6},
-                    new GenericArrayData(new int[] {7}));
+    /** All but the first column, which is the argument of the async function. */
+    private static final Object[] VALUES = {
+        2L,
+        true,
+        0.5,
+        DecimalData.fromBigDecimal(new BigDecimal("3.50"), 30, 2),
+        TimestampData.fromEpochMillis(4),
+        StringData.fromString("five"),
+        new byte[] {6},
+        new GenericArrayData(new int[] {7})
+    };
+
+    private static final Object[] NULLS = new Object[VALUES.length];
+
+    private static final int WITHOUT_ANSWER = 0;
 
     private final ClassLoader loader = NullsProbe.class.getClassLoader();
 
     @Override
     public Boolean call() throws Exception {
         AsyncFunction<RowData, RowData> projection = projection();
-        GenericRowData nulls = new GenericRowData(COLUMNS.getFieldCount());
-        nulls.setField(0, 1); // the argument of the async function
-        return isKept(projection, VALUES) && isKept(projection, nulls);
+        return isKept(projection, 1, VALUES)
+                && isKept(projection, 1, NULLS)
+                && isKept(projection, null, VALUES)
+                && isKept(projection, WITHOUT_ANSWER, VALUES);
     }
 
     /** The columns as they are, then the async function of the first. */
@@ -85,18 +91,18 @@ public final class NullsProbe implements Callable<Boolean> {
         for (int column = 0; column < COLUMNS.getFieldCount(); column++) {
             projects.add(RexInputRef.of(column, row));
         }
-        Same same = new Same();
+        Answer answer = new Answer();
         BridgingSqlFunction function =
                 BridgingSqlFunction.of(
                         null,
                         types,
                         null,
                         SqlKind.OTHER_FUNCTION,
-                        ContextResolvedFunction.anonymous(same),
-                        same.getTypeInference(null));
+                        ContextResolvedFunction.anonymous(answer),
+                        answer.getTypeInference(null));
         projects.add(new RexBuilder(types).makeCall(function, List.of(projects.get(0))));
         List<RowType.RowField> fields = new ArrayList<>(COLUMNS.getFields());
-        fields.add(new RowType.RowField("same", COLUMNS.getTypeAt(0)));
+        fields.add(new RowType.RowField("answer", COLUMNS.getTypeAt(0)));
         return AsyncCodeGenerator.generateFunction(
                         "NullsProbe",
                         COLUMNS,
@@ -108,27 +114,30 @@ public final class NullsProbe implements Callable<Boolean> {
                 .newInstance(loader);
     }
 
-    private static boolean isKept(AsyncFunction<RowData, RowData> projection, GenericRowData row)
+    private static boolean isKept(
+            AsyncFunction<RowData, RowData> projection, Integer argument, Object[] others)
             throws Exception {
+        List<Object> row = new ArrayList<>();
+        row.add(argument);
+        row.addAll(Arrays.asList(others));
         Result result = new Result();
-        projection.asyncInvoke(row, result);
-        RowData kept = result.row.getNow(null);
-        GenericRowData expected = new GenericRowData(row.getArity() + 1);
-        for (int column = 0; column < row.getArity(); column++) {
-            expected.setField(column, row.getField(column));
-        }
-        expected.setField(row.getArity(), row.getField(0));
-        return expected.equals(kept);
+        projection.asyncInvoke(GenericRowData.of(row.toArray()), result);
+        row.add(Answer.to(argument));
+        return GenericRowData.of(row.toArray()).equals(result.row.getNow(null));
     }
 
-    /** The first argument itself. */
-    public static final class Same extends AsyncScalarFunction {
+    /** The argument itself, but for one that has no answer. */
+    public static final class Answer extends AsyncScalarFunction {
 
         private static final long serialVersionUID = 1L;
 
         /** Answers at once. */
         public void eval(CompletableFuture<Integer> future, Integer value) {
-            future.complete(value);
+            future.complete(to(value));
+        }
+
+        static Integer to(Integer value) {
+            return value == null || value == WITHOUT_ANSWER ? null : value;
         }
 
         @Override

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 import java.util.Optional;
 import java.util.function.UnaryOperator;
@@ -49,6 +51,31 @@ class UnknownGeneratorTest {
         assertRefused(
                 "is not the one that can be repaired",
                 planner(AlteredLoader.withText("%s.addAsyncIndex(%d);\n", "%s.addAsyncIndex(0);\n")));
+    }
+
+    /** The columns beside the call keep their NULLs, but for the first, or the call loses some. */
+    @ParameterizedTest
+    @CsvSource({
+        "NULL in the column of the argument, i == 0 && value == null, false",
+        "NULL as the argument, false, first == null",
+        "NULL as the answer, false, first != null"
+    })
+    void codeThatLosesSomeNullsIsRefused(String lost, String inColumn, String inCall) {
+        String made = "    = new ${delegatingFutureType}(${collectorTerm}, ${fieldCount})";
+        String altered =
+                made
+                        + " {\n  private final Object lost = Integer.valueOf(-1);\n"
+                        + "  private Object first;\n"
+                        + "  public void addSynchronousResult(int i, Object value) {\n"
+                        + "    if (i == 0) { first = value; }\n"
+                        + ("    super.addSynchronousResult(i, " + inColumn + " ? lost : value);\n")
+                        + "  }\n  public void accept(Object answer, Throwable failure) {\n"
+                        + ("    boolean isLost = answer == null && (" + inCall + ");\n")
+                        + "    super.accept(isLost ? lost : answer, failure);\n  }\n};";
+        UnaryOperator<byte[]> change = AlteredLoader.withText(made + ";", altered);
+        AlteredLoader planner =
+                planner(code -> change.apply(NullsRepair.of(code).orElseThrow()));
+        assertRefused("is not the one that can be repaired", planner);
     }
 
     @Test
