@@ -114,24 +114,24 @@ final class ServerModels {
                     Map<String, String> options = new LinkedHashMap<>(defaults);
                     options.put("provider", "pyflink-triton");
                     options.put("model-name", served);
-                    ObjectNode question = withOptions(options).put("model", served);
-                    return ModelSchemas.toModel(worker.ask("describe", question), options, null);
+                    ObjectNode request = withOptions(options).put("model", served);
+                    return ModelSchemas.toModel(worker.ask("describe", request), options, null);
                 });
     }
 
     /** Adds to a created model what its statement left out. */
     ResolvedCatalogModel complete(String name, ResolvedCatalogModel created) {
-        ObjectNode question = withOptions(withDefaults(created.getOptions())).put("model", name);
-        putColumns(question, "input", created.getResolvedInputSchema());
-        putColumns(question, "output", created.getResolvedOutputSchema());
+        ObjectNode request = withOptions(withDefaults(created.getOptions())).put("model", name);
+        putColumns(request, "input", created.getResolvedInputSchema());
+        putColumns(request, "output", created.getResolvedOutputSchema());
         Map<String, String> own = new LinkedHashMap<>(created.getOptions());
         own.entrySet().removeIf(defaults.entrySet()::contains);
-        return ModelSchemas.toModel(worker.ask("describe", question), own, created.getComment());
+        return ModelSchemas.toModel(worker.ask("describe", request), own, created.getComment());
     }
 
-    private static void putColumns(ObjectNode question, String side, ResolvedSchema schema) {
+    private static void putColumns(ObjectNode request, String side, ResolvedSchema schema) {
         if (!schema.getColumns().isEmpty()) {
-            question.set(side, ModelSchemas.toJson(ModelSchemas.toRowType(schema)));
+            request.set(side, ModelSchemas.toJson(ModelSchemas.toRowType(schema)));
         }
     }
 
@@ -198,9 +198,9 @@ final class ServerModels {
     private static ObjectNode withOptions(Map<String, String> options) {
         Map<String, String> asked = new LinkedHashMap<>(options);
         asked.remove("provider");
-        ObjectNode question = Json.MAPPER.createObjectNode();
-        question.set("options", Json.MAPPER.valueToTree(asked));
-        return question;
+        ObjectNode request = Json.MAPPER.createObjectNode();
+        request.set("options", Json.MAPPER.valueToTree(asked));
+        return request;
     }
 
     /** The answer of the server, or the reason why there is none, and how long it is kept. */

@@ -63,12 +63,12 @@ public final class TritonPandasFunction extends ScalarFunction
         if (payload != null) {
             return payload;
         }
-        ObjectNode question = Json.MAPPER.createObjectNode();
-        question.set("call", function.declared().toOpen());
+        ObjectNode request = Json.MAPPER.createObjectNode();
+        request.set("call", function.declared().toOpen());
         try {
             payload =
                     PlanningWorker.of(function.python().planning)
-                            .ask("payload", question)
+                            .ask("payload", request)
                             .path("payload")
                             .binaryValue();
             return payload;

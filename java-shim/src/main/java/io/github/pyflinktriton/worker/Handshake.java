@@ -19,7 +19,7 @@ final class Handshake {
 
     private Handshake() {}
 
-    static ObjectNode question() {
+    static ObjectNode request() {
         ObjectNode hello = Json.MAPPER.createObjectNode().put("kind", "hello");
         return hello.put("protocol", PROTOCOL).put("version", VERSION);
     }

@@ -17,7 +17,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeoutException;
 
-/** Keeps one worker per Python for the questions of planning; an idle worker ends by itself. */
+/** Keeps one worker per Python for planning requests; an idle worker ends by itself. */
 public final class PlanningWorker {
 
     private static final Duration LIMIT = Duration.ofSeconds(60);
@@ -40,11 +40,11 @@ public final class PlanningWorker {
     }
 
     /**
-     * Asks a question of planning. A worker that needs variables of the environment for it answers
+     * Sends a planning request. A worker that needs variables of the environment for it answers
      * with their names; then a worker that has them is asked.
      */
-    public JsonNode ask(String question, ObjectNode fields) {
-        fields.put("kind", "plan").put("request", question);
+    public JsonNode ask(String request, ObjectNode fields) {
+        fields.put("kind", "plan").put("request", request);
         if (!command.variables.isEmpty()) {
             fields.set("environment", Json.MAPPER.valueToTree(command.variables));
         }
@@ -52,7 +52,7 @@ public final class PlanningWorker {
         List<String> wanted = ModelCall.environment(answer);
         return wanted.isEmpty() || wanted.equals(command.variables)
                 ? answer
-                : of(command.passing(wanted)).ask(question, fields);
+                : of(command.passing(wanted)).ask(request, fields);
     }
 
     private JsonNode ask(ObjectNode fields) {
@@ -63,7 +63,7 @@ public final class PlanningWorker {
             } catch (RefusedException e) {
                 throw e;
             } catch (WorkerException e) {
-                // An idle worker may have ended while the question was on its way.
+                // An idle worker may have ended while the request was on its way.
                 if (hasLeft(asked, e)) {
                     return ask(living(), fields);
                 }

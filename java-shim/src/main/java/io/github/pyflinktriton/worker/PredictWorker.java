@@ -78,11 +78,11 @@ public final class PredictWorker implements AutoCloseable {
         try {
             WorkerCommand started = command.passing(call.environment());
             client = WorkerClient.start(worker, started, silence, new BridgeMetrics(metrics));
-            ObjectNode question = call.toOpen().put("kind", "open");
-            question.putObject("task")
+            ObjectNode request = call.toOpen().put("kind", "open");
+            request.putObject("task")
                     .put("subtask", task.getIndexOfThisSubtask())
                     .put("parallelism", task.getNumberOfParallelSubtasks());
-            JsonNode opened = client.ask(question, "opened", OPENING_LIMIT);
+            JsonNode opened = client.ask(request, "opened", OPENING_LIMIT);
             return new PredictWorker(worker, call, command, client, opened);
         } catch (RuntimeException | Error e) {
             if (client != null) {

@@ -3,7 +3,7 @@ package io.github.pyflinktriton.worker;
 import io.github.pyflinktriton.ProtocolException;
 import io.github.pyflinktriton.WorkerException;
 
-/** Takes the one outcome of a question; called by the thread that reads the replies. */
+/** Takes the one outcome of a request; called by the thread that reads the replies. */
 interface ReplyHandler {
 
     /** The reply, of the kind that was asked for. A {@link ProtocolException} ends the worker. */

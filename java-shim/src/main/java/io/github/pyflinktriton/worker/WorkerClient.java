@@ -19,7 +19,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
-/** Sends questions to one worker, reads its replies, and fails all questions when it ends. */
+/** Sends requests to one worker, reads its replies, and fails all requests when it ends. */
 public final class WorkerClient {
 
     public static final Duration SILENCE_LIMIT = Duration.ofSeconds(30);
@@ -28,7 +28,7 @@ public final class WorkerClient {
 
     private final WorkerProcess process;
     private final Consumer<JsonNode> metrics;
-    private final Questions questions = new Questions();
+    private final PendingRequests requests = new PendingRequests();
     private final AtomicLong ids = new AtomicLong();
     private final ReentrantLock writing = new ReentrantLock();
     private final AtomicBoolean failing = new AtomicBoolean();
@@ -56,7 +56,7 @@ public final class WorkerClient {
             String worker, WorkerCommand command, Duration silence, Consumer<JsonNode> metrics) {
         WorkerClient client = new WorkerClient(worker, command, silence, metrics);
         try {
-            Handshake.check(client.ask(Handshake.question(), "hello", GREETING_LIMIT));
+            Handshake.check(client.ask(Handshake.request(), "hello", GREETING_LIMIT));
             client.greeted = true;
             return client;
         } catch (RuntimeException e) {
@@ -65,11 +65,11 @@ public final class WorkerClient {
         }
     }
 
-    /** Asks a question without a body and waits for the reply's header. */
-    JsonNode ask(ObjectNode question, String replyKind, Duration limit) {
+    /** Sends a request without a body and waits for the reply's header. */
+    JsonNode ask(ObjectNode request, String replyKind, Duration limit) {
         PendingReply answer = new PendingReply();
         long id = nextId();
-        send(id, replyKind, new FrameBuffer().begin(question.put("id", id).toString()), answer);
+        send(id, replyKind, new FrameBuffer().begin(request.put("id", id).toString()), answer);
         try {
             return answer.await(limit);
         } catch (TimeoutException e) {
@@ -83,9 +83,9 @@ public final class WorkerClient {
         return ids.incrementAndGet();
     }
 
-    /** Sends a question that is written already; blocks while the worker does not read. */
+    /** Sends a request that is written already; blocks while the worker does not read. */
     void send(long id, String replyKind, FrameBuffer frame, ReplyHandler handler) {
-        questions.put(id, replyKind, handler);
+        requests.put(id, replyKind, handler);
         writing.lock();
         try {
             if (!closing && !failure.isDone()) {
@@ -96,9 +96,9 @@ public final class WorkerClient {
         } finally {
             writing.unlock();
         }
-        // A failure that came before the question was noted has not reached it.
+        // A failure that came before the request was noted has not reached it.
         if (failure.isDone()) {
-            questions.fail(id, failure.join());
+            requests.fail(id, failure.join());
         }
     }
 
@@ -129,7 +129,7 @@ public final class WorkerClient {
         if (frame.isError() && !frame.header.hasNonNull("id")) {
             fail(() -> new RefusedException(frame.header.path("message").asText()));
         } else if (!frame.kind().equals("heartbeat")) {
-            questions.answer(frame);
+            requests.answer(frame);
         }
     }
 
@@ -152,7 +152,7 @@ public final class WorkerClient {
         return failure;
     }
 
-    /** Ends the worker: every open question and each later one fails with the first reason. */
+    /** Ends the worker: every open request and each later one fails with the first reason. */
     void fail(Supplier<WorkerException> why) {
         // Before the process is killed, or its end would be taken for the reason.
         if (!closing && failing.compareAndSet(false, true)) {
@@ -160,12 +160,12 @@ public final class WorkerClient {
             watchdog.stop();
             process.kill();
             failure.complete(reason);
-            questions.failAll(reason);
+            requests.failAll(reason);
         }
     }
 
     /**
-     * Ends the worker and all that belongs to it; questions still open stay unanswered. False if
+     * Ends the worker and all that belongs to it; requests still open stay unanswered. False if
      * a thread did not end.
      */
     boolean close() {

@@ -28,7 +28,7 @@ class BrokenWorkerTest extends WorkerTestBase {
         "garbage, broke the protocol: lengths of, Traceback (most recent",
         "bad json, broke the protocol: a header that is not JSON, fake worker: bad json",
         "wrong row count, broke the protocol: 2 rows for 1 sent, fake worker",
-        "unknown id, broke the protocol: a reply that no question waits for, 4711",
+        "unknown id, broke the protocol: a reply that no request waits for, 4711",
         "wrong kind, broke the protocol: not 'result' but, answer",
         "bad body, broke the protocol: a body, fake worker",
         "cut body, broke the protocol: a body of another length, fake worker",
