@@ -501,7 +501,10 @@ OF_THE_JAR = {
     "FlinkFunctions": (
         "test_model_names.py::test_flinks_functions_win_and_a_model_is_called_by_the_name_that_the_warning_says",
     ),
-    "ForwardedNulls": ("test_async_first.py::test_the_order_that_connect_advises",),
+    "ForwardedNulls": (
+        "test_async_first.py::test_the_order_that_connect_advises",
+        "ForwardedNullsTest.java::aFileThatCannotBeWrittenIsTriedAgain",
+    ),
     "Handshake": ("test_bridge.py::test_a_shim_of_another_version_is_told_both",),
     "JobFiles": ("test_cluster.py",),
     "Joins": ("test_beside_tables.py::test_what_is_refused_has_a_remedy_that_runs",),

@@ -51,11 +51,22 @@ public final class ForwardedNulls {
 
     static Optional<String> objection(ClassLoader planner) {
         synchronized (FOUND) {
-            return FOUND.computeIfAbsent(planner, ForwardedNulls::keep);
+            Optional<String> known = FOUND.get(planner);
+            if (known != null) {
+                return known;
+            }
+            try {
+                Optional<String> found = keep(planner);
+                FOUND.put(planner, found);
+                return found;
+            } catch (IOException e) {
+                return Optional.of(notYet(e));
+            }
         }
     }
 
-    private static Optional<String> keep(ClassLoader planner) {
+    /** Throws an {@link IOException} for what may be otherwise the next time. */
+    private static Optional<String> keep(ClassLoader planner) throws IOException {
         try {
             byte[] code = code(planner);
             boolean isKnown = REPAIRABLE.contains(sha256(code));
@@ -68,7 +79,11 @@ public final class ForwardedNulls {
             }
             return install(repaired.orElseThrow(), planner) ? Optional.empty() : tooLate();
         } catch (Exception | LinkageError e) {
-            return unknown("its generator of that code cannot be tried: " + RootCause.of(e));
+            Throwable cause = RootCause.of(e);
+            if (cause instanceof IOException) {
+                throw (IOException) cause;
+            }
+            return unknown("its generator of that code cannot be tried: " + cause);
         }
     }
 
@@ -94,7 +109,7 @@ public final class ForwardedNulls {
     }
 
     private static boolean install(byte[] code, ClassLoader planner)
-            throws ReflectiveOperationException {
+            throws ReflectiveOperationException, IOException {
         try {
             Class<?> neighbour = Class.forName(NEIGHBOUR, true, planner);
             MethodHandles.privateLookupIn(neighbour, MethodHandles.lookup()).defineClass(code);
@@ -113,6 +128,16 @@ public final class ForwardedNulls {
                         + "keep them ("
                         + reason
                         + "). Use ML_PREDICT.");
+    }
+
+    private static String notYet(IOException reason) {
+        return "In streaming a model cannot be a function yet, because Flink loses NULLs beside "
+                + "async functions, and its planner could not be repaired this time: a file could "
+                + "not be read or written ("
+                + reason
+                + "; temporary files are in "
+                + System.getProperty("java.io.tmpdir")
+                + "). Run the statement again, or use ML_PREDICT.";
     }
 
     private static Optional<String> tooLate() {

@@ -26,16 +26,19 @@ final class Redefinition {
 
     private Redefinition() {}
 
-    /** False where the JVM takes no agent, because of an option or because it lacks a module. */
-    static boolean of(Class<?> loaded, byte[] code) {
+    /**
+     * False where the JVM takes no agent, because of an option or because it lacks a module.
+     *
+     * @throws IOException Where the agent cannot be written to a file, which may work later.
+     */
+    static boolean of(Class<?> loaded, byte[] code) throws IOException {
         try {
             if (!redefine(loaded, code)) {
                 loadAgent();
                 return redefine(loaded, code);
             }
             return true;
-        } catch (IOException
-                | ReflectiveOperationException
+        } catch (ReflectiveOperationException
                 | JMException
                 | RuntimeException
                 | LinkageError e) {

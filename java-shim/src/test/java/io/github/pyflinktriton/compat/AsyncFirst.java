@@ -12,6 +12,9 @@ import org.apache.flink.table.functions.AsyncTableFunction;
 import org.apache.flink.types.Row;
 import org.apache.flink.util.CloseableIterator;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -35,24 +38,42 @@ public final class AsyncFirst {
                     "SELECT m, beside, words FROM numbers JOIN looked_up"
                             + " FOR SYSTEM_TIME AS OF numbers.p ON numbers.n = looked_up.n");
 
+    private static final Path DIRECTORY = Path.of(System.getProperty("java.io.tmpdir"));
+
+    private static final Map<String, Step> OTHERS =
+            Map.of(
+                    "repair", AsyncFirst::repair,
+                    "repair while planning", AsyncFirst::repairWhilePlanning,
+                    "make a directory for temporary files", AsyncFirst::makeDirectory);
+
+    private interface Step {
+        void run() throws Exception;
+    }
+
     private AsyncFirst() {}
 
-    /** With the steps: a query's name, {@code repair}, or {@code repair while planning}. */
+    /** With the steps: names of queries and of other steps. */
     public static void main(String[] steps) throws Exception {
+        if (!Files.exists(DIRECTORY)) {
+            // For Flink's own files. Java itself has read the property already.
+            System.setProperty("java.io.tmpdir", DIRECTORY.getParent().toString());
+        }
         TableEnvironment tables = tables();
         for (String step : steps) {
             if (QUERIES.containsKey(step)) {
                 run(step, tables);
-            } else if (step.equals("repair")) {
-                repair();
             } else {
-                repairWhilePlanning();
+                OTHERS.get(step).run();
             }
         }
     }
 
     private static void repair() {
         System.out.println("objection: " + ForwardedNulls.objection().orElse("none"));
+    }
+
+    private static void makeDirectory() throws IOException {
+        Files.createDirectory(DIRECTORY);
     }
 
     private static void repairWhilePlanning() throws InterruptedException {

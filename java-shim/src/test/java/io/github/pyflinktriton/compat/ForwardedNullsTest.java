@@ -53,6 +53,26 @@ class ForwardedNullsTest {
     }
 
     @Test
+    void aFileThatCannotBeWrittenIsTriedAgain() throws Exception {
+        Path absent = directory.resolve("absent");
+        List<String> said =
+                run(
+                        List.of("-Djava.io.tmpdir=" + absent),
+                        "scalar",
+                        "repair",
+                        "make a directory for temporary files",
+                        "repair",
+                        "scalar");
+        String objection = said.get(1);
+        assertTrue(
+                objection.startsWith("objection: In streaming a model cannot be a function yet"),
+                objection);
+        assertTrue(objection.contains("NoSuchFileException: " + absent), objection);
+        assertEquals(
+                List.of("scalar: " + LOST, objection, "objection: none", "scalar: " + KEPT), said);
+    }
+
+    @Test
     void whatCannotBeRepairedIsSaid() throws Exception {
         List<String> said = run(withoutAgents(), "scalar", "repair", "repair");
         assertEquals("scalar: " + LOST, said.get(0));
