@@ -52,7 +52,7 @@ class UnknownPlannerTest {
         assertEquals(1, problems.size());
     }
 
-    /** Flink's own plan would do more than lose guards: types of nested async calls get mixed up. */
+    /** Flink's own plan would lose more than guards: types of nested async calls get mixed up. */
     @ParameterizedTest
     @ValueSource(strings = {"nodes.logical.FlinkLogicalCalc", "utils.AsyncUtil"})
     void aModelIsRefusedWhereTheStepDoesNotFitThePlanner(String part) {
