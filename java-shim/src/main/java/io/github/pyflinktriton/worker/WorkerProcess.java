@@ -79,9 +79,10 @@ final class WorkerProcess {
 
     /** Kills the process and returns its last lines, as the end of a message. */
     String killedWords() {
-        kill();
+        killTree();
         waitFor(Duration.ofSeconds(1));
         join(stderrThread, Duration.ofSeconds(2));
+        kill();
         String tail = stderr.tail();
         return tail.isEmpty() ? "" : " Its last lines on standard error:\n" + tail;
     }
@@ -95,9 +96,15 @@ final class WorkerProcess {
     }
 
     void kill() {
+        killTree();
+        process.destroyForcibly();
+    }
+
+    /** Kills by handles: a Process closes its pipes with what was not read yet, the last lines. */
+    private void killTree() {
         // A wrapper script may stand between us and Python.
         process.descendants().forEach(ProcessHandle::destroyForcibly);
-        process.destroyForcibly();
+        process.toHandle().destroyForcibly();
     }
 
     /** Closes the pipes; to be called when no thread reads or writes them. */
