@@ -34,6 +34,7 @@ def session(mode: str = "streaming", *, with_jar: bool = True, **config: str) ->
         with_jar: Whether to add the shim jar.
         config: Flink's configuration, ``__`` for ``.`` and ``_`` for ``-``.
     """
+    _unwrap_class_loader()
     settings = EnvironmentSettings.in_batch_mode() if mode == "batch" else EnvironmentSettings.in_streaming_mode()
     env = TableEnvironment.create(settings)
     written = {
@@ -47,6 +48,19 @@ def session(mode: str = "streaming", *, with_jar: bool = True, **config: str) ->
     if with_jar:
         env.execute_sql(f"ADD JAR '{pyflink_triton.jar_path()}'")
     return env
+
+
+def _unwrap_class_loader() -> None:
+    """Take the class loaders of earlier sessions off this thread.
+
+    PyFlink wraps another one around the last for each session, and every name that Py4J looks up goes through all of
+    them: after some hundred sessions most of a test's time.
+    """
+    thread = get_gateway().jvm.Thread.currentThread()
+    loader = thread.getContextClassLoader()
+    while loader.getClass().getName() == "java.net.URLClassLoader":
+        loader = loader.getParent()
+    thread.setContextClassLoader(loader)
 
 
 def create_model(
