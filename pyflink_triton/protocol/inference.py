@@ -24,7 +24,7 @@ class OutputTensor(NamedTuple):
     data: memoryview | None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class InferenceRequest:
     """What is asked of a model.
 
@@ -41,7 +41,7 @@ class InferenceRequest:
     asks_for_all: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class PreparedRequest:
     """A request as its bytes go out, written once however often it is sent.
 
@@ -58,7 +58,7 @@ class PreparedRequest:
     outputs: Sequence[TensorSpec]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class InferenceResponse:
     """What a model answered.
 
