@@ -11,7 +11,7 @@ from typing import Any
 
 from pyflink_triton.errors import TritonError
 
-PROTOCOL = 2
+PROTOCOL = 3
 _LENGTHS = struct.Struct("<IQ")
 _MAX_HEADER = 64 << 20
 #: The shim reads a body into a Java array.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias, TypedDict
 
 from pyflink_triton.metrics import MetricDeltas
@@ -41,10 +41,10 @@ class Open(OpenRequest):
 
 
 class Predict(TypedDict):
-    """Rows to predict, in the frame's body."""
+    """Rows to predict, in the frame's body; ``first`` is the number of the first of them, and the others follow."""
 
     kind: Literal["predict"]
-    id: int
+    first: int
     rows: int
 
 
@@ -91,6 +91,7 @@ class Opened(TypedDict):
     frame_rows: int
     frame_bytes: int
     frames_in_flight: int
+    rows_in_flight: int
     max_in_flight_bytes: int
 
 
@@ -100,11 +101,13 @@ class _Result(TypedDict, total=False):
 
 
 class Result(_Result):
-    """Predicted rows, in the frame's body."""
+    """Predicted rows, in the frame's body: runs of their numbers, each its first and how many it has.
+
+    The errors are by the numbers of their rows.
+    """
 
     kind: Literal["result"]
-    id: int
-    rows: int
+    rows: Sequence[tuple[int, int]]
 
 
 class Error(TypedDict):

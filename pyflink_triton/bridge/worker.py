@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
-from pyflink_triton.bridge.frames import MAX_BODY, PROTOCOL, Frame, FrameError, write_frame
-from pyflink_triton.bridge.messages import Heartbeat, Hello, Open, Plan, Predict, Reply, Result
+from pyflink_triton.bridge.frames import PROTOCOL, Frame, FrameError, write_frame
+from pyflink_triton.bridge.messages import Heartbeat, Hello, Open, Plan, Reply
 from pyflink_triton.bridge.planning_handlers import PLANNING_HANDLERS
-from pyflink_triton.errors import JobError, TritonError, sentence
+from pyflink_triton.bridge.replies import Replies
+from pyflink_triton.errors import TritonError, sentence
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.runtime.open_model import OpenedModel, open_model
-from pyflink_triton.runtime.operator_limits import BATCH_ROWS, BATCHES_IN_FLIGHT
+from pyflink_triton.runtime.operator_limits import BATCH_ROWS, BATCHES_IN_FLIGHT, FRAME_BYTES
 from pyflink_triton.runtime.planning import DeclaredModel
-from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.version import __version__
 
-#: The shim sends a frame when it has this many bytes, or the rows of a batch.
-FRAME_BYTES = 4 << 20
 HEARTBEAT_SECONDS = 1.0
 
 Write = Callable[[bytes, "memoryview | bytes"], None]
@@ -42,6 +40,7 @@ class Worker:
         self._metrics = Metrics()
         self._opened: OpenedModel | None = None
         self._schema: pa.Schema | None = None
+        self._replies: Replies | None = None
         self._model = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._greeted = False
@@ -51,11 +50,13 @@ class Worker:
             "hello": self._hello,
             "plan": self._plan,
             "open": self._open,
-            "predict": self._predict,
         }
 
     def receive(self, frame: Frame) -> None:
-        """Take a frame from the shim. The reply is written as soon as it is ready."""
+        """Take a frame from the shim. The replies are written as soon as they are ready."""
+        if frame.kind == "predict" and self._replies is not None:
+            self._predict(frame, self._replies)
+            return
         handler = self._handlers.get(frame.kind)
         if handler is None or (not self._greeted and frame.kind != "hello"):
             raise FrameError(f"a frame of the kind {frame.kind[:40]!r} is not expected here")
@@ -67,14 +68,19 @@ class Worker:
     async def _answer(self, handler: Callable[[Any, memoryview], Awaitable[None]], frame: Frame) -> None:
         try:
             await handler(frame.header, frame.body)
-        except TritonError as error:
-            message = self._named(str(error), frame.header.get("model"))
-            self._send({"kind": "error", "id": frame.header.get("id"), "message": message})
         except Exception as error:
-            traceback.print_exc()
-            message = f"the worker failed with {type(error).__name__}; its standard error has the details"
-            message = self._named(message, frame.header.get("model"))
-            self._send({"kind": "error", "id": None, "message": message})
+            self._fail(error, frame.header.get("id"), frame.header.get("model"))
+
+    def _fail(self, error: BaseException, request: int | None = None, model: str | None = None) -> None:
+        """Say why a request cannot be answered, or why the whole worker fails."""
+        message = str(error)
+        if not isinstance(error, TritonError):
+            traceback.print_exception(error)
+            message, request = (
+                f"the worker failed with {type(error).__name__}; its standard error has the details",
+                None,
+            )
+        self._send({"kind": "error", "id": request, "message": self._named(message, model)})
 
     def _named(self, message: str, model: str | None = None) -> str:
         name = model or self._model
@@ -109,37 +115,28 @@ class Worker:
             print(f"Model '{self._model}': {sentence(warning)}", file=sys.stderr, flush=True)
         columns = self._opened.columns
         self._schema = pa.schema([(f"c{index}", type_.arrow) for index, type_ in enumerate(columns.argument_types)])
+        self._replies = Replies(self._send, self._fail, self._metrics, self._named, len(columns.output_types))
+        rows = self._opened.rows_in_flight
         self._send(
             {
                 "kind": "opened",
                 "id": message["id"],
-                "frame_rows": _frame_rows(columns),
+                "frame_rows": min(BATCH_ROWS, rows),
                 "frame_bytes": FRAME_BYTES,
                 "frames_in_flight": BATCHES_IN_FLIGHT,
+                "rows_in_flight": rows,
                 "max_in_flight_bytes": declared.options.max_in_flight_bytes,
             }
         )
 
-    async def _predict(self, message: Predict, body: memoryview) -> None:
-        if self._opened is None:
-            raise FrameError("rows came before the model was opened")
+    def _predict(self, frame: Frame, replies: Replies) -> None:
+        """Take rows. Their frame has no reply of its own, because each row is answered as soon as its request is."""
+        assert self._opened is not None
         try:
-            batch = pa.ipc.read_record_batch(pa.py_buffer(body), self._schema)
-        except pa.ArrowException as error:
-            raise FrameError(f"a frame's rows cannot be read: {error}") from None
-        if batch.num_rows != message["rows"]:
-            raise FrameError(f"a frame holds {batch.num_rows} rows, but its header says {message['rows']}")
-        prediction = await self._opened.predict(batch)
-        result: Result = {"kind": "result", "id": message["id"], "rows": batch.num_rows}
-        if prediction.errors:
-            result["errors"] = {str(row): self._named(text) for row, text in prediction.errors.items()}
-        deltas = self._metrics.take()
-        if deltas is not None:
-            result["metrics"] = deltas
-        outputs = memoryview(prediction.outputs.serialize())
-        if len(outputs) > MAX_BODY:
-            raise JobError(f"the outputs of {batch.num_rows} rows have {len(outputs)} bytes, too many for a frame")
-        self._send(result, outputs)
+            batch = _read(frame, self._schema)
+            self._opened.submit(batch, partial(replies.add, frame.header["first"]), self._fail)
+        except Exception as error:
+            self._fail(error)
 
     @property
     def is_idle(self) -> bool:
@@ -163,8 +160,13 @@ class Worker:
             await self._opened.close()
 
 
-def _frame_rows(columns: ColumnBindings) -> int:
-    """How many rows a frame may have so that its result fits in a frame, too."""
-    tensors = [binding.tensor for binding in columns.outputs]
-    row = sum(tensor.datatype.itemsize * abs(math.prod(tensor.dims)) for tensor in tensors)
-    return max(1, min(BATCH_ROWS, FRAME_BYTES // max(row, 1)))
+def _read(frame: Frame, schema: pa.Schema | None) -> pa.RecordBatch:
+    """Read the rows of a frame."""
+    rows, first = frame.header.get("rows"), frame.header.get("first")
+    try:
+        batch = pa.ipc.read_record_batch(pa.py_buffer(frame.body), schema)
+    except pa.ArrowException as error:
+        raise FrameError(f"a frame's rows cannot be read: {error}") from None
+    if batch.num_rows != rows or not isinstance(first, int):
+        raise FrameError(f"a frame holds {batch.num_rows} rows, but its header says {rows} from {first}")
+    return batch

@@ -9,7 +9,7 @@ import numpy as np
 
 from pyflink_triton._arrow import Ints
 from pyflink_triton.delivery.batch_limits import BatchLimits
-from pyflink_triton.delivery.request import Delivers, Request
+from pyflink_triton.delivery.request import Request, Sender
 from pyflink_triton.errors import ExhaustedError, LostError, RowError, TooManyRowsError
 from pyflink_triton.protocol.inference import InferenceResponse
 
@@ -26,7 +26,7 @@ class BatchSplitter:
         limits: Told of batches that were refused for their size.
     """
 
-    def __init__(self, delivery: Delivers, limits: BatchLimits) -> None:
+    def __init__(self, delivery: Sender, limits: BatchLimits) -> None:
         self._delivery = delivery
         self._limits = limits
         self._lone_failures = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 #: The limit before the server has answered. A server executes what it has queued, even if nobody waits any more.
 _FIRST = 4
@@ -18,6 +19,10 @@ class ConcurrencyLimit:
     Args:
         maximum: The largest limit.
         timeout: Seconds that a call may take.
+
+    Attributes:
+        usual: The seconds that a call usually takes; 0 before the first answer.
+        on_free: Called when a place is free that no request waits for.
     """
 
     def __init__(self, maximum: int, timeout: float) -> None:
@@ -31,6 +36,8 @@ class ConcurrencyLimit:
         #: Those whose time runs. They go before the others, in their order.
         self._first: deque[asyncio.Future[None]] = deque()
         self._round = 0
+        self.usual = 0.0
+        self.on_free: Callable[[], None] = _ignore
 
     @property
     def limit(self) -> int:
@@ -96,6 +103,7 @@ class ConcurrencyLimit:
             rows: How many rows it had.
             seconds: How long it took.
         """
+        self.usual += (seconds - self.usual) / 8 if self.usual else seconds
         size = rows.bit_length()
         fastest = self._fastest[size]
         if seconds < fastest:
@@ -123,3 +131,9 @@ class ConcurrencyLimit:
             if not waiter.done():
                 self._taken += 1
                 waiter.set_result(None)
+        if self._taken < self.limit:
+            self.on_free()
+
+
+def _ignore() -> None:
+    """What ``on_free`` is before somebody wants to know."""

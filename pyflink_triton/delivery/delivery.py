@@ -55,6 +55,9 @@ class Delivery:
         recheck: Called with the base URL of an endpoint whose error may come of a changed model, the seconds that it
             may take, and a description of the error; raises where the model there is not the one that was planned.
         hides_readiness: Whether something in front of the server answers readiness checks with 404.
+
+    Attributes:
+        limit: How many requests may be in flight.
     """
 
     def __init__(
@@ -71,7 +74,7 @@ class Delivery:
         self._metrics = metrics
         self._recheck = recheck
         self._loop = asyncio.get_running_loop()
-        self._limit = ConcurrencyLimit(options.max_in_flight_requests, options.timeout)
+        self.limit = ConcurrencyLimit(options.max_in_flight_requests, options.timeout)
         probe = Probe(options, transport, hides_readiness)
         self._endpoints = Endpoints(options, probe.ask, metrics, self._loop.time)
         self._prefix = os.urandom(4).hex()
@@ -85,13 +88,17 @@ class Delivery:
         await self._endpoints.close()
 
     async def send(self, request: Request) -> InferenceResponse:
-        """Send one request; see ``Delivers.send``."""
+        """Send one request; see ``Sender.send``."""
         request_id = f"{self._prefix}-{next(self._numbers)}"
-        sending = _Sending(request, await self._transport.prepare(request.inference, request_id))
         try:
+            sending = _Sending(request, await self._transport.prepare(request.inference, request_id))
             return await self._attempt(sending, None)
         except RetryableError as first:
             return await self._retry(sending, first)
+        finally:
+            if request.holds_place:  # it ended before it was sent
+                request.holds_place = False
+                self.limit.give()
 
     async def _retry(self, sending: _Sending, first: RetryableError) -> InferenceResponse:
         """Send a request again that failed for a transient reason."""
@@ -161,7 +168,7 @@ class Delivery:
         sending.calls += 1
         self._metrics.begin(request.rows)
         endpoint.in_flight += 1
-        begun = self._limit.round
+        begun = self.limit.round
         failed: bool | None = None
         began = time.perf_counter()
         try:
@@ -170,7 +177,7 @@ class Delivery:
                 raise ContractError(f"the server sent {len(responses)} responses to one request")
             failed = False
             self._endpoints.answered(endpoint)
-            self._limit.answered(begun, request.rows, time.perf_counter() - began)
+            self.limit.answered(begun, request.rows, time.perf_counter() - began)
             return responses[0]
         except ErrorResponse as error:
             behaviour = BEHAVIOURS[error.cause]
@@ -202,13 +209,13 @@ class Delivery:
         if behaviour.counts:
             self._endpoints.failed(endpoint)
         if behaviour.slows:
-            self._limit.slower(begun)
+            self.limit.slower(begun)
 
     async def _admit(self, request: Request, last: RetryableError | None) -> Endpoint:
         """Wait for an endpoint and a place under the limit; the rows' time begins here at the latest."""
         avoid = None if last is None else last.endpoint
         while True:
-            if not (request.urgent or self._limit.try_take() or await self._take_place(request, last)):
+            if not (request.urgent or self._has_place(request) or await self._take_place(request, last)):
                 continue
             endpoint = self._endpoints.choose(request.endpoint, avoid)
             if endpoint is not None:
@@ -224,9 +231,14 @@ class Delivery:
             self._give(request)
             await self._hold_back(request, last)
 
+    def _has_place(self, request: Request) -> bool:
+        """Whether the request has a place, from before or because one is free."""
+        held, request.holds_place = request.holds_place, False
+        return held or self.limit.try_take()
+
     def _give(self, request: Request) -> None:
         if not request.urgent:
-            self._limit.give()
+            self.limit.give()
 
     async def _take_place(self, request: Request, last: RetryableError | None) -> bool:
         """Queue for a place: as long as it takes before the first sending, and ahead of the others after it."""
@@ -234,7 +246,7 @@ class Delivery:
             await self._hold_back(request, last)
             return False
         is_under_way = request.deadline is not None
-        if await self._limit.take(is_under_way, self._remaining(request) if is_under_way else None):
+        if await self.limit.take(is_under_way, self._remaining(request) if is_under_way else None):
             return True
         raise self._late(request, last)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pyflink_triton.delivery.batch_limits import BatchLimits
+from pyflink_triton.delivery.concurrency_limit import ConcurrencyLimit
 from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse
 
 
@@ -26,6 +27,7 @@ class Request:
         deadline: When its rows' time is over, in the event loop's clock; None until it is first sent or held back.
             Requests made of the same rows carry it on.
         limits: How many rows each endpoint takes; None where that does not matter.
+        holds_place: Whether a place under the concurrency limit was taken for it already.
     """
 
     inference: InferenceRequest
@@ -37,9 +39,10 @@ class Request:
     urgent: bool = False
     deadline: float | None = None
     limits: BatchLimits | None = None
+    holds_place: bool = False
 
 
-class Delivers(Protocol):
+class Sender(Protocol):
     """What carries a request to the model and its response back."""
 
     async def send(self, request: Request) -> InferenceResponse:
@@ -58,3 +61,13 @@ class Delivers(Protocol):
             JobError: A fault that no row's policy covers.
         """
         ...
+
+
+class Delivers(Sender, Protocol):
+    """Carries requests to the model, a limited number at once.
+
+    Attributes:
+        limit: How many may be in flight.
+    """
+
+    limit: ConcurrencyLimit

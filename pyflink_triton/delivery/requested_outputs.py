@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pyflink_triton.delivery.request import Delivers, Request
+from pyflink_triton.delivery.request import Request, Sender
 from pyflink_triton.errors import DeadlockError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.protocol.inference import InferenceResponse
 
 
 class RequestedOutputs:
-    """Delivers requests, and learns whether they must ask for all outputs.
+    """Sender requests, and learns whether they must ask for all outputs.
 
     Args:
         delivery: What sends them.
@@ -22,13 +22,13 @@ class RequestedOutputs:
         asks_for_all: Whether they do now.
     """
 
-    def __init__(self, delivery: Delivers, metrics: Metrics, asks_for_all: bool) -> None:
+    def __init__(self, delivery: Sender, metrics: Metrics, asks_for_all: bool) -> None:
         self._delivery = delivery
         self._metrics = metrics
         self.asks_for_all = asks_for_all
 
     async def send(self, request: Request) -> InferenceResponse:
-        """Send one request; see ``Delivers.send``."""
+        """Send one request; see ``Sender.send``."""
         try:
             return await self._delivery.send(request)
         except DeadlockError:

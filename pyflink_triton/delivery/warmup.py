@@ -6,14 +6,14 @@ import asyncio
 import math
 from dataclasses import replace
 
-from pyflink_triton.delivery.request import Delivers, Request
+from pyflink_triton.delivery.request import Request, Sender
 from pyflink_triton.errors import TritonError
 from pyflink_triton.model.signature import ModelSignature, TensorSpec
 from pyflink_triton.protocol.inference import InferenceRequest, InputTensor
 
 
 async def warm_up(
-    delivery: Delivers,
+    delivery: Sender,
     signature: ModelSignature,
     request: InferenceRequest,
     seconds: float,
@@ -43,4 +43,4 @@ def _zeros(tensor: TensorSpec, has_batch_axis: bool) -> InputTensor:
     inner = tuple(1 if dim == -1 else dim for dim in tensor.dims)
     shape = (1, *inner) if has_batch_axis else inner
     # An empty BYTES element is a length of zero.
-    return InputTensor(tensor, shape, memoryview(bytes(tensor.datatype.itemsize * math.prod(inner))))
+    return InputTensor(tensor, shape, (memoryview(bytes(tensor.datatype.itemsize * math.prod(inner))),))

@@ -56,7 +56,7 @@ class HttpTransport:
     async def prepare(self, request: InferenceRequest, request_id: str) -> PreparedRequest:
         """Write a request once, compressed where the options ask for it; see ``Transport.prepare``."""
         header = write_request(request, request_id)
-        buffers: Sequence[bytes | memoryview] = (header, *(tensor.data for tensor in request.inputs))
+        buffers: Sequence[bytes | memoryview] = (header, *(part for tensor in request.inputs for part in tensor.data))
         headers = {HEADER_LENGTH: str(len(header)), "Content-Type": "application/octet-stream"}
         encoding = self._options.compression
         if encoding is not None and sum(map(len, buffers)) >= self._options.compression_min_bytes:

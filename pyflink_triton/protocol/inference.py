@@ -10,11 +10,11 @@ from pyflink_triton.model.signature import TensorSpec
 
 
 class InputTensor(NamedTuple):
-    """An input as it is sent: its shape with the batch axis, and its bytes in row-major order."""
+    """An input as it is sent: its shape with the batch axis, and its bytes in row-major order, in parts."""
 
     spec: TensorSpec
     shape: tuple[int, ...]
-    data: memoryview
+    data: Sequence[memoryview]
 
 
 class OutputTensor(NamedTuple):

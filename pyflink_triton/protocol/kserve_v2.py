@@ -36,7 +36,7 @@ def write_request(request: InferenceRequest, request_id: str) -> bytes:
     written = f'"parameters":{_encode(parameters)},' if parameters else ""
     inputs = ",".join(
         f"{_input(spec.name, spec.datatype.name)}{','.join(map(str, shape))}],"
-        f'"parameters":{{"binary_data_size":{len(data)}}}}}'
+        f'"parameters":{{"binary_data_size":{sum(map(len, data))}}}}}'
         for spec, shape, data in request.inputs
     )
     return f'{{"id":"{request_id}",{written}"inputs":[{inputs}]{outputs}}}'.encode()

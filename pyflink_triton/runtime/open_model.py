@@ -16,8 +16,10 @@ from pyflink_triton.errors import ContractError, TritonError, sentence
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import check_unchanged, read_planned
 from pyflink_triton.runtime.messages import OpenRequest, Task
+from pyflink_triton.runtime.operator_limits import rows_in_flight
 from pyflink_triton.runtime.planning import DeclaredModel, wait_until_ready
-from pyflink_triton.runtime.predictor import Prediction, Predictor
+from pyflink_triton.runtime.predictor import Deliver, Fail, Prediction, Predictor
+from pyflink_triton.runtime.request_queue import RowSource
 from pyflink_triton.schema.assumed_signature import DeclarationGuard, assume_signature
 from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.schema.sequence_checks import check_parallelism, scheduling_warnings
@@ -36,6 +38,7 @@ class OpenedModel:
         client: Asks the server about the model.
         delivery: Carries the requests.
         guard: Knows the signature that the model was opened with.
+        rows_in_flight: How many rows may be given to it before the first of them is answered.
     """
 
     predictor: Predictor
@@ -44,18 +47,28 @@ class OpenedModel:
     client: ModelClient
     delivery: Delivery
     guard: SignatureGuard | DeclarationGuard
+    rows_in_flight: int
 
     async def predict(self, rows: pa.RecordBatch) -> Prediction:
         """Predict a batch; see ``Predictor.predict``."""
         try:
             return await self.predictor.predict(rows)
         except ContractError as error:
-            if isinstance(self.guard, SignatureGuard):
-                raise
-            raise error.reworded(self.guard.explain(str(error))) from None
+            raise self._explained(error) from None
+
+    def submit(self, rows: pa.RecordBatch, deliver: Deliver, fail: Fail) -> RowSource:
+        """Take a batch; see ``Predictor.submit``."""
+        return self.predictor.submit(rows, deliver, lambda error: fail(self._explained(error)))
+
+    def _explained(self, error: BaseException) -> BaseException:
+        """Add that the declaration alone said what the model is, where that may be the reason."""
+        if isinstance(error, ContractError) and not isinstance(self.guard, SignatureGuard):
+            return error.reworded(self.guard.explain(str(error)))
+        return error
 
     async def close(self) -> None:
         """End every call under way and close the connections."""
+        await self.predictor.close()
         await self.delivery.close()
         await self.client.close()
 
@@ -103,7 +116,8 @@ async def open_model(request: OpenRequest, metrics: Metrics) -> OpenedModel:
         if options.warmup:
             failed = await predictor.warm_up(options.warmup_timeout)
             warnings += [] if failed is None else [failed]
-        return OpenedModel(predictor, columns, tuple(warnings), client, delivery, guard)
+        rows = rows_in_flight(signature.max_batch_size, columns, options)
+        return OpenedModel(predictor, columns, tuple(warnings), client, delivery, guard, rows)
     except BaseException:
         if delivery is not None:
             await delivery.close()

@@ -29,6 +29,7 @@ from pyflink_triton.runtime.messages import (
     ModelsAnswer,
     ModelUse,
 )
+from pyflink_triton.runtime.operator_limits import capacity
 from pyflink_triton.schema.binding import ColumnBindings, bind_columns, check_declared
 from pyflink_triton.schema.columns import Column, check_count
 from pyflink_triton.schema.derived import derive_inputs, derive_outputs
@@ -37,10 +38,6 @@ from pyflink_triton.schema.sequence_checks import scheduling_warnings
 from pyflink_triton.types.sql import SqlType, parse_type
 
 _Answer = TypeVar("_Answer")
-#: The operator should hold enough rows to fill this many of the model's batches ...
-_BATCHES_IN_OPERATOR = 32
-#: ... within these bounds, because the rows in the operator are sent again after a failure.
-_CAPACITY_BOUNDS = (1000, 10_000)
 
 
 @dataclass(frozen=True)
@@ -111,9 +108,8 @@ async def check(declared: DeclaredModel) -> CheckAnswer:
             if options.plan_check == "required":
                 raise (error if error.hides else _unavailable(error, Remedy.PLAN_WITHOUT_SERVER())) from None
             warnings.append(f"Model '{declared.model}' is not checked before the job starts: {error}")
-    low, high = _CAPACITY_BOUNDS
     batch = signature.max_batch_size if signature is not None else options.max_batch_size or 1
-    answer: CheckAnswer = {"capacity": min(max(_BATCHES_IN_OPERATOR * batch, low), high), "warnings": warnings}
+    answer: CheckAnswer = {"capacity": capacity(batch), "warnings": warnings}
     if signature is None:
         check_declared(declared.inputs, declared.outputs, declared.arguments, options)
     else:

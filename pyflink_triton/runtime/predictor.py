@@ -1,19 +1,17 @@
-"""Predicts a batch of Arrow columns: splits it into requests, and puts the responses back in its order."""
+"""Predicts batches of Arrow columns, and answers each row as soon as its request is answered."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import islice
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pyflink_triton._arrow import Ints
-from pyflink_triton._async import await_all
+from pyflink_triton._arrow import Bools, Ints
 from pyflink_triton.delivery.batch_limits import BatchLimits
 from pyflink_triton.delivery.batch_splitter import BatchSplitter
 from pyflink_triton.delivery.request import Delivers, Request
@@ -25,16 +23,23 @@ from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, InputTensor
 from pyflink_triton.runtime.answer_check import AnswerCheck
+from pyflink_triton.runtime.operator_limits import requests_before_waiting
+from pyflink_triton.runtime.request_queue import Answered, Piece, RequestQueue, RowSource
 from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.sequences.state import SequenceFlags, lone_sequence
 from pyflink_triton.sequences.tracker import SequenceTracker
-from pyflink_triton.tensors.array_batch import element_bindings, explode
-from pyflink_triton.tensors.batching import encode_batch, split
-from pyflink_triton.tensors.encode import TensorColumn
+from pyflink_triton.tensors.array_batch import ArrayBatch, element_bindings, explode
+from pyflink_triton.tensors.batching import encode_batch, group_alike
 from pyflink_triton.tensors.failed_rows import Policy
-from pyflink_triton.tensors.reorder import Part, assemble
+from pyflink_triton.tensors.parts import Part, decode_outputs, merge
 
 _LOG = logging.getLogger("pyflink_triton")
+
+#: Takes some rows of a batch: their indexes, their declared output columns in the same order, and the message of each
+#: that failed and that no option covers, by its place among them.
+Deliver = Callable[[Ints, list[pa.Array], dict[int, str]], None]
+#: Takes a fault that no row's policy covers; nothing more is delivered then.
+Fail = Callable[[BaseException], None]
 
 
 @dataclass
@@ -49,21 +54,6 @@ class Prediction:
 
     outputs: pa.RecordBatch
     errors: dict[int, str]
-
-
-@dataclass
-class _Batch:
-    """One batch under way: its encoded columns, the rows that failed, and the parts that were answered."""
-
-    rows: int
-    columns: list[TensorColumn] = field(default_factory=list)
-    errors: dict[int, str] = field(default_factory=dict)
-    parts: list[Part] = field(default_factory=list)
-    deadlines: dict[int, float | None] = field(default_factory=dict)
-
-    def fail(self, rows: Ints, message: str) -> None:
-        for row in rows.tolist():
-            self.errors.setdefault(row, message)
 
 
 class Predictor:
@@ -96,23 +86,31 @@ class Predictor:
         self._metrics = metrics
         self._signature = signature
         self._has_batch_axis = signature.has_batch_axis
-        self._bytes_per_request = options.max_request_bytes
-        self._most_at_once = options.max_in_flight_requests
         scheduling = signature.scheduling
         self._wanted = tuple(binding.tensor for binding in columns.outputs)
         self._parameters = scheduling.parameters(options.priority)
         self._limits = BatchLimits(signature.max_batch_size, options.endpoints, metrics, warn)
         self._delivery = RequestedOutputs(delivery, metrics, scheduling.wants_all_outputs)
-        self._splitter = BatchSplitter(self._delivery, self._limits)
+        self._queue = RequestQueue(
+            BatchSplitter(self._delivery, self._limits),
+            delivery.limit,
+            self._limits if signature.has_batch_axis else None,
+            options.max_request_bytes,
+            requests_before_waiting(signature.max_batch_size, options),
+            self._write,
+            self._read,
+            self._nothing,
+        )
         self._sequences: SequenceTracker | None = None
         self._has_steps = scheduling.has_steps
         if scheduling.sequences is not None:
             self._sequences = SequenceTracker(options, scheduling.sequences, columns.references, metrics, subtask)
         self._answers = AnswerCheck(signature, columns.outputs)
         self._output_names = [f"c{index}" for index in range(len(columns.output_types))]
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def predict(self, inputs: pa.RecordBatch) -> Prediction:
-        """Predict a batch.
+        """Predict a batch, and wait for all of its rows.
 
         Args:
             inputs: All input columns, in order, in the arguments' types.
@@ -123,98 +121,194 @@ class Predictor:
         Raises:
             JobError: A fault that no row's policy covers.
         """
+        parts: list[Part] = []
+        errors: dict[int, str] = {}
+        left = inputs.num_rows
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def deliver(rows: Ints, columns: list[pa.Array], failed: dict[int, str]) -> None:
+            nonlocal left
+            parts.append((rows, columns))
+            errors.update((int(rows[place]), text) for place, text in failed.items())
+            left -= len(rows)
+            if not left and not done.done():
+                done.set_result(None)
+
+        def fail(error: BaseException) -> None:
+            if not done.done():
+                done.set_exception(error)
+
+        if left:
+            batch = self.submit(inputs, deliver, fail)
+            try:
+                await done
+            finally:
+                batch.is_over = True
+        else:
+            deliver(np.arange(0), self._policy.complete(self._nothing(0), {}), {})
+        return Prediction(pa.record_batch(merge(parts, inputs.num_rows), names=self._output_names), errors)
+
+    def submit(self, inputs: pa.RecordBatch, deliver: Deliver, fail: Fail) -> RowSource:
+        """Take a batch; each of its rows is delivered once, as soon as it is answered.
+
+        Args:
+            inputs: All input columns, in order, in the arguments' types.
+            deliver: Takes rows; called once or often, also before this returns.
+            fail: Takes a fault that no row's policy covers.
+
+        Returns:
+            What to set ``is_over`` of where nobody waits any more.
+        """
         arrays = explode(self._declared, inputs) if self._declared.is_array_batch else None
         rows = inputs if arrays is None else arrays.elements
-        batch = _Batch(rows.num_rows)
-        batch.columns, not_null, sent = encode_batch(self._columns, self._has_batch_axis, rows, batch.fail)
-        if arrays is not None:
-            sent = arrays.whole_rows(sent, batch.errors)
+        errors: dict[int, str] = {}
+
+        def reject(bad: Ints, message: str) -> None:
+            for row in bad.tolist():
+                errors.setdefault(row, message)
+
+        columns, not_null, sent = encode_batch(self._columns, self._has_batch_axis, rows, reject)
+        if arrays is None:
+            answered = self._answering(not_null, deliver)
+            source = RowSource(columns, answered, fail)
+            unsent = np.ones(rows.num_rows, dtype=np.bool_)
+            unsent[sent] = False
+            none = np.flatnonzero(unsent)
+            if len(none):
+                answered(none, self._nothing(len(none)), _placed(errors, none))
+        else:
+            answered = self._collecting(arrays, self._answering(arrays.not_null, deliver))
+            source = RowSource(columns, answered, fail)
+            sent, none = arrays.begin(sent, errors)
+            if len(none):
+                self._collect(arrays, none, self._answering(arrays.not_null, deliver))
         if self._sequences is not None:
-            await self._sequences.predict(inputs, sent, partial(self._send_row, batch), batch.errors.setdefault)
-            sent = sent[:0]
-        if len(sent):
-            await self._requests(batch, self._split(batch.columns, sent))
-        outputs = assemble(self._columns.outputs, batch.parts, batch.rows, batch.errors, batch.fail)
-        errors = batch.errors
-        if arrays is not None:
-            outputs, not_null, errors = arrays.collect(outputs, batch.errors), arrays.not_null, arrays.errors
-        return self._settle(outputs, int(np.count_nonzero(not_null)), errors)
+            self._start(self._predict_sequences(self._sequences, inputs, sent, source))
+        elif len(sent):
+            for alike, group, sizes in group_alike(columns, sent):
+                self._queue.add(alike, Piece(source, group, sizes))
+        return source
+
+    def _answering(self, not_null: Bools, deliver: Deliver) -> Answered:
+        """Apply the policy for failed rows, and count the rows."""
+
+        def answered(rows: Ints, outputs: list[pa.Array], errors: dict[int, str]) -> None:
+            failed, is_covered = len(errors), self._policy.covers
+            self._metrics.settle(
+                int(np.count_nonzero(not_null[rows])),
+                failed,
+                answered=failed if is_covered else 0,
+                defaults=failed if self._policy.defaults is not None else 0,
+            )
+            deliver(rows, self._policy.complete(outputs, errors), {} if is_covered else errors)
+
+        return answered
+
+    def _collecting(self, arrays: ArrayBatch, answered: Answered) -> Answered:
+        """Answer the rows whose elements are all answered."""
+
+        def of_elements(elements: Ints, outputs: list[pa.Array], errors: dict[int, str]) -> None:
+            done = arrays.answered(elements, outputs, errors)
+            if len(done):
+                self._collect(arrays, done, answered)
+
+        return of_elements
+
+    def _collect(self, arrays: ArrayBatch, rows: Ints, answered: Answered) -> None:
+        types = [binding.column.type.arrow for binding in self._columns.outputs]
+        answered(rows, *arrays.collect(rows, types))
+
+    async def _predict_sequences(
+        self, tracker: SequenceTracker, inputs: pa.RecordBatch, sent: Ints, source: RowSource
+    ) -> None:
+        """Send a batch's rows one by one, those of a sequence in their order."""
+        deadlines: dict[int, float | None] = {}
+
+        def fail(row: int, message: str) -> None:
+            source.answered(np.array([row]), self._nothing(1), {0: message})
+
+        async def send(row: int, flags: SequenceFlags, endpoint: str | None) -> str:
+            return await self._send_row(source, row, flags, endpoint, deadlines)
+
+        try:
+            await tracker.predict(inputs, sent, send, fail)
+        except Exception as error:  # the batch's owner raises it
+            source.is_over = True
+            source.failed(error)
+
+    async def _send_row(
+        self,
+        source: RowSource,
+        row: int,
+        flags: SequenceFlags,
+        endpoint: str | None,
+        deadlines: dict[int, float | None],
+    ) -> str:
+        """Send the request of one row of a sequence; returns the endpoint that answered."""
+        rows = np.array([row])
+        request = self._write([Piece(source, rows, 0)], flags)
+        request.endpoint, request.sticky = endpoint, True
+        request.resend, request.urgent = flags.start, not flags.start
+        request.has_steps = self._has_steps
+        request.deadline = deadlines.get(row)
+        try:
+            response = await self._delivery.send(request)
+        finally:
+            deadlines[row] = request.deadline
+        try:
+            outputs, errors = self._read(response, 1)
+        except RowError as error:  # the row fails alone, because the server has taken it into the sequence
+            outputs, errors = self._nothing(1), {0: str(error)}
+        source.answered(rows, outputs, errors)
+        return response.endpoint
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End every request under way."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._queue.close()
 
     async def warm_up(self, seconds: float) -> str | None:
         """Send one request of zeros, a whole sequence for a stateful model; see ``warm_up``."""
         parameters = lone_sequence(self._signature.scheduling.sequences) or {}
         return await warm_up(self._delivery, self._signature, self._make((), parameters), seconds)
 
-    def _split(self, columns: Sequence[TensorColumn], rows: Ints) -> Iterator[Ints]:
-        return split(self._signature, columns, rows, lambda: self._limits.rows, self._bytes_per_request)
+    def _read(self, response: InferenceResponse, rows: int) -> tuple[list[pa.Array], dict[int, str]]:
+        return decode_outputs(self._columns.outputs, self._answers.read(response, rows), rows)
 
-    def _settle(self, outputs: Sequence[pa.Array], attempted: int, errors: dict[int, str]) -> Prediction:
-        """Apply the policy for failed rows, and count the batch's rows."""
-        failed = len(errors)
-        is_covered = self._policy.covers
-        self._metrics.settle(
-            attempted,
-            failed,
-            answered=failed if is_covered else 0,
-            defaults=failed if self._policy.defaults is not None else 0,
-        )
-        columns = self._policy.complete(outputs, errors)
-        return Prediction(pa.record_batch(columns, names=self._output_names), {} if is_covered else errors)
+    def _nothing(self, rows: int) -> list[pa.Array]:
+        """The outputs of rows without an answer."""
+        return [pa.nulls(rows, binding.column.type.arrow) for binding in self._columns.outputs]
 
-    async def _requests(self, batch: _Batch, requests: Iterator[Ints]) -> None:
-        """Send a batch's requests, a limited number at once: an array as a batch may make very many."""
-
-        async def send(rows: Ints) -> None:
-            await self._request(batch, rows)
-            for more in requests:
-                await self._request(batch, more)
-
-        first = list(islice(requests, self._most_at_once))
-        if len(first) == 1:
-            await send(first[0])
-        else:
-            await await_all([send(rows) for rows in first])
-
-    async def _request(self, batch: _Batch, rows: Ints) -> None:
-        def write(part: Ints) -> Request:
-            return self._write(batch, part)
-
-        def answered(part: Ints, response: InferenceResponse) -> None:
-            batch.parts.append((part, self._answers.read(response, len(part))))
-
-        def failed(part: Ints, error: RowError) -> None:
-            batch.fail(part, str(error))
-
-        await self._splitter.send(rows, write, answered, failed)
-
-    async def _send_row(self, batch: _Batch, row: int, flags: SequenceFlags, endpoint: str | None) -> str:
-        """Send the request of one row of a sequence; returns the endpoint that answered."""
-        rows = np.array([row])
-        request = self._write(batch, rows, flags)
-        request.endpoint, request.sticky = endpoint, True
-        request.resend, request.urgent = flags.start, not flags.start
-        request.has_steps = self._has_steps
-        request.deadline = batch.deadlines.get(row)
-        try:
-            response = await self._delivery.send(request)
-        finally:
-            batch.deadlines[row] = request.deadline
-        try:
-            batch.parts.append((rows, self._answers.read(response, 1)))
-        except RowError as error:  # the row fails alone, because the server has taken it into the sequence
-            batch.fail(rows, str(error))
-        return response.endpoint
-
-    def _write(self, batch: _Batch, rows: Ints, flags: SequenceFlags | None = None) -> Request:
-        lead = (len(rows),) if self._has_batch_axis else ()
+    def _write(self, pieces: Sequence[Piece], flags: SequenceFlags | None = None) -> Request:
+        """Make the request of rows that are alike."""
+        rows = sum(len(piece.rows) for piece in pieces)
+        lead = (rows,) if self._has_batch_axis else ()
+        first = int(pieces[0].rows[0])
         inputs = [
-            InputTensor(column.tensor, (*lead, *column.shape(int(rows[0]))), column.gather(rows))
-            for column in batch.columns
-            if column.present is None or column.present[rows[0]]
+            InputTensor(
+                column.tensor,
+                (*lead, *column.shape(first)),
+                [piece.source.columns[place].gather(piece.rows) for piece in pieces],
+            )
+            for place, column in enumerate(pieces[0].source.columns)
+            if column.present is None or column.present[first]
         ]
         request = self._make(inputs, {} if flags is None else flags.parameters)
-        return Request(request, len(rows), limits=self._limits)
+        return Request(request, rows, limits=self._limits)
 
     def _make(self, inputs: Sequence[InputTensor], parameters: Mapping[str, Any]) -> InferenceRequest:
         """Make a request with the parameters of all requests, and its own."""
         return InferenceRequest(inputs, self._wanted, {**self._parameters, **parameters}, self._delivery.asks_for_all)
+
+
+def _placed(errors: Mapping[int, str], rows: Ints) -> dict[int, str]:
+    """Messages by the places of their rows."""
+    return {place: errors[row] for place, row in enumerate(rows.tolist()) if row in errors} if errors else {}

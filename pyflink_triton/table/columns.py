@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,6 @@ import pyarrow as pa
 from pyflink_triton.errors import JobError, RowError
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.runtime.planning import DeclaredModel, write_columns
-from pyflink_triton.runtime.predictor import Prediction
 from pyflink_triton.schema.columns import Column, check_argument
 from pyflink_triton.schema.function_types import call_types
 from pyflink_triton.table.function_call import FunctionCall
@@ -94,8 +93,6 @@ def record_batch(columns: Sequence[pa.Array]) -> pa.RecordBatch:
     return pa.record_batch(list(columns), names=[f"c{index}" for index in range(len(columns))])
 
 
-def first_error(prediction: Prediction) -> RowError | None:
+def first_error(errors: Mapping[int, str]) -> RowError | None:
     """The error of the first row that failed, which fails the job; None where no row failed."""
-    if not prediction.errors:
-        return None
-    return RowError(prediction.errors[min(prediction.errors)])
+    return RowError(errors[min(errors)]) if errors else None

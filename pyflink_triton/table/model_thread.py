@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ from pyflink_triton.errors import TritonError, sentence
 from pyflink_triton.metrics import MetricDeltas, Metrics
 from pyflink_triton.runtime.messages import OpenRequest
 from pyflink_triton.runtime.open_model import OpenedModel, open_model
-from pyflink_triton.runtime.predictor import Prediction
+from pyflink_triton.runtime.predictor import Deliver, Fail, Prediction
 
 _LOG = logging.getLogger("pyflink_triton")
 _Result = TypeVar("_Result")
@@ -54,11 +53,22 @@ class ModelThread:
 
     def predict(self, batch: pa.RecordBatch) -> Prediction:
         """Predict a batch and wait for it; see ``Predictor.predict``."""
-        return self.begin(batch).result()
+        return self._run(self._predict(batch))
 
-    def begin(self, batch: pa.RecordBatch) -> Future[Prediction]:
-        """Predict a batch in the model's thread; see ``predict``."""
-        return asyncio.run_coroutine_threadsafe(self._predict(batch), self._loop)
+    def submit(self, batch: pa.RecordBatch, deliver: Deliver, fail: Fail) -> None:
+        """Predict a batch in the model's thread, in which the answers are delivered; see ``Predictor.submit``."""
+        self._loop.call_soon_threadsafe(self._submit, batch, deliver, fail)
+
+    def _submit(self, batch: pa.RecordBatch, deliver: Deliver, fail: Fail) -> None:
+        assert self._opened is not None
+
+        def failed(error: BaseException) -> None:
+            fail(error.reworded(self.named(error)) if isinstance(error, TritonError) else error)
+
+        try:
+            self._opened.submit(batch, deliver, failed)
+        except Exception as error:  # any error has to fail the job
+            failed(error)
 
     async def _predict(self, batch: pa.RecordBatch) -> Prediction:
         assert self._opened is not None

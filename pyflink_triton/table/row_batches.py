@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future
 from typing import Any
 
 import pyarrow as pa
 from pyflink.common import Row
 
+from pyflink_triton._arrow import Ints
 from pyflink_triton.runtime.operator_limits import BATCH_ROWS, BATCHES_IN_FLIGHT
-from pyflink_triton.runtime.predictor import Prediction
 from pyflink_triton.schema.columns import Column
 from pyflink_triton.table.columns import first_error, fit, record_batch
 from pyflink_triton.table.model_thread import ModelThread
@@ -67,33 +66,32 @@ class RowBatches:
         except Exception as error:  # any error has to fail the job
             self._fail(error)
             return
-        self._model.begin(batch).add_done_callback(lambda future: self._answer(rows, future))
+        left = len(rows)
 
-    def _answer(self, rows: Sequence[tuple[Sequence[Any], Complete]], future: Future[Prediction]) -> None:
-        """Complete the rows, and send those that came meanwhile; runs in the model's thread."""
-        try:
-            prediction = future.result()
-            error = first_error(prediction)
+        def deliver(places: Ints, outputs: list[pa.Array], failed: dict[int, str]) -> None:
+            """Complete rows, and send those that came meanwhile; runs in the model's thread."""
+            nonlocal left
+            error = first_error(failed)
             if error is not None:
-                raise error.reworded(self._model.named(error))
-            for (_, complete), result in zip(rows, _results(prediction.outputs), strict=True):
-                complete([result])
-        except CancelledError:  # the task ends
-            return
-        except Exception as error:  # in another thread: nobody else would see it
-            self._fail(error)
-            return
-        with self._lock:
-            self._in_flight -= 1
-            following = self._next()
-        self._send(following)
+                self._fail(error.reworded(self._model.named(error)))
+                return
+            for place, result in zip(places.tolist(), _results(outputs), strict=True):
+                rows[place][1]([result])
+            left -= len(places)
+            if not left:
+                with self._lock:
+                    self._in_flight -= 1
+                    following = self._next()
+                self._send(following)
+
+        self._model.submit(batch, deliver, self._fail)
 
 
 def _column(values: Sequence[Any], column: Column) -> pa.Array:
     return fit(pa.array(values, column.type.arrow), column)
 
 
-def _results(outputs: pa.RecordBatch) -> list[Any]:
+def _results(outputs: Sequence[pa.Array]) -> list[Any]:
     """The result of each row: a value, or a Row where there are several outputs."""
-    columns = [column.to_pylist() for column in outputs.columns]
+    columns = [column.to_pylist() for column in outputs]
     return columns[0] if len(columns) == 1 else [Row(*values) for values in zip(*columns, strict=True)]

@@ -89,7 +89,7 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
             prediction = self._model.predict(record_batch(columns))
         finally:
             self._metrics.feed(self._model.take_metrics())
-        error = first_error(prediction)
+        error = first_error(prediction.errors)
         if error is not None:
             raise error.reworded(self._model.named(error))
         outputs = prediction.outputs.columns

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pyflink_triton._arrow import Bools, Ints, from_offsets, offsets, present, take
 from pyflink_triton.schema.binding import ColumnBindings, TensorBinding
+from pyflink_triton.tensors.parts import Part
 
 
 def element_bindings(columns: ColumnBindings) -> ColumnBindings:
@@ -32,7 +33,7 @@ def _element(binding: TensorBinding) -> TensorBinding:
 
 @dataclass
 class ArrayBatch:
-    """A batch whose rows hold arrays.
+    """A batch whose rows hold arrays, and what was answered of it.
 
     Attributes:
         elements: A column for each input binding, with a row for each element of the arrays in the good rows.
@@ -46,31 +47,91 @@ class ArrayBatch:
     not_null: Bools
     owners: Ints
 
-    def whole_rows(self, elements: Ints, failed: Mapping[int, str]) -> Ints:
-        """Keep the elements whose row has no failed element."""
-        if not failed:
-            return elements
-        broken = np.zeros(len(self.not_null), dtype=np.bool_)
-        broken[self.owners[list(failed)]] = True
-        whole: Ints = elements[~broken[self.owners[elements]]]
-        return whole
+    def __post_init__(self) -> None:
+        self._edges = np.searchsorted(self.owners, np.arange(len(self.not_null) + 1))
+        #: How many elements of each row are not answered yet.
+        self._left = np.zeros(len(self.not_null), dtype=np.int64)
+        self._parts: list[Part] = []
+        self._failed: dict[int, str] = {}
 
-    def collect(self, outputs: Sequence[pa.Array], failed: Mapping[int, str]) -> list[pa.Array]:
-        """Put the outputs of the elements into arrays. A row with a failed element fails as a whole, and is NULL.
+    def begin(self, elements: Ints, failed: Mapping[int, str]) -> tuple[Ints, Ints]:
+        """Say what is to be sent.
 
         Args:
-            outputs: A column for each output tensor, with a row for each element.
-            failed: The message of each element that failed.
+            elements: The elements that can be sent.
+            failed: The message of each element that cannot.
+
+        Returns:
+            The elements to send, those of rows without a failed element; and the rows that have none to send.
         """
-        for element in sorted(failed):
-            self.errors.setdefault(int(self.owners[element]), failed[element])
-        edges = np.searchsorted(self.owners, np.arange(len(self.not_null) + 1))
-        is_whole = self.not_null.copy()
-        is_whole[list(self.errors)] = False
-        lists = [from_offsets(pa.list_(column.type), edges, column) for column in outputs]
+        if failed:
+            self._failed.update(failed)
+            broken = np.zeros(len(self.not_null), dtype=np.bool_)
+            broken[self.owners[list(failed)]] = True
+            elements = elements[~broken[self.owners[elements]]]
+        self._left = np.bincount(self.owners[elements], minlength=len(self.not_null))
+        return elements, np.flatnonzero(self._left == 0)
+
+    def answered(self, elements: Ints, columns: Sequence[pa.Array], failed: Mapping[int, str]) -> Ints:
+        """Take the answer to some elements.
+
+        Args:
+            elements: The elements.
+            columns: Their outputs, in the same order.
+            failed: The message of each that failed, by its place among them.
+
+        Returns:
+            The rows all of whose elements are answered now.
+        """
+        self._parts.append((elements, columns))
+        self._failed.update((int(elements[place]), text) for place, text in failed.items())
+        owners = self.owners[elements]
+        self._left -= np.bincount(owners, minlength=len(self._left))
+        rows = np.unique(owners)
+        done: Ints = rows[self._left[rows] == 0]
+        return done
+
+    def collect(self, rows: Ints, types: Sequence[pa.DataType]) -> tuple[list[pa.Array], dict[int, str]]:
+        """Put the outputs of answered rows into arrays. A row with a failed element fails as a whole, and is NULL.
+
+        Args:
+            rows: The rows, ascending.
+            types: The types of the outputs' elements.
+
+        Returns:
+            A column for each output, and the message of each row that failed, by its place among ``rows``.
+        """
+        for element in sorted(self._failed):
+            self.errors.setdefault(int(self.owners[element]), self._failed[element])
+        self._failed.clear()
+        errors = {place: self.errors[row] for place, row in enumerate(rows.tolist()) if row in self.errors}
+        is_whole = self.not_null[rows]
+        is_whole[list(errors)] = False
+        starts = self._edges[rows]
+        counts = np.where(is_whole, self._edges[rows + 1] - starts, 0)
+        ends = np.cumsum(counts)
+        elements = np.arange(counts.sum()) + np.repeat(starts - (ends - counts), counts)
+        columns = self._outputs(elements, types)
+        lists = [from_offsets(pa.list_(column.type), np.concatenate(([0], ends)), column) for column in columns]
+        # What is left of a part is of rows that wait for others.
+        self._parts = [part for part in self._parts if self._left[self.owners[part[0]]].any()]
         if is_whole.all():
-            return lists
-        return [take(column, np.where(is_whole, np.arange(len(column)), -1)) for column in lists]
+            return lists, errors
+        places = np.where(is_whole, np.arange(len(rows)), -1)
+        return [take(column, places) for column in lists], errors
+
+    def _outputs(self, elements: Ints, types: Sequence[pa.DataType]) -> list[pa.Array]:
+        """The outputs of some answered elements."""
+        if not len(elements):
+            return [pa.nulls(0, type_) for type_ in types]
+        held = np.concatenate([part for part, _ in self._parts])
+        columns = [pa.concat_arrays(chunks) for chunks in zip(*(columns for _, columns in self._parts), strict=True)]
+        places = np.empty(len(self.owners), dtype=np.int64)
+        places[held] = np.arange(len(held))
+        wanted = places[elements]
+        if len(wanted) == len(held) and np.array_equal(wanted, np.arange(len(held))):
+            return columns
+        return [take(column, wanted) for column in columns]
 
 
 def explode(bindings: ColumnBindings, inputs: pa.RecordBatch) -> ArrayBatch:

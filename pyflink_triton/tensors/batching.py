@@ -1,4 +1,4 @@
-"""Turns a batch of rows into tensors, and cuts it into requests."""
+"""Turns a batch of rows into tensors, and finds the rows that may share a request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 
 from pyflink_triton._arrow import Bools, Ints, present
-from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.tensors.encode import TensorColumn, encode
@@ -73,53 +72,37 @@ def _refuse_rows_of_nothing(
         good[bad] = False
 
 
-def split(
-    signature: ModelSignature,
-    columns: Sequence[TensorColumn],
-    rows: Ints,
-    rows_per_request: Callable[[], int],
-    bytes_per_request: int,
-) -> Iterator[Ints]:
-    """Cut rows into requests of rows with equal shapes, with limits for rows and bytes.
+def group_alike(columns: Sequence[TensorColumn], rows: Ints) -> Iterator[tuple[bytes, Ints, Ints | int]]:
+    """Group the rows that have the same tensors with the same shapes, and so may share a request.
 
     Args:
-        signature: The model's signature.
         columns: The tensors of the whole batch.
         rows: The rows to send, ascending.
-        rows_per_request: Returns the greatest number of rows in a request. It is called for each request, because the
-            limit may change in between.
-        bytes_per_request: The greatest number of bytes of tensors in a request. A larger row goes alone.
+
+    Returns:
+        For each group what its rows have in common, the rows, ascending, and the bytes of each: one number where all
+        have the same.
     """
-    if not signature.has_batch_axis:
-        yield from rows.reshape(-1, 1)
-        return
     fixed = sum(column.size or 0 for column in columns)
     varying = [column.sizes for column in columns if column.sizes is not None]
-    for group in _alike(columns, rows):
-        ends = np.cumsum(np.sum(varying, axis=0)[group] + fixed) if varying else None
-        start = 0
-        while start < len(group):
-            if ends is None:
-                fitting = start + bytes_per_request // fixed
-            else:
-                limit = (ends[start - 1] if start else 0) + bytes_per_request
-                fitting = int(np.searchsorted(ends, limit, side="right"))
-            stop = min(max(fitting, start + 1), start + rows_per_request())
-            yield group[start:stop]
-            start = stop
+    sizes = np.sum(varying, axis=0) + fixed if varying else None
+    for alike, group in _alike(columns, rows):
+        yield alike, group, fixed if sizes is None else sizes[group]
 
 
-def _alike(columns: Sequence[TensorColumn], rows: Ints) -> Iterator[Ints]:
-    """Group the rows that have the same tensors with the same shapes."""
+def _alike(columns: Sequence[TensorColumn], rows: Ints) -> Iterator[tuple[bytes, Ints]]:
+    optional = [column.present for column in columns if column.tensor.optional]
     shapes = [column.shapes[rows] for column in columns if column.shapes is not None]
-    shapes += [column.present[rows, None].astype(np.int64) for column in columns if column.present is not None]
-    if not shapes:
-        yield rows
+    if not shapes and all(held is None for held in optional):
+        yield np.ones(len(optional), np.int64).tobytes(), rows
         return
-    _, group = np.unique(np.concatenate(shapes, axis=1), axis=0, return_inverse=True)
+    all_hold = np.ones((len(rows), 1), np.int64)
+    shapes += [all_hold if held is None else held[rows, None].astype(np.int64) for held in optional]
+    kinds, group = np.unique(np.concatenate(shapes, axis=1), axis=0, return_inverse=True)
     group = group.reshape(-1)
-    if group.max() == 0:
-        yield rows
+    if len(kinds) == 1:
+        yield kinds[0].tobytes(), rows
         return
     order = np.argsort(group, kind="stable")
-    yield from np.split(rows[order], np.flatnonzero(np.diff(group[order])) + 1)
+    groups = np.split(rows[order], np.flatnonzero(np.diff(group[order])) + 1)
+    yield from zip((kind.tobytes() for kind in kinds), groups, strict=True)

@@ -12,7 +12,7 @@ import pytest
 from shim import FLOATS, Shim, add_model
 from triton import Triton
 
-from pyflink_triton.bridge.frames import PROTOCOL, Frame
+from pyflink_triton.bridge.frames import PROTOCOL
 from pyflink_triton.version import __version__
 
 
@@ -24,23 +24,36 @@ def shim() -> Iterator[Shim]:
     made.process.communicate()
 
 
-def sums(frame: Frame) -> list[float | None]:
-    batch = pa.ipc.read_record_batch(pa.py_buffer(frame.body), pa.schema([("c0", pa.float32())]))
-    values: list[float | None] = batch.column(0).to_pylist()
-    return values
+SUM = pa.schema([("c0", pa.float32())])
 
 
-def test_frames_are_answered_by_id_and_counted(shim: Shim, triton: Triton) -> None:
+def test_rows_are_answered_by_number_and_counted(shim: Shim, triton: Triton) -> None:
     opened = shim.hello().open(triton.http_url)
     assert opened.kind == "opened", opened.header
-    assert opened.header["frame_rows"] == 256
-    sent = {shim.rows((n, 1.0), (None, 1.0), (n, n)): n for n in range(20)}
-    for _ in range(20):
-        result = shim.receive("result")
-        n = sent.pop(result.header["id"])
-        assert sums(result) == [n + 1, None, 2 * n]
-    expected = {"requests": 40, "success": 40, "failure": 0, "output_rows": 40, "http_requests": 20}
-    assert shim.counters == expected
+    assert (opened.header["frame_rows"], opened.header["rows_in_flight"]) == (256, 1536)
+    firsts = {n: shim.rows((n, 1.0), (None, 1.0), (n, n)) for n in range(20)}
+    assert list(firsts.values()) == list(range(0, 60, 3))
+    answers, errors = shim.results(60, SUM)
+    assert errors == {}
+    for n, first in firsts.items():
+        assert [answers[first + row] for row in range(3)] == [(n + 1,), (None,), (2 * n,)]
+    requests = shim.counters.pop("http_requests")
+    assert 1 <= requests <= 20
+    assert shim.counters == {"requests": 40, "success": 40, "failure": 0, "output_rows": 40}
+
+
+def test_an_answer_leaves_while_its_frame_waits_for_others(shim: Shim, triton: Triton) -> None:
+    columns = [{"name": "milliseconds", "type": "INT"}]
+    options = {"endpoint": triton.http_url, "model-name": "slow", "max-batch-size": "1", "max-in-flight-requests": "1"}
+    shim.hello().send("open", model="m", options=options, input=columns, output=columns, task={})
+    assert shim.receive().kind == "opened"
+    first = shim.predict(pa.record_batch([pa.array([1, None, 2, 600], pa.int32())], names=["c0"]))
+    quick: list[int] = []
+    while len(quick) < 3:
+        for start, count in shim.receive("result").header["rows"]:
+            quick += range(start, start + count)
+    assert sorted(quick) == [first, first + 1, first + 2]
+    assert shim.receive("result").header["rows"] == [[first + 3, 1]]
 
 
 def test_a_row_that_fails_is_named_and_its_neighbours_are_answered(shim: Shim, triton: Triton) -> None:
@@ -50,10 +63,10 @@ def test_a_row_that_fails_is_named_and_its_neighbours_are_answered(shim: Shim, t
     shim.hello().send("open", model="c.d.u", options=options, input=columns, output=output, task={})
     assert shim.receive().kind == "opened"
     batch = pa.record_batch([pa.array([1, 256, 255], pa.int32())], names=["c0"])
-    shim.send("predict", memoryview(batch.serialize()), rows=3)
-    result = shim.receive("result")
-    assert list(result.header["errors"]) == ["1"]
-    assert result.header["errors"]["1"] == "Model 'c.d.u': column 'x' is out of the range of UINT8."
+    shim.predict(batch)
+    answers, errors = shim.results(3, pa.schema([("c0", pa.int16())]))
+    assert errors == {1: "Model 'c.d.u': column 'x' is out of the range of UINT8."}
+    assert answers == {0: (1,), 1: (None,), 2: (255,)}
 
 
 def test_what_is_found_while_rows_are_predicted_is_logged_once_and_shown(shim: Shim, triton: Triton) -> None:
@@ -62,9 +75,9 @@ def test_what_is_found_while_rows_are_predicted_is_logged_once_and_shown(shim: S
     shim.hello().send("open", model="c.d.o", options=options, input=columns, output=columns, task={})
     assert shim.receive().kind == "opened"
     batch = pa.record_batch([pa.array(range(200), pa.int64())], names=["c0"])
-    shim.send("predict", memoryview(batch.serialize()), rows=200)
-    result = shim.receive("result")
-    assert result.header["metrics"]["gauges"]["batch_limit"] == 1
+    shim.predict(batch)
+    shim.results(200, pa.schema([("c0", pa.int64())]))
+    assert shim.gauges["batch_limit"] == 1
     shim.send("close")
     shim.process.wait(10)
     assert shim.stderr().count(f"Model 'c.d.o': {triton.http_url} refused 3 requests of up to ") == 1
@@ -79,7 +92,7 @@ def test_close_and_the_end_of_input_end_the_worker_with_calls_under_way(triton: 
         opened = shim.receive()
         assert opened.kind == "opened", opened.header
         batch = pa.record_batch([pa.array([3000], pa.int32())], names=["c0"])
-        shim.send("predict", memoryview(batch.serialize()), rows=1)
+        shim.predict(batch)
         assert shim.process.stdin is not None
         if end == "close":
             shim.send("close")
@@ -111,13 +124,13 @@ def test_nonsense_ends_the_worker(triton: Triton) -> None:
         assert "pyflink-triton worker:" in shim.stderr()
 
 
-def test_rows_that_cannot_be_read_are_an_error_with_the_frames_id(shim: Shim, triton: Triton) -> None:
+def test_rows_that_cannot_be_read_fail_the_worker(shim: Shim, triton: Triton) -> None:
     assert shim.hello().open(triton.http_url).kind == "opened"
-    sent = shim.send("predict", b"nonsense", rows=1)
-    assert shim.receive("error").header["id"] == sent
+    shim.predict_bytes(b"nonsense", 1)
+    assert shim.receive("error").header["id"] is None
     batch = pa.record_batch([pa.array([1.0], pa.float32())] * 2, schema=FLOATS)
-    sent = shim.send("predict", memoryview(batch.serialize()), rows=2)
-    assert shim.receive("error").header["id"] == sent
+    shim.predict(batch, rows=2)
+    assert shim.receive("error").header["id"] is None
 
 
 def test_a_stray_print_corrupts_no_frame(triton: Triton, tmp_path: Any) -> None:
@@ -140,7 +153,7 @@ def test_a_stray_print_corrupts_no_frame(triton: Triton, tmp_path: Any) -> None:
     assert shim.hello().open(triton.http_url).kind == "opened"
     for n in range(50):
         shim.rows((n, n))
-        assert sums(shim.receive("result")) == [2 * n]
+        assert shim.results(1, SUM) == ({n: (2 * n,)}, {})
     shim.send("close")
     assert shim.process.wait(5) == 0
 
@@ -199,11 +212,9 @@ def test_the_worker_imports_neither_pandas_nor_pyflink(triton: Triton, tmp_path:
         shim.send("open", model="m", options=options, input=columns, output=outputs, task={})
         assert shim.receive().kind == "opened"
         batch = pa.record_batch([values], names=["c0"])
-        shim.send("predict", memoryview(batch.serialize()), rows=3)
-        result = shim.receive("result")
-        schema = pa.schema([("c0", values.type), ("c1", pa.utf8())])
-        got = pa.ipc.read_record_batch(pa.py_buffer(result.body), schema)
-        assert got.column(0).to_pylist() == expected
+        first = shim.predict(batch)
+        answers, _ = shim.results(3, pa.schema([("c0", values.type), ("c1", pa.utf8())]))
+        assert [answers[first + row][0] for row in range(3)] == expected
     shim.send("close")
     assert shim.process.wait(5) == 0
 

@@ -46,13 +46,13 @@ def request(*values: int, **more: Any) -> Request:
     x, y = (TensorSpec(name, DATATYPES["INT64"], (1,)) for name in "xy")
     data = np.array(values, np.int64)
     return Request(
-        InferenceRequest([InputTensor(x, (len(values), 1), data.data.cast("B"))], [y], {}), len(values), **more
+        InferenceRequest([InputTensor(x, (len(values), 1), [data.data.cast("B")])], [y], {}), len(values), **more
     )
 
 
 def values_of(request: Request) -> Ints:
     """The rows of such a request."""
-    return np.frombuffer(request.inference.inputs[0].data, np.int64)
+    return np.frombuffer(b"".join(request.inference.inputs[0].data), np.int64)
 
 
 @dataclass

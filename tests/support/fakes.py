@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pyflink_triton.delivery.concurrency_limit import ConcurrencyLimit
 from pyflink_triton.delivery.request import Request
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import ModelSignature, TensorSpec
@@ -32,17 +33,22 @@ def response(outputs: Sequence[tuple[Entry, bytes]]) -> tuple[Mapping[str, str],
 class Sends:
     """Delivers to a transport of this file or of a test, and counts the calls."""
 
-    def __init__(self, transport: Any, metrics: Metrics) -> None:
+    def __init__(self, transport: Any, metrics: Metrics, most: int = 64) -> None:
         self._transport, self._metrics = transport, metrics
+        self.limit = ConcurrencyLimit(most, 30.0)
 
     async def send(self, request: Request) -> InferenceResponse:
         inference = request.inference
+        if not request.holds_place:
+            await self.limit.take(False, None)
+        request.holds_place = False
         self._metrics.begin(request.rows)
         try:
             header = write_request(inference, "1")
-            headers, body = await self._transport.infer(header, [tensor.data for tensor in inference.inputs])
+            headers, body = await self._transport.infer(header, [b"".join(tensor.data) for tensor in inference.inputs])
         finally:
             self._metrics.end(0.0)
+            self.limit.give()
         return InferenceResponse(read_response(headers, body, inference.outputs), "http://localhost:1")
 
 
@@ -90,7 +96,7 @@ def declare(
     given = None if arguments is None else [parse_type(text, "x") for text in arguments]
     columns = bind_columns(signature, parse_columns(inputs), parse_columns(outputs), given, parsed)
     counted = metrics or Metrics()
-    return Predictor(Sends(transport, counted), signature, columns, parsed, counted)
+    return Predictor(Sends(transport, counted, parsed.max_in_flight_requests), signature, columns, parsed, counted)
 
 
 def parse_columns(written: Sequence[str]) -> list[Column]:

@@ -29,9 +29,11 @@ class Shim:
             env={**os.environ, **environment},
         )
         self._last_id = 0
+        self._rows = 0
         #: The planning requests that were sent, by their ids.
         self._planning: dict[int, str] = {}
         self.counters: dict[str, int] = {}
+        self.gauges: dict[str, float] = {}
         self._frames: list[Frame | None] = []
         self._reader = FrameReader(self._frames.append, self._fail)
 
@@ -39,10 +41,40 @@ class Shim:
         self._last_id += 1
         if kind == "plan":
             self._planning[self._last_id] = fields["request"]
-        assert self.process.stdin is not None
-        for part in write_frame({"kind": kind, "id": self._last_id, **fields}, body):
-            self.process.stdin.write(part)
+        self._write({"kind": kind, "id": self._last_id, **fields}, body)
         return self._last_id
+
+    def predict(self, batch: pa.RecordBatch, rows: int | None = None) -> int:
+        """Send rows; returns the number of the first."""
+        return self.predict_bytes(memoryview(batch.serialize()), batch.num_rows if rows is None else rows)
+
+    def predict_bytes(self, body: bytes | memoryview, rows: int) -> int:
+        """Send a body as rows."""
+        first, self._rows = self._rows, self._rows + rows
+        self._write({"kind": "predict", "first": first, "rows": rows}, body)
+        return first
+
+    def _write(self, header: dict[str, Any], body: bytes | memoryview) -> None:
+        assert self.process.stdin is not None
+        for part in write_frame(header, body):
+            self.process.stdin.write(part)
+
+    def results(self, rows: int, schema: pa.Schema) -> tuple[dict[int, tuple[Any, ...]], dict[int, str]]:
+        """Receive the answers to so many rows: the outputs and the errors by the rows' numbers."""
+        answers: dict[int, tuple[Any, ...]] = {}
+        errors: dict[int, str] = {}
+        while len(answers) < rows:
+            frame = self.receive("result")
+            batch = pa.ipc.read_record_batch(pa.py_buffer(frame.body), schema)
+            numbers = [number for first, count in frame.header["rows"] for number in range(first, first + count)]
+            assert len(numbers) == len(set(numbers)) == batch.num_rows
+            assert not answers.keys() & set(numbers), "a row is answered twice"
+            columns = [column.to_pylist() for column in batch.columns]
+            answers.update(zip(numbers, zip(*columns, strict=True), strict=True))
+            own = {int(number): text for number, text in frame.header.get("errors", {}).items()}
+            assert own.keys() <= set(numbers)
+            errors.update(own)
+        return answers, errors
 
     def receive(self, kind: str | None = None) -> Frame:
         """The next frame that is no heartbeat."""
@@ -56,6 +88,7 @@ class Shim:
             check_reply(frame.header, self._planning.get(frame.header.get("id", 0)))
             for name, delta in frame.header.get("metrics", {}).get("counters", {}).items():
                 self.counters[name] = self.counters.get(name, 0) + delta
+            self.gauges.update(frame.header.get("metrics", {}).get("gauges", {}))
             if kind == "heartbeat" or frame.kind != "heartbeat":
                 assert kind in (None, frame.kind), frame.header
                 return frame
@@ -71,8 +104,7 @@ class Shim:
 
     def rows(self, *values: tuple[float | None, float | None]) -> int:
         a, b = (pa.array(side, pa.float32()) for side in zip(*values, strict=True))
-        batch = pa.record_batch([a, b], schema=FLOATS)
-        return self.send("predict", memoryview(batch.serialize()), rows=len(values))
+        return self.predict(pa.record_batch([a, b], schema=FLOATS))
 
     def _fail(self, error: Exception) -> None:
         raise error

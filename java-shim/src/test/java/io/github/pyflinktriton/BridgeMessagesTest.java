@@ -29,13 +29,13 @@ class BridgeMessagesTest {
                         "kept by the shim"),
                 uses.written);
         // The errors of rows have the rows' numbers as names.
-        assertEquals(Set.of("complete"), uses.unknown);
+        assertEquals(Set.of("answer"), uses.unknown);
     }
 
     @Test
     void aMessageWithAnotherFieldIsRefused() {
         ObjectNode predict = new ObjectMapper().createObjectNode();
-        predict.put("kind", "predict").put("id", 1).put("rows", 2);
+        predict.put("kind", "predict").put("first", 1).put("rows", 2);
         BridgeMessages.check(predict);
         assertThrows(
                 AssertionError.class, () -> BridgeMessages.check(predict.deepCopy().put("row", 2)));

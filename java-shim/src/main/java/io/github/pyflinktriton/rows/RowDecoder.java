@@ -35,7 +35,7 @@ public final class RowDecoder implements AutoCloseable {
         }
     }
 
-    /** Loads the rows of a body; their number must be that of the rows that were sent. */
+    /** Loads the rows of a body; their number must be that which the header says. */
     public void load(byte[] body, int rows) throws IOException {
         ByteArrayInputStream bytes = new ByteArrayInputStream(body);
         try (ReadChannel channel = new ReadChannel(Channels.newChannel(bytes))) {
@@ -59,7 +59,7 @@ public final class RowDecoder implements AutoCloseable {
         try (ArrowRecordBatch batch =
                 MessageSerializer.deserializeRecordBatch(metadata.getMessage(), buffer)) {
             if (batch.getLength() != rows) {
-                throw new ProtocolException(batch.getLength() + " rows for " + rows + " sent");
+                throw new ProtocolException("a body of " + batch.getLength() + " rows, and not " + rows);
             }
             loader.load(batch);
         }

@@ -13,6 +13,7 @@ import org.apache.flink.table.data.RowData;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Collection;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -26,6 +27,7 @@ final class Batcher {
     private final RowEncoder encoder;
     private final RowDecoder decoder;
     private final SendQueue backlog;
+    private final PendingRows pending = new PendingRows();
     private final FrameBuffer frame = new FrameBuffer();
     private final Thread sender;
 
@@ -41,7 +43,13 @@ final class Batcher {
         this.encoder = encoder;
         this.decoder = decoder;
         this.backlog = new SendQueue(limits);
-        client.failure().thenAccept(why -> backlog.end().forEach(batch -> batch.fail(why)));
+        client.onRows(this::reply);
+        client.failure()
+                .thenAccept(
+                        why -> {
+                            backlog.end().forEach(batch -> batch.fail(why));
+                            pending.fail(why);
+                        });
         // A separate thread: if the thread that reads replies also wrote, both sides could block.
         this.sender = WorkerProcess.daemon("frames to " + worker, this::sendFrames);
     }
@@ -55,21 +63,28 @@ final class Batcher {
     }
 
     private void sendFrames() {
+        long first = 0;
         try {
             Batch batch;
             while ((batch = backlog.next()) != null) {
-                long id = client.nextId();
-                if (encode(batch, id)) {
-                    client.send(id, "result", frame, new Result(batch));
+                pending.put(first, batch);
+                if (encode(batch, first)) {
+                    client.write(frame);
                 }
+                // A failure that came before the rows were noted has not reached them.
+                if (client.failure().isDone()) {
+                    batch.fail(client.failure().join());
+                }
+                first += batch.size();
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
     }
 
-    private boolean encode(Batch batch, long id) {
-        frame.begin("{\"kind\":\"predict\",\"id\":" + id + ",\"rows\":" + batch.size() + "}");
+    private boolean encode(Batch batch, long first) {
+        frame.begin(
+                "{\"kind\":\"predict\",\"first\":" + first + ",\"rows\":" + batch.size() + "}");
         try {
             encoder.encode(batch.rows(), frame);
             // The frame holds the values by now.
@@ -77,14 +92,30 @@ final class Batcher {
             return true;
         } catch (IOException | RuntimeException | Error e) {
             String what = "Rows could not be written for the Python worker.";
-            fail(batch, new WorkerException(what, e));
+            client.fail(() -> new WorkerException(what, e));
             return false;
         }
     }
 
-    private void fail(Batch batch, WorkerException why) {
-        batch.fail(why);
-        client.fail(() -> why);
+    /** Handles a reply; called by the thread that reads them. */
+    private void reply(Frame reply) throws ProtocolException {
+        JsonNode runs = reply.header.path("rows");
+        int rows = PendingRows.count(runs);
+        backlog.holdReply(reply.body.length);
+        List<Batch> done;
+        try {
+            decoder.load(reply.body, rows);
+            done = pending.answer(runs, decoder, reply.header.path("errors"));
+        } catch (ProtocolException e) {
+            throw e;
+        } catch (IOException | RuntimeException e) {
+            // Without the cause's message, which could hold a value.
+            throw new ProtocolException(
+                    "a body that is not a batch of the output columns: " + e.getClass().getName());
+        } finally {
+            decoder.clear();
+        }
+        backlog.answered(rows, done, reply.body.length);
     }
 
     /** Sends nothing more; rows that wait stay unanswered, because their task is ending. */
@@ -95,43 +126,5 @@ final class Batcher {
     /** Waits for the sending thread, once the worker is gone; false if it does not end. */
     boolean join(Duration limit) {
         return WorkerProcess.join(sender, limit);
-    }
-
-    /** Handles the reply to one frame. */
-    private final class Result implements ReplyHandler {
-
-        private final Batch batch;
-
-        Result(Batch batch) {
-            this.batch = batch;
-        }
-
-        @Override
-        public void reply(Frame reply) throws ProtocolException {
-            backlog.holdReply(reply.body.length);
-            JsonNode rows = reply.header.path("rows");
-            if (rows.asInt(-1) != batch.size()) {
-                throw new ProtocolException(rows + " rows for " + batch.size() + " sent");
-            }
-            try {
-                decoder.load(reply.body, batch.size());
-                batch.complete(decoder, reply.header.path("errors"));
-            } catch (ProtocolException e) {
-                throw e;
-            } catch (IOException | RuntimeException e) {
-                // Without the cause's message, which could hold a value.
-                throw new ProtocolException(
-                        "a body that is not a batch of the output columns: "
-                                + e.getClass().getName());
-            } finally {
-                decoder.clear();
-            }
-            backlog.answered(batch, reply.body.length);
-        }
-
-        @Override
-        public void failed(WorkerException why) {
-            Batcher.this.fail(batch, why);
-        }
     }
 }

@@ -9,13 +9,22 @@ final class InFlightLimits {
 
     final int frameRows;
     final long frameBytes;
+    /** Of those that are not full; the others are limited by their rows and bytes. */
     final int framesInFlight;
+
+    final int rowsInFlight;
     final long maxInFlightBytes;
 
-    InFlightLimits(int frameRows, long frameBytes, int framesInFlight, long maxInFlightBytes) {
+    InFlightLimits(
+            int frameRows,
+            long frameBytes,
+            int framesInFlight,
+            int rowsInFlight,
+            long maxInFlightBytes) {
         this.frameRows = frameRows;
         this.frameBytes = frameBytes;
         this.framesInFlight = framesInFlight;
+        this.rowsInFlight = rowsInFlight;
         this.maxInFlightBytes = maxInFlightBytes;
     }
 
@@ -24,6 +33,7 @@ final class InFlightLimits {
                 (int) positive(opened, "frame_rows"),
                 positive(opened, "frame_bytes"),
                 (int) positive(opened, "frames_in_flight"),
+                (int) positive(opened, "rows_in_flight"),
                 positive(opened, "max_in_flight_bytes"));
     }
 

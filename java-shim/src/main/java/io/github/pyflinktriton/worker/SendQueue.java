@@ -22,7 +22,10 @@ final class SendQueue {
     private final Condition mayAdd = lock.newCondition();
     private final Condition maySend = lock.newCondition();
     private final Deque<Batch> waiting = new ArrayDeque<>();
-    private int inFlight;
+    private int rowsInFlight;
+    /** Frames in flight that were not full when they went. */
+    private int partialFrames;
+
     private long heldBytes;
     private boolean ended;
 
@@ -50,7 +53,7 @@ final class SendQueue {
             last.add(row, future, bytes);
             heldBytes += bytes;
             // To wake the sender for each row in vain would cost more than the rows do.
-            if (inFlight < limits.framesInFlight) {
+            if (mayGo()) {
                 maySend.signal();
             }
             return true;
@@ -63,17 +66,37 @@ final class SendQueue {
     Batch next() throws InterruptedException {
         lock.lockInterruptibly();
         try {
-            while (!ended && (waiting.isEmpty() || inFlight >= limits.framesInFlight)) {
+            while (!ended && !mayGo()) {
                 maySend.await();
             }
             if (ended) {
                 return null;
             }
-            inFlight++;
+            Batch batch = waiting.getFirst();
+            if (!isClosed(batch)) {
+                batch.wentPartial = true;
+                partialFrames++;
+            }
+            rowsInFlight += batch.size();
             return waiting.removeFirst();
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Full frames go while there is room for their rows, and others while few are under way. */
+    private boolean mayGo() {
+        Batch next = waiting.peekFirst();
+        if (next == null) {
+            return false;
+        }
+        boolean fits = rowsInFlight == 0 || rowsInFlight + next.size() <= limits.rowsInFlight;
+        return fits && (isClosed(next) || partialFrames < limits.framesInFlight);
+    }
+
+    /** Whether the first frame takes no more rows. */
+    private boolean isClosed(Batch first) {
+        return first.isFull(limits) || waiting.size() > 1;
     }
 
     /** Counts the bytes of a reply while it is held. */
@@ -86,12 +109,16 @@ final class SendQueue {
         }
     }
 
-    /** Frees the bytes of a frame and of its reply, so that more rows and another frame may go. */
-    void answered(Batch batch, long replyBytes) {
+    /** Makes room for as many rows as were answered, and frees what is done with. */
+    void answered(int rows, List<Batch> frames, long replyBytes) {
         lock.lock();
         try {
-            heldBytes -= batch.bytes() + replyBytes;
-            inFlight--;
+            rowsInFlight -= rows;
+            heldBytes -= replyBytes;
+            for (Batch frame : frames) {
+                heldBytes -= frame.bytes();
+                partialFrames -= frame.wentPartial ? 1 : 0;
+            }
             mayAdd.signalAll();
             maySend.signal();
         } finally {

@@ -36,6 +36,7 @@ public final class WorkerClient {
     private final Watchdog watchdog;
     private final Thread watchdogThread;
     private final Thread reader;
+    private volatile RowReplies rows = WorkerClient::unexpected;
     private volatile boolean greeted;
     private volatile boolean closing;
 
@@ -68,8 +69,13 @@ public final class WorkerClient {
     /** Sends a request without a body and waits for the reply's header. */
     JsonNode ask(ObjectNode request, String replyKind, Duration limit) {
         PendingReply answer = new PendingReply();
-        long id = nextId();
-        send(id, replyKind, new FrameBuffer().begin(request.put("id", id).toString()), answer);
+        long id = ids.incrementAndGet();
+        requests.put(id, replyKind, answer);
+        write(new FrameBuffer().begin(request.put("id", id).toString()));
+        // A failure that came before the request was noted has not reached it.
+        if (failure.isDone()) {
+            requests.fail(id, failure.join());
+        }
         try {
             return answer.await(limit);
         } catch (TimeoutException e) {
@@ -79,13 +85,8 @@ public final class WorkerClient {
         }
     }
 
-    long nextId() {
-        return ids.incrementAndGet();
-    }
-
-    /** Sends a request that is written already; blocks while the worker does not read. */
-    void send(long id, String replyKind, FrameBuffer frame, ReplyHandler handler) {
-        requests.put(id, replyKind, handler);
+    /** Sends a frame that is written already; blocks while the worker does not read. */
+    void write(FrameBuffer frame) {
         writing.lock();
         try {
             if (!closing && !failure.isDone()) {
@@ -96,10 +97,11 @@ public final class WorkerClient {
         } finally {
             writing.unlock();
         }
-        // A failure that came before the request was noted has not reached it.
-        if (failure.isDone()) {
-            requests.fail(id, failure.join());
-        }
+    }
+
+    /** Sets what takes the replies to rows; called before the first row is sent. */
+    void onRows(RowReplies handler) {
+        rows = handler;
     }
 
     private void readReplies() {
@@ -128,9 +130,15 @@ public final class WorkerClient {
         }
         if (frame.isError() && !frame.header.hasNonNull("id")) {
             fail(() -> new RefusedException(frame.header.path("message").asText()));
+        } else if (frame.kind().equals("result")) {
+            rows.reply(frame);
         } else if (!frame.kind().equals("heartbeat")) {
             requests.answer(frame);
         }
+    }
+
+    private static void unexpected(Frame frame) throws ProtocolException {
+        throw new ProtocolException("rows that were not asked for");
     }
 
     private WorkerException brokenProtocol(ProtocolException e) {

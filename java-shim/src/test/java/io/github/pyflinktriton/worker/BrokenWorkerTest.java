@@ -28,9 +28,10 @@ class BrokenWorkerTest extends WorkerTestBase {
         "die in mid frame, 'exited with code 3. Its last lines on standard error:\n', last words",
         "garbage, broke the protocol: lengths of, Traceback (most recent",
         "bad json, broke the protocol: a header that is not JSON, fake worker: bad json",
-        "wrong row count, broke the protocol: 2 rows for 1 sent, fake worker",
-        "unknown id, broke the protocol: a reply that no request waits for, 4711",
-        "wrong kind, broke the protocol: not 'result' but, answer",
+        "wrong row count, broke the protocol: a body of 1 rows, fake worker",
+        "unknown row, broke the protocol: a result for row 4711, does not wait",
+        "no rows, broke the protocol: a run of rows that has none, fake worker",
+        "wrong kind, broke the protocol: a reply that no request waits for, null",
         "bad body, broke the protocol: a body, fake worker",
         "cut body, broke the protocol: a body of another length, fake worker",
         "error, The signature has changed., ''",
@@ -45,6 +46,20 @@ class BrokenWorkerTest extends WorkerTestBase {
             assertFalse(failure.getMessage().contains("row 0"), "no values in messages");
 
             assertEquals(failure, failure(predict(worker, 1)), "and each later row as well");
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "twice, does not wait for one",
+        "unknown error, an error for a row that the reply does not answer",
+    })
+    void aReplyThatNamesOtherRowsFailsTheNextRow(String does, String what) {
+        try (PredictWorker worker = open("does=" + does)) {
+            predict(worker, 0).exceptionally(e -> null).join();
+            String message = failure(predict(worker, 1)).getMessage();
+            assertTrue(message.contains("broke the protocol"), message);
+            assertTrue(message.contains(what), message);
         }
     }
 
@@ -85,7 +100,7 @@ class BrokenWorkerTest extends WorkerTestBase {
     @ParameterizedTest
     @CsvSource({
         "refuse, The model is not ready., ''",
-        "other version, 0.1.0 (protocol 2), pyflink-triton 9.9.9 (protocol 2)",
+        "other version, 0.1.0 (protocol 3), pyflink-triton 9.9.9 (protocol 3)",
         "absent, 'exited with code 1 before it was ready', pip install pyflink-triton",
     })
     void whatCannotBeOpenedSaysWhy(String does, String what, String andAlso) {

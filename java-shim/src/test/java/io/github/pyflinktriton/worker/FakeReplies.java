@@ -57,10 +57,22 @@ final class FakeReplies {
                 out.flush();
                 break;
             case "wrong row count":
-                send(result(frame).put("rows", frame.header.get("rows").asInt() + 1), frame.body);
+                send(result(first(frame), rows(frame) + 1), frame.body);
                 break;
-            case "unknown id":
-                send(result(frame).put("id", 4711), frame.body);
+            case "unknown row":
+                send(result(4711, rows(frame)), frame.body);
+                break;
+            case "twice":
+                send(result(frame), frame.body);
+                send(result(frame), frame.body);
+                break;
+            case "no rows":
+                send(result(first(frame), 0), frame.body);
+                break;
+            case "unknown error":
+                ObjectNode unknown = result(frame);
+                unknown.putObject("errors").put("4711", "out of range");
+                send(unknown, frame.body);
                 break;
             case "wrong kind":
                 send(reply(frame, "answer"));
@@ -80,8 +92,9 @@ final class FakeReplies {
                 break;
             case "row errors":
                 ObjectNode result = result(frame);
-                if (frame.header.path("rows").asInt() > 1) {
-                    result.putObject("errors").put("1", "out of range");
+                if (rows(frame) > 1) {
+                    result.putObject("errors")
+                            .put(String.valueOf(first(frame) + 1), "out of range");
                 }
                 send(result, frame.body);
                 break;
@@ -116,8 +129,22 @@ final class FakeReplies {
         send(reply(frame, "error").put("message", message));
     }
 
+    private static long first(Frame frame) {
+        return frame.header.get("first").asLong();
+    }
+
+    private static int rows(Frame frame) {
+        return frame.header.get("rows").asInt();
+    }
+
     private static ObjectNode result(Frame frame) {
-        return reply(frame, "result").put("rows", frame.header.get("rows").asInt());
+        return result(first(frame), rows(frame));
+    }
+
+    private static ObjectNode result(long first, int rows) {
+        ObjectNode result = Json.MAPPER.createObjectNode().put("kind", "result");
+        result.putArray("rows").addArray().add(first).add(rows);
+        return result;
     }
 
     static ObjectNode reply(Frame frame, String kind) {

@@ -109,6 +109,7 @@ public final class FakeWorker {
         opened.put("frame_rows", setting("frame_rows", 256));
         opened.put("frame_bytes", setting("frame_bytes", 4 << 20));
         opened.put("frames_in_flight", setting("frames_in_flight", 4));
+        opened.put("rows_in_flight", setting("rows_in_flight", 1024));
         opened.put("max_in_flight_bytes", setting("max_in_flight_bytes", 256 << 20));
         replies.send(opened);
     }

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
 @Timeout(30)
@@ -15,7 +16,7 @@ class SendQueueTest {
 
     @Test
     void aFrameClosesAtItsRows() throws InterruptedException {
-        SendQueue backlog = new SendQueue(new InFlightLimits(3, 1000, 10, 1 << 20));
+        SendQueue backlog = new SendQueue(limits(3, 1000, 10, 1 << 20));
         add(backlog, 1, 1, 1, 1, 1, 1, 1);
         assertEquals(3, backlog.next().size());
         assertEquals(3, backlog.next().size());
@@ -24,7 +25,7 @@ class SendQueueTest {
 
     @Test
     void aFrameClosesAtItsBytesAndALargeRowGoesAlone() throws InterruptedException {
-        SendQueue backlog = new SendQueue(new InFlightLimits(256, 100, 10, 1 << 20));
+        SendQueue backlog = new SendQueue(limits(256, 100, 10, 1 << 20));
         add(backlog, 40, 40, 40, 1000, 40, 60, 1);
         assertEquals(2, backlog.next().size());
         assertEquals(1, backlog.next().size());
@@ -37,40 +38,63 @@ class SendQueueTest {
 
     @Test
     void rowsWaitWhileEnoughFramesAreInFlight() throws InterruptedException {
-        SendQueue backlog = new SendQueue(new InFlightLimits(256, 1000, 1, 1 << 20));
+        SendQueue backlog = new SendQueue(limits(256, 1000, 1, 1 << 20));
         add(backlog, 1);
         Batch first = backlog.next();
         add(backlog, 1, 1, 1);
         CompletableFuture<Batch> second = CompletableFuture.supplyAsync(() -> next(backlog));
         assertFalse(second.isDone());
-        backlog.answered(first, 0);
+        backlog.answered(1, List.of(first), 0);
         assertEquals(3, second.join().size());
     }
 
     @Test
+    void fullFramesGoWhileThereIsRoomForTheirRows() throws InterruptedException {
+        SendQueue backlog = new SendQueue(new InFlightLimits(2, 1000, 1, 6, 1 << 20));
+        add(backlog, 1);
+        Batch partial = backlog.next();
+        assertEquals(1, partial.size());
+        add(backlog, 1, 1, 1, 1, 1, 1, 1);
+        assertEquals(2, backlog.next().size());
+        Batch full = backlog.next();
+        assertEquals(2, full.size());
+        // 5 of 6 rows are in flight, so 2 more do not fit.
+        CompletableFuture<Batch> third = CompletableFuture.supplyAsync(() -> next(backlog));
+        assertFalse(third.isDone());
+        backlog.answered(1, List.of(), 0);
+        assertEquals(2, third.join().size());
+        // One row is left; the frame that was not full is still under way.
+        CompletableFuture<Batch> last = CompletableFuture.supplyAsync(() -> next(backlog));
+        backlog.answered(1, List.of(full), 0);
+        assertFalse(last.isDone());
+        backlog.answered(1, List.of(partial), 0);
+        assertEquals(1, last.join().size());
+    }
+
+    @Test
     void theDoorIsShutWhileTooManyBytesAreHeld() throws Exception {
-        SendQueue backlog = new SendQueue(new InFlightLimits(1, 1000, 10, 100));
+        SendQueue backlog = new SendQueue(limits(1, 1000, 10, 100));
         add(backlog, 60);
         Batch first = backlog.next();
         Thread adder = new Thread(() -> addQuietly(backlog, 60));
         adder.start();
         Await.blocked(adder);
         backlog.holdReply(10);
-        backlog.answered(first, 10);
+        backlog.answered(1, List.of(first), 10);
         adder.join();
         assertEquals(60, backlog.next().bytes());
     }
 
     @Test
     void aRowLargerThanAllMayHoldGoesWhenAlone() throws InterruptedException {
-        SendQueue backlog = new SendQueue(new InFlightLimits(1, 1000, 10, 100));
+        SendQueue backlog = new SendQueue(limits(1, 1000, 10, 100));
         add(backlog, 5000);
         assertEquals(5000, backlog.next().bytes());
     }
 
     @Test
     void theEndWakesEverybody() throws Exception {
-        SendQueue full = new SendQueue(new InFlightLimits(10, 1000, 10, 100));
+        SendQueue full = new SendQueue(limits(10, 1000, 10, 100));
         add(full, 100);
         Thread adder = new Thread(() -> assertFalse(addQuietly(full, 1)));
         adder.start();
@@ -79,7 +103,7 @@ class SendQueueTest {
         adder.join();
         assertNull(full.next());
 
-        SendQueue empty = new SendQueue(new InFlightLimits(10, 1000, 10, 100));
+        SendQueue empty = new SendQueue(limits(10, 1000, 10, 100));
         CompletableFuture<Batch> next = CompletableFuture.supplyAsync(() -> next(empty));
         empty.end();
         assertNull(next.join());
@@ -87,7 +111,7 @@ class SendQueueTest {
 
     @Test
     void aBlockedRowCanBeInterrupted() throws Exception {
-        SendQueue backlog = new SendQueue(new InFlightLimits(10, 1000, 10, 100));
+        SendQueue backlog = new SendQueue(limits(10, 1000, 10, 100));
         add(backlog, 100);
         CompletableFuture<Boolean> interrupted = new CompletableFuture<>();
         Thread adder =
@@ -103,6 +127,10 @@ class SendQueueTest {
         Await.blocked(adder);
         adder.interrupt();
         assertTrue(interrupted.join());
+    }
+
+    private static InFlightLimits limits(int rows, long bytes, int frames, long held) {
+        return new InFlightLimits(rows, bytes, frames, 10_000, held);
     }
 
     private static void add(SendQueue backlog, long... bytes) {

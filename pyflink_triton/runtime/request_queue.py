@@ -1,0 +1,315 @@
+"""One queue for the rows of all batches, from which they leave in requests that are as full as the model takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from pyflink_triton._arrow import Ints
+from pyflink_triton.delivery.batch_limits import BatchLimits
+from pyflink_triton.delivery.batch_splitter import BatchSplitter
+from pyflink_triton.delivery.concurrency_limit import ConcurrencyLimit
+from pyflink_triton.delivery.request import Request
+from pyflink_triton.errors import RowError
+from pyflink_triton.protocol.inference import InferenceResponse
+from pyflink_triton.tensors.encode import TensorColumn
+
+#: Takes rows of a batch, their outputs in the same order, and the message of each that failed, by its place among them.
+Answered = Callable[[Ints, list[pa.Array], dict[int, str]], None]
+
+
+@dataclass(slots=True, eq=False)
+class RowSource:
+    """The rows of one batch, as tensors.
+
+    Attributes:
+        columns: The tensors of the whole batch.
+        answered: Called with some of its rows whenever a request is answered or has failed for them.
+        failed: Called with a fault that no row's policy covers.
+        is_over: Whether nobody waits for its rows any more.
+    """
+
+    columns: Sequence[TensorColumn]
+    answered: Answered
+    failed: Callable[[BaseException], None]
+    is_over: bool = False
+
+
+@dataclass(slots=True)
+class Piece:
+    """Rows of one batch that are alike.
+
+    Attributes:
+        source: Their batch.
+        rows: Their indexes in it, ascending.
+        sizes: The bytes of each; one number where all have the same.
+        since: When they came, in the event loop's clock.
+    """
+
+    source: RowSource
+    rows: Ints
+    sizes: Ints | int
+    since: float = 0.0
+
+    def bytes(self) -> int:
+        """The bytes of all rows."""
+        return self.sizes * len(self.rows) if isinstance(self.sizes, int) else int(self.sizes.sum())
+
+    def fitting(self, room: int) -> int:
+        """How many rows from the front have at most so many bytes."""
+        if isinstance(self.sizes, int):
+            return room // max(self.sizes, 1)
+        return int(np.searchsorted(np.cumsum(self.sizes), room, side="right"))
+
+    def cut(self, count: int) -> Piece:
+        """Take rows from the front."""
+        front = Piece(self.source, self.rows[:count], self._sizes(slice(count)), self.since)
+        self.rows, self.sizes = self.rows[count:], self._sizes(slice(count, None))
+        return front
+
+    def _sizes(self, part: slice) -> Ints | int:
+        return self.sizes if isinstance(self.sizes, int) else self.sizes[part]
+
+
+@dataclass(slots=True)
+class _Group:
+    """The rows that wait and may share a request, because their tensors have the same shapes."""
+
+    pieces: deque[Piece] = field(default_factory=deque)
+    rows: int = 0
+    bytes: int = 0
+
+    def add(self, piece: Piece) -> None:
+        self.pieces.append(piece)
+        self.rows += len(piece.rows)
+        self.bytes += piece.bytes()
+
+    def is_full(self, rows: int, size: int) -> bool:
+        """Whether a request of so many rows or bytes has no room for one more."""
+        return self.rows >= rows or self.bytes * (self.rows + 1) > size * self.rows
+
+    def take(self, rows: int, size: int) -> list[Piece]:
+        """Take the rows of one request: at most so many rows and bytes, but one row at least."""
+        taken: list[Piece] = []
+        while self.pieces and rows:
+            first = self.pieces[0]
+            count = min(rows, len(first.rows), first.fitting(size))
+            if count < 1:  # the row in front is larger than what is left
+                if taken:
+                    break
+                count = 1
+            piece = self.pieces.popleft() if count == len(first.rows) else first.cut(count)
+            taken.append(piece)
+            rows, size = rows - count, size - (used := piece.bytes())
+            self.rows, self.bytes = self.rows - count, self.bytes - used
+        return taken
+
+
+class RequestQueue:
+    """Sends rows in requests.
+
+    A full request goes as soon as the concurrency limit has room. One that is not full goes at once while the server
+    has little to do. Otherwise it waits for more rows, but no longer than a call usually takes.
+
+    Args:
+        splitter: Sends requests and splits those that fail because of a row.
+        limit: How many requests may be in flight.
+        batch_limits: How many rows a request may have; None where a request holds one row.
+        bytes_per_request: The greatest number of bytes of tensors in a request. A larger row goes alone.
+        spare: How many requests are in flight at the least before rows wait for others to fill theirs.
+        write: Makes a request of rows of one or several batches.
+        read: Takes a response to so many rows apart: the outputs, and the message of each row that failed. Raises
+            RowError where it does not answer them.
+        nothing: Makes the outputs of so many rows that failed.
+    """
+
+    def __init__(
+        self,
+        splitter: BatchSplitter,
+        limit: ConcurrencyLimit,
+        batch_limits: BatchLimits | None,
+        bytes_per_request: int,
+        spare: int,
+        write: Callable[[Sequence[Piece]], Request],
+        read: Callable[[InferenceResponse, int], tuple[list[pa.Array], dict[int, str]]],
+        nothing: Callable[[int], list[pa.Array]],
+    ) -> None:
+        self._splitter = splitter
+        self._limit = limit
+        self._batch_limits = batch_limits
+        self._bytes = bytes_per_request
+        self._spare = spare
+        self._write, self._read, self._nothing = write, read, nothing
+        #: By what their rows have in common; in both the group that waits longest comes first.
+        self._full: OrderedDict[bytes, _Group] = OrderedDict()
+        self._partial: OrderedDict[bytes, _Group] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_due = False
+        self._timer: asyncio.TimerHandle | None = None
+        limit.on_free = self.wake
+
+    def add(self, alike: bytes, piece: Piece) -> None:
+        """Queue rows.
+
+        Args:
+            alike: The same for rows that may share a request.
+            piece: The rows.
+        """
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        piece.since = self._loop.time()
+        group = self._full.pop(alike, None) or self._partial.pop(alike, None)
+        is_new = group is None
+        group = group or _Group()
+        group.add(piece)
+        self._put(alike, group, is_first=not is_new)
+        self.wake()
+
+    def wake(self) -> None:
+        """Send what may go, once what has come together is queued."""
+        if not self._is_due and self._loop is not None and (self._full or self._partial):
+            self._is_due = True
+            self._loop.call_soon(self._pump)
+
+    async def close(self) -> None:
+        """End every request under way."""
+        self._full.clear()
+        self._partial.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def _rows_per_request(self) -> int:
+        return 1 if self._batch_limits is None else self._batch_limits.rows
+
+    def _put(self, alike: bytes, group: _Group, *, is_first: bool) -> None:
+        groups = self._full if group.is_full(self._rows_per_request, self._bytes) else self._partial
+        groups[alike] = group
+        if is_first:
+            groups.move_to_end(alike, last=False)
+
+    def _pump(self) -> None:
+        self._is_due = False
+        assert self._loop is not None
+        while (groups := self._next()) is not None and self._limit.try_take():
+            alike, group = groups.popitem(last=False)
+            pieces = [piece for piece in group.take(self._rows_per_request, self._bytes) if not piece.source.is_over]
+            if group.rows:
+                self._put(alike, group, is_first=False)
+            if not pieces:
+                self._limit.give()
+                continue
+            task = self._loop.create_task(self._send(_Load(pieces)))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _next(self) -> OrderedDict[bytes, _Group] | None:
+        """Where the group stands first that goes next; None while none may go."""
+        if not self._partial:
+            return self._full or None
+        since = _since(self._partial)
+        if self._full and _since(self._full) <= since:
+            return self._full
+        assert self._loop is not None
+        busy, wait = self._limit.taken, since + self._limit.usual - self._loop.time()
+        if busy < max(self._spare, len(self._partial)) or wait <= 0.0:
+            return self._partial
+        if self._timer is None:
+            self._timer = self._loop.call_later(wait, self._ring)
+        return self._full or None
+
+    def _ring(self) -> None:
+        self._timer = None
+        self.wake()
+
+    async def _send(self, load: _Load) -> None:
+        def write(part: Ints) -> Request:
+            request = self._write(load.pieces_of(part))
+            request.holds_place, load.holds_place = load.holds_place, False
+            return request
+
+        def answered(part: Ints, response: InferenceResponse) -> None:
+            load.settle(part, *self._read(response, len(part)))
+
+        def failed(part: Ints, error: RowError) -> None:
+            load.settle(part, self._nothing(len(part)), dict.fromkeys(range(len(part)), str(error)))
+
+        try:
+            await self._splitter.send(np.arange(load.rows), write, answered, failed)
+        except Exception as error:  # the batches' owners raise it
+            load.fail(error)
+        finally:
+            if load.holds_place:
+                self._limit.give()
+
+
+def _since(groups: OrderedDict[bytes, _Group]) -> float:
+    return next(iter(groups.values())).pieces[0].since
+
+
+class _Load:
+    """The rows of one request, of one batch or of several.
+
+    Attributes:
+        pieces: The rows by their batches.
+        rows: How many.
+        holds_place: Whether a place under the concurrency limit was taken and not yet used.
+    """
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self.pieces = pieces
+        self.rows = sum(len(piece.rows) for piece in pieces)
+        self.holds_place = True
+
+    def pieces_of(self, part: Ints) -> Sequence[Piece]:
+        """Some of the rows by their batches.
+
+        Args:
+            part: Their places in this load, ascending.
+        """
+        if len(part) == self.rows:
+            return self.pieces
+        pieces, start = [], 0
+        for piece in self.pieces:
+            stop = start + len(piece.rows)
+            first, last = np.searchsorted(part, (start, stop))
+            if first < last:
+                pieces.append(Piece(piece.source, piece.rows[part[first:last] - start], 0))
+            start = stop
+        return pieces
+
+    def settle(self, part: Ints, outputs: list[pa.Array], errors: dict[int, str]) -> None:
+        """Hand each batch what concerns it.
+
+        Args:
+            part: The places of some rows in this load.
+            outputs: Their outputs.
+            errors: The message of each that failed, by its place in ``part``.
+        """
+        start = 0
+        for piece in self.pieces_of(part):
+            count = len(piece.rows)
+            own, failed = outputs, errors
+            if count < len(part):
+                own = [column.slice(start, count) for column in outputs]
+                failed = {place - start: text for place, text in errors.items() if start <= place < start + count}
+            if not piece.source.is_over:
+                piece.source.answered(piece.rows, own, failed)
+            start += count
+
+    def fail(self, error: BaseException) -> None:
+        """Tell each batch of a fault that no row's policy covers."""
+        for piece in self.pieces:
+            if not piece.source.is_over:
+                piece.source.is_over = True
+                piece.source.failed(error)
