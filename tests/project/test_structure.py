@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "runtime": {"root", "options", "types", "model", "schema", "protocol", "tensors", "http", "delivery", "sequences"},
     "server": set(),
     "table": {"root", "options", "types", "schema", "runtime"},
-    "bridge": {"root", "options", "schema", "runtime", "table"},
+    "bridge": {"root", "options", "runtime", "table"},
     "top": {"root", "server", "table"},
 }
 #: The root's modules, from the bottom up: each may import those before it.
