@@ -33,7 +33,7 @@ def _compress(buffers: Sequence[bytes | memoryview], encoding: str) -> bytes:
     return b"".join([*(compressor.compress(buffer) for buffer in buffers), compressor.flush()])
 
 
-async def decompress(body: bytes, encoding: str, limit: int) -> bytes:
+async def decompress(body: bytes | bytearray, encoding: str, limit: int) -> bytes:
     """Decompress a response's body.
 
     Args:
@@ -49,7 +49,7 @@ async def decompress(body: bytes, encoding: str, limit: int) -> bytes:
     return _decompress(body, encoding, limit)
 
 
-def _decompress(body: bytes, encoding: str, limit: int) -> bytes:
+def _decompress(body: bytes | bytearray, encoding: str, limit: int) -> bytes:
     window = _WINDOW.get(encoding)
     if window is None:
         raise ContractError(f"the server's answer has the unknown Content-Encoding {encoding[:40]!r}")

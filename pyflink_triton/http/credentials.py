@@ -70,7 +70,7 @@ class Credentials:
                 self.headers, self.generation = found, used + 1
         return used != self.generation
 
-    def redact(self, words: bytes) -> bytes:
+    def redact(self, words: bytes | bytearray) -> bytes | bytearray:
         """Mask the secrets in a server's text: some servers that refuse a call print its headers.
 
         Args:

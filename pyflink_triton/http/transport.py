@@ -6,21 +6,23 @@ import email.utils
 import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
-
-from yarl import URL
+from typing import TYPE_CHECKING, Any
 
 from pyflink_triton.addresses import model_url
 from pyflink_triton.errors import ContractError
-from pyflink_triton.http.body import Body
-from pyflink_triton.http.client import HttpClient, HttpResponse
 from pyflink_triton.http.compression import compress
+from pyflink_triton.http.direct_client import DirectClient
+from pyflink_triton.http.environment_proxies import environment_proxies
+from pyflink_triton.http.response import HttpResponse
 from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.dialect import Dialect
 from pyflink_triton.protocol.failures import Cause, ErrorResponse, Fault, NoResponseError
 from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, PreparedRequest
 from pyflink_triton.protocol.kserve_v2 import HEADER_LENGTH, excerpt, read_error, read_response, write_request
 from pyflink_triton.remedies import Remedy
+
+if TYPE_CHECKING:
+    from pyflink_triton.http.proxied_client import ProxiedClient
 
 
 class HttpTransport:
@@ -41,10 +43,10 @@ class HttpTransport:
     def __init__(self, options: Options, dialect: Dialect) -> None:
         self._options = options
         self._dialect = dialect
-        self._client = HttpClient(options)
+        self._client = _client(options)
         self.credentials = self._client.credentials
         self._models = {base: self._model_url(base) for base in options.endpoints}
-        self._infer = {base: URL(f"{model}/infer", encoded=True) for base, model in self._models.items()}
+        self._infer = {base: f"{model}/infer" for base, model in self._models.items()}
 
     def _model_url(self, base: str) -> str:
         return model_url(base, self._options.model_name, self._options.model_version)
@@ -70,9 +72,9 @@ class HttpTransport:
         response = await self._client.call(
             "POST",
             self._infer[base],
-            body=Body(prepared.buffers),
+            body=prepared.buffers,
             headers=prepared.headers,
-            timeout=None if timeout == self._options.timeout else max(timeout, 0.001),
+            timeout=max(timeout, 0.001),
         )
         if response.status != 200:
             raise self._error(response, generation)
@@ -84,7 +86,7 @@ class HttpTransport:
         if timeout is None:
             await self._ask("GET", base, url)
             return
-        response = await self._client.probe(URL(url, encoded=True), timeout)
+        response = await self._client.probe(url, timeout)
         if response.status != 200:
             raise self._error(response)
 
@@ -113,12 +115,12 @@ class HttpTransport:
         """Make a call other than an inference, and read secrets again where the server refuses them."""
         generation = self.credentials.generation
         try:
-            response = await self._client.call(method, URL(url, encoded=True))
+            response = await self._client.call(method, url)
             if response.status in (401, 403) and self.credentials.renew(generation):
-                response = await self._client.call(method, URL(url, encoded=True))
+                response = await self._client.call(method, url)
         except NoResponseError as error:
             is_cut = error.fault in (Fault.RESET, Fault.NONSENSE)
-            if is_cut and await self._client.speaks_tls(URL(base, encoded=True)):
+            if is_cut and await self._client.speaks_tls(base):
                 raise ContractError(f"what answers at {base} speaks TLS. {Remedy.WRITE_HTTPS()}") from None
             raise
         if response.status != 200:
@@ -162,9 +164,18 @@ class HttpTransport:
         )
 
 
+def _client(options: Options) -> DirectClient | ProxiedClient:
+    proxies = environment_proxies(options)
+    if not proxies:
+        return DirectClient(options)
+    from pyflink_triton.http.proxied_client import ProxiedClient  # aiohttp costs each worker 0.1 s and 14 MB
+
+    return ProxiedClient(options, proxies)
+
+
 def _retry_after(headers: Mapping[str, str]) -> float:
     """Seconds that a server asks to wait; 0 where it does not say so, or says something else."""
-    text = headers.get("Retry-After", "").strip()
+    text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit() and len(text) < 10:
         return float(text)
     try:

@@ -13,6 +13,8 @@ from pyflink_triton.protocol.inference import InferenceRequest, OutputTensor
 
 #: The HTTP header with the length of the JSON in front of the tensors, in requests and in responses.
 HEADER_LENGTH = "Inference-Header-Content-Length"
+#: The same, as responses have it.
+HEADER_KEY = HEADER_LENGTH.lower()
 #: The parameter of a request that asks for all outputs in binary form.
 _BINARY_OUTPUTS = "binary_data_output"
 #: ``json.dumps`` would make an encoder for each request.
@@ -53,7 +55,9 @@ def _outputs(names: tuple[str, ...]) -> str:
     return f',"outputs":{_encode(wanted)}'
 
 
-def read_response(headers: Mapping[str, str], body: bytes, wanted: Sequence[TensorSpec]) -> dict[str, OutputTensor]:
+def read_response(
+    headers: Mapping[str, str], body: bytes | bytearray, wanted: Sequence[TensorSpec]
+) -> dict[str, OutputTensor]:
     """Read a response.
 
     Args:
@@ -74,7 +78,7 @@ def read_response(headers: Mapping[str, str], body: bytes, wanted: Sequence[Tens
         answered = [(entry["name"], entry) for entry in answer["outputs"]]
     except (ValueError, TypeError, KeyError, RecursionError):
         # Secrets are taken out of text only, and a response with this header is tensors.
-        words = "" if HEADER_LENGTH in headers else f": {excerpt(body)}"
+        words = "" if HEADER_KEY in headers else f": {excerpt(body)}"
         raise ContractError(f"the server's answer has no outputs{words}") from None
     view, position = memoryview(body), size
     tensors: dict[str, OutputTensor] = {}
@@ -98,8 +102,8 @@ def read_response(headers: Mapping[str, str], body: bytes, wanted: Sequence[Tens
     return tensors
 
 
-def _header_size(headers: Mapping[str, str], body: bytes) -> int:
-    text = headers.get(HEADER_LENGTH)
+def _header_size(headers: Mapping[str, str], body: bytes | bytearray) -> int:
+    text = headers.get(HEADER_KEY)
     if text is None:
         return len(body)
     if not (text.isascii() and text.isdigit() and len(text) < 19) or int(text) > len(body):
@@ -116,7 +120,7 @@ def _binary_size(name: str, entry: Mapping[str, Any]) -> int | None:
     return size
 
 
-def read_error(body: bytes) -> str:
+def read_error(body: bytes | bytearray) -> str:
     """Read what an error says: the server's own text, or an excerpt of what something else sent.
 
     Args:
@@ -128,6 +132,6 @@ def read_error(body: bytes) -> str:
         return excerpt(body)
 
 
-def excerpt(body: bytes) -> str:
+def excerpt(body: bytes | bytearray) -> str:
     """At most 200 bytes of a body that is not what the protocol has there, for messages."""
     return repr(body[:200].decode("utf-8", "replace"))

@@ -16,7 +16,7 @@ from fakes import Echo, Entry, identity, predictor, response
 from pyflink_triton.errors import ContractError
 from pyflink_triton.model.scheduling import STATELESS, UNKNOWN, Scheduling
 from pyflink_triton.model.signature import TensorSpec
-from pyflink_triton.protocol.kserve_v2 import HEADER_LENGTH
+from pyflink_triton.protocol.kserve_v2 import HEADER_KEY
 from pyflink_triton.types.triton import DATATYPES
 
 Answer = list[tuple[Entry, bytes]]
@@ -103,11 +103,11 @@ GOOD_HEADERS, GOOD = response([({"name": "x", "datatype": "FP32", "shape": [2, 1
         ({}, b""),
         ({}, b"[]"),
         ({}, json.dumps({"outputs": [{"name": "x", "shape": [2, 1], "datatype": "FP32", "data": [1, 2]}]}).encode()),
-        ({HEADER_LENGTH: "abc"}, GOOD),
-        ({HEADER_LENGTH: "-1"}, GOOD),
-        ({HEADER_LENGTH: "99999"}, GOOD),
-        ({HEADER_LENGTH: "3"}, GOOD),
-        ({HEADER_LENGTH: "9" * 5000}, GOOD),
+        ({HEADER_KEY: "abc"}, GOOD),
+        ({HEADER_KEY: "-1"}, GOOD),
+        ({HEADER_KEY: "99999"}, GOOD),
+        ({HEADER_KEY: "3"}, GOOD),
+        ({HEADER_KEY: "9" * 5000}, GOOD),
         ({}, b"[" * 200_000),
         (
             {},

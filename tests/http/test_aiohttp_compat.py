@@ -12,8 +12,8 @@ from aiohttp.connector import BaseConnector
 
 from pyflink_triton._internals import Library
 from pyflink_triton.errors import JobError
-from pyflink_triton.http.client import HttpClient
 from pyflink_triton.http.compat import AIOHTTP, Connector, check_aiohttp
+from pyflink_triton.http.proxied_client import ProxiedClient
 from pyflink_triton.options.validation import parse_options
 from pyflink_triton.remedies import Remedy
 
@@ -73,7 +73,7 @@ CHANGES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
 
 
 async def opened() -> None:
-    await HttpClient(parse_options({"endpoint": "http://127.0.0.1:1", "model-name": "m"})).close()
+    await ProxiedClient(parse_options({"endpoint": "http://127.0.0.1:1", "model-name": "m"}), {}).close()
 
 
 def test_the_installed_version_is_known() -> None:

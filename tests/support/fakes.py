@@ -12,7 +12,7 @@ from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import ModelSignature, TensorSpec
 from pyflink_triton.options.validation import parse_options
 from pyflink_triton.protocol.inference import InferenceResponse
-from pyflink_triton.protocol.kserve_v2 import HEADER_LENGTH, read_response, write_request
+from pyflink_triton.protocol.kserve_v2 import HEADER_KEY, read_response, write_request
 from pyflink_triton.runtime.predictor import Predictor
 from pyflink_triton.schema.binding import Column, bind_columns
 from pyflink_triton.types.sql import parse_type
@@ -27,7 +27,7 @@ def response(outputs: Sequence[tuple[Entry, bytes]]) -> tuple[Mapping[str, str],
         for entry, data in outputs
     ]
     header = json.dumps({"model_name": "m", "outputs": entries}).encode()
-    return {HEADER_LENGTH: str(len(header))}, header + b"".join(data for _, data in outputs)
+    return {HEADER_KEY: str(len(header))}, header + b"".join(data for _, data in outputs)
 
 
 class Sends:
