@@ -11,6 +11,7 @@ import os
 import sys
 from typing import BinaryIO
 
+from pyflink_triton._async import run
 from pyflink_triton.bridge.frames import Frame, FrameError, FrameReader
 from pyflink_triton.bridge.worker import HEARTBEAT_SECONDS, Worker
 
@@ -33,7 +34,7 @@ def main() -> int:
     frames_in, frames_out = _take_pipes()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
-    return asyncio.run(_serve(frames_in, frames_out))
+    return run(_serve(frames_in, frames_out))
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from pyflink_triton._async import new_event_loop
 from pyflink_triton.errors import TritonError, sentence
 from pyflink_triton.metrics import MetricDeltas, Metrics
 from pyflink_triton.runtime.messages import OpenRequest
@@ -33,7 +34,7 @@ class ModelThread:
     def __init__(self, request: OpenRequest) -> None:
         self.name = request["model"]
         self._metrics = Metrics()
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"triton {self.name}", daemon=True)
         self._thread.start()
         self._opened: OpenedModel | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -131,8 +132,35 @@ def test_only_compat_relies_on_the_inside_of_others(path: Path) -> None:
     if path not in COMPAT:
         assert not {module for module in imported(path) if module.startswith(INSIDE_PYFLINK)}
         assert private_names(path) <= {"os._exit"}
-    if package(name(path)) != "http":
-        assert not {module for module in imported(path) if module.split(".")[0] == "aiohttp"}
+
+
+#: Who may import what carries bytes: connections of our own, and aiohttp for the proxies of the environment alone.
+CARRIERS = {
+    "aiohttp": {"http.body", "http.compat", "http.proxied_client"},
+    "yarl": {"http.proxied_client"},
+    "aiohappyeyeballs": {"http.connection_pool"},
+    "httptools": {"http.response_head"},
+    "uvloop": {"_async"},
+}
+
+
+@pytest.mark.parametrize("library", CARRIERS)
+def test_what_carries_bytes_is_imported_in_one_place(library: str) -> None:
+    users = {name(path) for path in MODULES if library in {module.split(".")[0] for module in imported(path)}}
+    assert users == CARRIERS[library]
+
+
+def test_aiohttp_is_imported_only_where_a_proxy_is_used() -> None:
+    """The module that imports it is imported inside a function."""
+    users = {name(path) for path in MODULES if "http.proxied_client" in own_imports(path)}
+    assert users == {"http.transport"}
+    top = ast.parse((PACKAGE / "http" / "transport.py").read_text()).body
+    assert not [node for node in top if isinstance(node, ast.ImportFrom) and "proxied" in str(node.module)]
+
+
+def test_the_event_loop_policy_of_the_process_is_never_set() -> None:
+    for path in MODULES:
+        assert not re.search(r"set_event_loop_policy|uvloop\.install|uvloop\.run", path.read_text()), name(path)
 
 
 def private_names(path: Path) -> set[str]:
