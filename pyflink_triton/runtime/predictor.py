@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ from pyflink_triton.tensors.failed_rows import Policy
 from pyflink_triton.tensors.parts import Part, decode_outputs, merge
 
 _LOG = logging.getLogger("pyflink_triton")
+#: A large batch is encoded in slices.
+_ROWS_AT_ONCE = 1024
 
 #: Takes some rows of a batch: their indexes, their declared output columns in the same order, and the message of each
 #: that failed and that no option covers, by its place among them.
@@ -126,8 +129,9 @@ class Predictor:
         left = inputs.num_rows
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        def deliver(rows: Ints, columns: list[pa.Array], failed: dict[int, str]) -> None:
+        def deliver(first: int, rows: Ints, columns: list[pa.Array], failed: dict[int, str]) -> None:
             nonlocal left
+            rows = rows + first
             parts.append((rows, columns))
             errors.update((int(rows[place]), text) for place, text in failed.items())
             left -= len(rows)
@@ -138,14 +142,19 @@ class Predictor:
             if not done.done():
                 done.set_exception(error)
 
-        if left:
-            batch = self.submit(inputs, deliver, fail)
-            try:
-                await done
-            finally:
-                batch.is_over = True
-        else:
-            deliver(np.arange(0), self._policy.complete(self._nothing(0), {}), {})
+        if not left:
+            deliver(0, np.arange(0), self._policy.complete(self._nothing(0), {}), {})
+        sources = []
+        try:
+            for first in range(0, inputs.num_rows, _ROWS_AT_ONCE):
+                sources.append(self.submit(inputs.slice(first, _ROWS_AT_ONCE), partial(deliver, first), fail))
+                await asyncio.sleep(0)  # the requests of these rows go out while the next are encoded
+                if done.done():
+                    break
+            await done
+        finally:
+            for source in sources:
+                source.is_over = True
         return Prediction(pa.record_batch(merge(parts, inputs.num_rows), names=self._output_names), errors)
 
     def submit(self, inputs: pa.RecordBatch, deliver: Deliver, fail: Fail) -> RowSource:
