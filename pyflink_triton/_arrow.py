@@ -117,6 +117,20 @@ def take(array: pa.Array, places: Ints) -> pa.Array:
     return array.take(pa.Array.from_buffers(pa.int64(), len(places), [valid, pa.py_buffer(places)]))
 
 
+def gather_bytes(data: memoryview, edges: Ints, rows: Ints) -> memoryview:
+    """Copy some byte strings together.
+
+    Args:
+        data: All byte strings.
+        edges: Where each begins in ``data``, with the end appended.
+        rows: The indexes of those to copy.
+    """
+    buffers = [None, pa.py_buffer(edges), pa.py_buffer(data)]
+    taken = pa.Array.from_buffers(pa.large_binary(), len(edges) - 1, buffers).take(from_numbers(rows, pa.int64()))
+    _, ends, body = taken.buffers()
+    return memoryview(body if body is not None else b"")[: np.frombuffer(ends, np.int64)[len(rows)]]
+
+
 def _pack(flags_: Sequence[bool]) -> bytes:
     return np.packbits(np.array(flags_, dtype=np.bool_), bitorder="little").tobytes()
 

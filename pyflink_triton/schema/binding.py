@@ -11,8 +11,15 @@ from pyflink_triton.errors import SchemaError
 from pyflink_triton.model.signature import ModelSignature, TensorSpec
 from pyflink_triton.options.options import Options
 from pyflink_triton.remedies import Remedy
-from pyflink_triton.schema.columns import Column, check_argument, check_count, check_shape, check_type
-from pyflink_triton.schema.default_value import read_defaults
+from pyflink_triton.schema.columns import (
+    Column,
+    check_argument,
+    check_count,
+    check_shape,
+    check_type,
+    is_text_given_as_bytes,
+)
+from pyflink_triton.schema.default_value import check_raw_defaults, read_defaults
 from pyflink_triton.schema.matching import match, tensor_places
 from pyflink_triton.schema.option_columns import (
     check_error_column_name,
@@ -22,6 +29,7 @@ from pyflink_triton.schema.option_columns import (
     find_optional_outputs,
     find_references,
 )
+from pyflink_triton.schema.raw_tensors import check_raw, is_raw
 from pyflink_triton.schema.sequence_checks import check_one_row, check_scheduling
 from pyflink_triton.types.sql import SqlType, array_of
 
@@ -48,6 +56,11 @@ class TensorBinding:
     place: int = 0
     flatten: bool = False
     may_be_missing: bool = False
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether the values are the tensor's content, little-endian and row-major."""
+        return is_raw(self.column, self.tensor)
 
 
 @dataclass(frozen=True)
@@ -122,7 +135,7 @@ def check_declared(
         for place, (column, argument) in enumerate(zip(inputs, arguments, strict=True)):
             if place in references.values():
                 check_reference_argument(column, argument)
-            else:
+            elif not is_text_given_as_bytes(argument, column.type):
                 check_argument(column, argument)
     return OptionColumns(references, error_column, defaults, optional_outputs)
 
@@ -169,11 +182,15 @@ def bind_columns(
             f"{', '.join(map(str, signature.inputs))}."
         )
     if arguments is not None:
-        for place in in_places:
+        for place in set(in_places) & referred:
             check_argument(inputs[place], argument_types[place])
     out_tensors = match("output", [outputs[place] for place in out_places], signature.outputs)
     in_pairs = [(place, inputs[place], tensor) for place, tensor in zip(in_places, in_tensors, strict=True)]
     out_pairs = [(place, outputs[place], tensor) for place, tensor in zip(out_places, out_tensors, strict=True)]
+    for side, pairs in (("input", in_pairs), ("output", out_pairs)):
+        for _, column, tensor in pairs:
+            if column.type.depth and column.type.leaf.name == "BYTES":
+                check_type(side, column, tensor)  # first, because the remedies of what follows would say ARRAY<BYTES>
     is_array_batch = signature.has_batch_axis and any(
         column.type.depth == 1 and tensor.is_scalar for _, column, tensor in in_pairs
     )
@@ -184,6 +201,9 @@ def bind_columns(
     is_flattened = [_fits("input", column, tensor, flatten, is_array_batch) for _, column, tensor in in_pairs]
     for _, column, tensor in out_pairs:
         _fits("output", column, tensor, False, is_array_batch)
+    if options is not None and from_options.defaults is not None:
+        raw = {column.name for _, column, tensor in out_pairs if is_raw(column, tensor)}
+        check_raw_defaults(options, [column for _, column, _ in out_pairs], from_options.defaults, raw)
     return ColumnBindings(
         inputs=tuple(
             TensorBinding(column, tensor, argument_types[place], place, is_flat)
@@ -209,7 +229,16 @@ def _check_array_batch(
 ) -> None:
     """Check that every tensor has one element for each row, and that every output is an ARRAY; raises SchemaError."""
     first, spec = next(pair for pair in inputs if pair[1].is_scalar and pair[0].type.depth)
-    for column, tensor in (*inputs, *outputs):
+    for column, tensor, natural in (
+        *((column, tensor, tensor.sql_type) for column, tensor in inputs),
+        *((column, tensor, array_of(tensor.sql_type)) for column, tensor in outputs),
+    ):
+        if is_raw(column, tensor):
+            raise SchemaError(
+                f"input column '{first.name}' is {first.type}, an array as a batch, and column '{column.name}' is "
+                f"{column.type}, the content of one tensor {tensor}. "
+                + Remedy.DECLARE_ELEMENT(column=column.name, type=natural)
+            )
         if not tensor.is_scalar:
             raise SchemaError(
                 f"input column '{first.name}' is {first.type}, an array as a batch, so each tensor has to have the "
@@ -228,6 +257,9 @@ def _check_array_batch(
 
 def _fits(side: str, column: Column, tensor: TensorSpec, flatten: bool, is_array_batch: bool) -> bool:
     """Check a column, and return whether a leading dimension of 1 is dropped."""
+    if is_raw(column, tensor):
+        check_raw(side, column, tensor)
+        return False
     check_type(side, column, tensor)
     if is_array_batch and column.type.depth == 1:
         return False

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.model.signature import TensorSpec
 from pyflink_triton.remedies import Remedy
-from pyflink_triton.types.conversions import advice, conversion
+from pyflink_triton.types.conversions import advice, conversion, is_bytes_for_text
 from pyflink_triton.types.sql import FLOATS, INTEGERS, SqlType, parse_type
 from pyflink_triton.types.triton import DEFAULT_DATATYPES
 
@@ -55,6 +55,11 @@ def check_count(columns: Sequence[Column], arguments: Sequence[object]) -> None:
     if len(columns) != len(arguments):
         listed = ", ".join(map(str, columns))
         raise SchemaError(f"the model takes {len(columns)} columns ({listed}), and {len(arguments)} were given")
+
+
+def is_text_given_as_bytes(argument: SqlType, declared: SqlType) -> bool:
+    """Whether a function sends bytes for a declared text, outside of ARRAYs; the tensor takes them as they are."""
+    return not argument.depth and not declared.depth and is_bytes_for_text(argument, declared)
 
 
 def check_argument(column: Column, argument: SqlType) -> None:
@@ -117,7 +122,9 @@ def check_type(side: str, column: Column, tensor: TensorSpec) -> None:
     remedy = Remedy.DECLARE_AS(type=natural)
     if expression:
         remedy = declare(type=natural, expression=expression, other=column.type)
-    raise SchemaError(f"{_pair(side, column, tensor)} Type mismatch: expected {expected} but got {got}. {remedy}")
+    if leaf.name == "BYTES" and datatype.is_fixed_size and tensor.dims.count(-1) < 2:
+        remedy += f". {Remedy.DECLARE_RAW()}"
+    raise SchemaError(f"{pair(side, column, tensor)} Type mismatch: expected {expected} but got {got}. {remedy}")
 
 
 def check_shape(side: str, column: Column, tensor: TensorSpec, *, flatten: bool = False) -> bool:
@@ -149,10 +156,11 @@ def check_shape(side: str, column: Column, tensor: TensorSpec, *, flatten: bool 
             return True
         if side == "input" and not tensor.is_scalar:
             raise SchemaError(
-                f"{_pair(side, column, tensor)} The shapes differ: {Remedy.DECLARE_OR_FLATTEN(type=tensor.sql_type)}"
+                f"{pair(side, column, tensor)} The shapes differ: {Remedy.DECLARE_OR_FLATTEN(type=tensor.sql_type)}"
             )
-    raise SchemaError(f"{_pair(side, column, tensor)} The shapes differ: {Remedy.DECLARE(type=tensor.sql_type)}")
+    raise SchemaError(f"{pair(side, column, tensor)} The shapes differ: {Remedy.DECLARE(type=tensor.sql_type)}")
 
 
-def _pair(side: str, column: Column, tensor: TensorSpec) -> str:
+def pair(side: str, column: Column, tensor: TensorSpec) -> str:
+    """Name a column and its tensor, as messages begin about what does not fit between them."""
     return f"{side} column '{column.name}' is {column.type}, and its tensor is {tensor}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -48,6 +48,30 @@ def read_defaults(options: Options, outputs: Sequence[Column]) -> tuple[pa.Array
     )
 
 
+def check_raw_defaults(
+    options: Options, outputs: Sequence[Column], defaults: Sequence[pa.Array], raw: Collection[str]
+) -> None:
+    """Check that columns with the content of tensors have no default but NULL, because text is not such a content.
+
+    Args:
+        options: The model's options, with a default value.
+        outputs: The declared OUTPUT columns, without the error column.
+        defaults: What ``read_defaults`` read for them.
+        raw: The names of those with the content of tensors.
+
+    Raises:
+        OptionError: One has another. The message says what to write.
+    """
+    values = zip(outputs, defaults, strict=True)
+    wrong = next((column for column, value in values if column.name in raw and not value.null_count), None)
+    if wrong is not None:
+        example = _example_of(outputs) if len(outputs) > 1 else "null"
+        raise OptionError(
+            f"option 'default-value' = '{options.default_value}' gives a value to the output column '{wrong.name}'. "
+            f"It is {wrong.type}, the content of a tensor, and can only be NULL: {Remedy.WRITE_NULL(example=example)}"
+        )
+
+
 def _by_column(text: str, outputs: Sequence[Column]) -> list[Any]:
     loaded = _load(text, outputs)
     names = [column.name for column in outputs]
@@ -64,10 +88,14 @@ def _load(text: str, outputs: Sequence[Column]) -> Any:
 
 
 def _bad(text: str, what: str, outputs: Sequence[Column]) -> OptionError:
-    example = _example(outputs[0].type)
-    if len(outputs) > 1:
-        example = f"{{{', '.join(f'{json.dumps(column.name)}: {_example(column.type)}' for column in outputs)}}}"
+    example = _example_of(outputs) if len(outputs) > 1 else _example(outputs[0].type)
     return OptionError(f"option 'default-value' = '{text}' {what}: {Remedy.WRITE_DEFAULT(example=example)}")
+
+
+def _example_of(outputs: Sequence[Column]) -> str:
+    """An example for several columns; NULL for BYTES, because they may be the content of a tensor."""
+    texts = ("null" if column.type.name == "BYTES" else _example(column.type) for column in outputs)
+    return f"{{{', '.join(f'{json.dumps(column.name)}: {text}' for column, text in zip(outputs, texts, strict=True))}}}"
 
 
 def _example(type_: SqlType) -> str:

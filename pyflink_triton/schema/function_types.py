@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pyflink_triton.options.options import Options
-from pyflink_triton.schema.columns import Column, cast_needed, check_count, is_castable, loses_decimals
+from pyflink_triton.schema.columns import (
+    Column,
+    cast_needed,
+    check_count,
+    is_castable,
+    is_text_given_as_bytes,
+    loses_decimals,
+)
 from pyflink_triton.schema.option_columns import check_reference_argument, find_error_column, find_references
 from pyflink_triton.types.conversions import is_bytes_for_text
 from pyflink_triton.types.sql import SqlType, array_of, parse_type
@@ -45,7 +52,9 @@ def call_types(
             continue
         depth = _depth(column, argument, options)
         is_array_batch |= (column.type.depth, depth) == (0, 1)
-        leaf = argument.leaf if _stays(argument.leaf, column.type.leaf) else column.type.leaf
+        # Bytes for a text alone stay declared as a text, because BYTES would say that they may be a tensor's content.
+        is_kept = _stays(argument.leaf, column.type.leaf) and not is_text_given_as_bytes(argument, column.type)
+        leaf = argument.leaf if is_kept else column.type.leaf
         cast.append(replace(column, type=array_of(leaf, depth)))
     if is_array_batch:
         outputs = [

@@ -24,7 +24,7 @@ from pyflink_triton.table.data_types import Declared, read_schema, result_type, 
 from pyflink_triton.table.function_call import FunctionCall
 from pyflink_triton.table.scalar_function import TritonScalarFunction
 from pyflink_triton.table.session import prepare_functions
-from pyflink_triton.table.text_arguments import as_bytes, text_places
+from pyflink_triton.table.text_arguments import as_bytes, sent_types, text_places
 
 _LOG = logging.getLogger("pyflink_triton")
 _Result = TypeVar("_Result")
@@ -131,7 +131,7 @@ class TritonModelProvider:
         places = text_places(planned) if argument_types is None else []
         function = udf(
             TritonScalarFunction(planned),
-            input_types=[column["type"] for column in planned["input"]],
+            input_types=planned["arguments"],
             result_type=result_type(planned["output"]),
             func_type="pandas",
             name=self.name,
@@ -159,7 +159,7 @@ class TritonModelProvider:
         places = text_places(planned) if argument_types is None else []
         function = udf(
             TritonAsyncScalarFunction(as_bytes(planned, places)),
-            input_types=[column["type"] for column in planned["input"]],
+            input_types=planned["arguments"],
             result_type=result_type(planned["output"]),
             name=self.name,
         )
@@ -222,6 +222,7 @@ class TritonModelProvider:
             "options": self._options,
             "input": answer["input"],
             "output": answer["output"],
+            "arguments": sent_types(answer["input"], arguments),
             "mark": mark,
         }
         if "signature" in answer:

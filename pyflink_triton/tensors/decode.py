@@ -57,7 +57,7 @@ def check(binding: TensorBinding, answer: OutputTensor, rows: int, has_batch_axi
         raise ContractError(f"output '{tensor.name}' is not binary, but the request asked for binary data")
     inner = shape[1:] if has_batch_axis else shape
     per_row = math.prod(inner)
-    if declared.depth == 0 and per_row != 1:
+    if declared.depth == 0 and per_row != 1 and not binding.is_raw:
         raise ContractError(
             f"output '{tensor.name}' has {per_row} elements a row, but column '{binding.column.name}' is "
             f"{declared}: {Remedy.DECLARE(type=f'ARRAY<{declared}>')}"
@@ -92,6 +92,8 @@ def decode(
     """
     tensor, declared = binding.tensor, binding.column.type
     per_row = math.prod(inner)
+    if binding.is_raw:
+        return from_offsets(declared.arrow, np.arange(rows + 1) * (per_row * tensor.datatype.itemsize), data)
     try:
         elements, bad = tensor.datatype.wire.decode(data, rows * per_row, declared.leaf)
     except WireError as error:

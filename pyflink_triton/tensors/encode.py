@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pyflink_triton._arrow import Bools, Ints, offsets, present
+from pyflink_triton._arrow import Bools, Ints, gather_bytes, offsets, present
 from pyflink_triton.model.signature import TensorSpec
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import TensorBinding
+from pyflink_triton.schema.columns import is_text_given_as_bytes
+from pyflink_triton.schema.raw_tensors import raw_lengths, raw_unit
 from pyflink_triton.types.casting import cast_column
 from pyflink_triton.types.sql import SqlType, array_of
 from pyflink_triton.types.wire import Elements
@@ -63,11 +65,7 @@ class TensorColumn:
         assert self.sizes is not None
         if is_run:
             return self.data[self.starts[first] : self.starts[last] + self.sizes[last]]
-        sizes = self.sizes[rows]
-        ends = np.cumsum(sizes)
-        index = np.arange(ends[-1]) + np.repeat(self.starts[rows] - (ends - sizes), sizes)
-        gathered = np.frombuffer(self.data, np.uint8)[index].data
-        return gathered
+        return gather_bytes(self.data, np.append(self.starts, self.starts[-1] + self.sizes[-1]), rows)
 
 
 def encode(binding: TensorBinding, column: pa.Array, reject: Reject) -> TensorColumn:
@@ -79,6 +77,8 @@ def encode(binding: TensorBinding, column: pa.Array, reject: Reject) -> TensorCo
         reject: Called with a mask of rows and the reason why they must not be sent.
     """
     declared, tensor = binding.column.type, binding.tensor
+    if binding.is_raw:
+        return _encode_raw(tensor, cast_column(column, declared.arrow)[0], reject)
     if declared.depth == 0:
         elements = _to_wire(binding, _cast_elements(binding, column, reject, _same), reject, _same)
         edges = elements.offsets
@@ -111,6 +111,24 @@ def encode(binding: TensorBinding, column: pa.Array, reject: Reject) -> TensorCo
     return TensorColumn(tensor, shapes, elements.data, starts=edges[starts], sizes=edges[ends] - edges[starts])
 
 
+def _encode_raw(tensor: TensorSpec, column: pa.Array, reject: Reject) -> TensorColumn:
+    """View byte strings as the content of a tensor. Rows of other lengths than fit it are rejected."""
+    edges, unit, dims = offsets(column), raw_unit(tensor), np.asarray(tensor.dims, dtype=np.int64)
+    sizes = np.diff(edges)
+    is_free = -1 in tensor.dims
+    bad = (sizes % max(unit, 1) != 0) if is_free else (sizes != unit)
+    for size in np.unique(sizes[bad & present(column)]).tolist():
+        reject(bad & (sizes == size), f"has {size} bytes, and the tensor {tensor} takes {raw_lengths(tensor)}")
+    body = column.buffers()[2]
+    data = memoryview(body if body is not None else b"")
+    if is_free:
+        shapes = np.where(dims == -1, (sizes // max(unit, 1))[:, None], dims)
+        return TensorColumn(tensor, shapes, data, starts=edges[:-1], sizes=sizes)
+    if bad.any():
+        return TensorColumn(tensor, None, data, starts=edges[:-1], sizes=sizes)
+    return TensorColumn(tensor, None, data[int(edges[0]) : int(edges[-1])], size=unit)
+
+
 def _same(mask: Bools) -> Bools:
     """Rows from elements where the column is not an ARRAY, so that each element is a row."""
     return mask
@@ -126,6 +144,8 @@ def _to_wire(binding: TensorBinding, values: pa.Array, reject: Reject, of_rows: 
 
 def _cast_elements(binding: TensorBinding, elements: pa.Array, reject: Reject, of_rows: ToRows) -> pa.Array:
     declared = binding.column.type.leaf
+    if is_text_given_as_bytes(binding.argument_type, binding.column.type):
+        return elements  # a cast would refuse what is not UTF-8
     cast, bad = cast_column(elements, declared.arrow)
     if bad is not None:
         reject(

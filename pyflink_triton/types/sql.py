@@ -72,6 +72,11 @@ class SqlType:
         return 0 if self.element is None else 1 + self.element.depth
 
     @property
+    def has_fixed_length(self) -> bool:
+        """Whether each value has exactly ``length``, as those of CHAR and BINARY have."""
+        return self.length is not None and self.text.upper().startswith(("CHAR", "BINARY"))
+
+    @property
     def leaf(self) -> SqlType:
         """The innermost element, or the type itself."""
         return self if self.element is None else self.element.leaf

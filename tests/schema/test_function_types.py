@@ -22,7 +22,7 @@ from pyflink_triton.schema.function_types import call_types
         ("STRING", "CHAR(3)", "STRING"),
         ("BYTES", "VARBINARY(9)", "BYTES"),
         # The tensor holds bytes, and as a text they would be others.
-        ("STRING", "BYTES", "BYTES"),
+        ("STRING", "BYTES", "STRING"),
         ("ARRAY<STRING>", "ARRAY<BYTES>", "ARRAY<BYTES>"),
         ("STRING", "ARRAY<VARBINARY(9)>", "ARRAY<VARBINARY(9)>"),
         # Flink's own cast would give NULL for what does not fit: such values stay as they are and are checked.
