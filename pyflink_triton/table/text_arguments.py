@@ -35,7 +35,8 @@ def as_bytes(call: FunctionCall, places: Sequence[int]) -> FunctionCall:
         {"name": column["name"], "type": types[place] if depths.get(place) else column["type"]}
         for place, column in enumerate(call["input"])
     ]
-    return {**call, "input": inputs, "arguments": [types.get(n, column["type"]) for n, column in enumerate(inputs)]}
+    sent = call.get("arguments") or [column["type"] for column in inputs]
+    return {**call, "input": inputs, "arguments": [types.get(place, type_) for place, type_ in enumerate(sent)]}
 
 
 def sent_types(columns: Sequence[ColumnType], arguments: Sequence[str]) -> list[str]:

@@ -77,6 +77,9 @@ def data_type(text: str) -> Any:
     """A PyFlink data type from Flink's SQL."""
     if text.startswith("ARRAY<"):
         return DataTypes.ARRAY(data_type(text[6:-1]))
+    if text.startswith(("BINARY(", "VARBINARY(")):
+        name, length = text[:-1].split("(")
+        return getattr(DataTypes, name)(int(length))
     if text.startswith("DECIMAL"):
         precision, scale = text[8:-1].split(",")
         return DataTypes.DECIMAL(int(precision), int(scale))
