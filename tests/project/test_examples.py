@@ -28,6 +28,16 @@ def test_digits_are_read_right() -> None:
     assert re.search(r"4,495 images in .* a second", printed)
 
 
+def test_images_are_read_right_as_bytes() -> None:
+    printed = run("images_as_bytes.py", "--times", "2")
+    assert "pixels BYTES" in printed
+    assert re.search(r"1,798 images in .* a second", printed)
+
+
+def test_embeddings_are_bytes_that_numpy_reads() -> None:
+    assert "300 embeddings of 384 floats, 460,800 bytes." in run("embeddings_as_bytes.py")
+
+
 def test_reviews_are_scored() -> None:
     printed = run("sentiment.py")
     assert "300" in printed

@@ -22,7 +22,7 @@ def spec(name: str, datatype: str, *dims: int, optional: bool = False) -> Tensor
 
 
 def bind(
-    tensors: list[TensorSpec], inputs: str, outputs: str, arguments: list[str] | None = None, **options: str
+    tensors: list[TensorSpec], inputs: str, outputs: str, arguments: list[str] | None = None, /, **options: str
 ) -> ColumnBindings:
     parsed = parse_options(
         {"endpoint": "http://localhost:1", "model-name": "m"}

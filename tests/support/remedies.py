@@ -219,7 +219,37 @@ CURES = (
         {"default-value": "null"},
         example='{"score": -1.0, "label": "unknown"}',
     ),
+    *(
+        cure(
+            Remedy.WRITE_NULL,
+            {**broken, "default-value": "nothing" if example == "null" else example.replace("null", '"nothing"')},
+            {"default-value": example},
+            example=example,
+        )
+        for broken, example in (
+            ({"output": "y BYTES"}, "null"),
+            ({"served": "sums", "output": "y BYTES; z FLOAT"}, '{"y": null, "z": -1.0}'),
+        )
+    ),
     # Columns.
+    *(
+        cure(Remedy.DECLARE_RAW, {side: f"{name} ARRAY<BYTES>"}, {side: f"{name} BYTES"})
+        for side, name in (("input", "x"), ("output", "y"))
+    ),
+    cure(Remedy.DECLARE_BYTES, {"output": "y BINARY(5)"}, {"output": "y BYTES"}),
+    cure(
+        Remedy.DECLARE,
+        {"served": "identity_fp32_nested", "input": "x BYTES", "output": "y ARRAY<FLOAT>"},
+        {"input": "x ARRAY<ARRAY<FLOAT>>"},
+        type="ARRAY<ARRAY<FLOAT>>",
+    ),
+    cure(
+        Remedy.DECLARE_ELEMENT,
+        {**_ADD, "input": "a ARRAY<FLOAT>; b BYTES", "output": "sum ARRAY<FLOAT>"},
+        {"input": "a ARRAY<FLOAT>; b FLOAT"},
+        column="b",
+        type="FLOAT",
+    ),
     *(
         cure(
             Remedy.DECLARE_AND_CONVERT_ARGUMENT,
