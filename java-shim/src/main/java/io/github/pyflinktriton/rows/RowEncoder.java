@@ -2,6 +2,7 @@ package io.github.pyflinktriton.rows;
 
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.vector.FieldVector;
+import org.apache.arrow.vector.VarBinaryVector;
 import org.apache.arrow.vector.VectorSchemaRoot;
 import org.apache.arrow.vector.VectorUnloader;
 import org.apache.arrow.vector.ipc.WriteChannel;
@@ -39,6 +40,9 @@ public final class RowEncoder implements AutoCloseable {
         prepare();
         for (int c = 0; c < columns.length; c++) {
             ColumnWriter column = columns[c];
+            if (root.getVector(c) instanceof VarBinaryVector) {
+                reserve((VarBinaryVector) root.getVector(c), rows, c);
+            }
             for (int r = 0; r < rows.size(); r++) {
                 column.write(r, rows.get(r)[c]);
             }
@@ -47,6 +51,17 @@ public final class RowEncoder implements AutoCloseable {
         try (ArrowRecordBatch batch = unloader.getRecordBatch()) {
             cleared = batch.computeBodyLength() > KEPT_BYTES;
             MessageSerializer.serialize(new WriteChannel(frame), batch);
+        }
+    }
+
+    /** Makes room at once: growing by doubling copies large values several times. */
+    private static void reserve(VarBinaryVector vector, List<Object[]> rows, int column) {
+        long bytes = 0;
+        for (Object[] row : rows) {
+            bytes += row[column] == null ? 0 : ((byte[]) row[column]).length;
+        }
+        if (vector.getDataBuffer().capacity() < bytes) {
+            vector.reallocDataBuffer(bytes);
         }
     }
 

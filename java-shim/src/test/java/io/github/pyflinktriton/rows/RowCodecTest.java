@@ -107,6 +107,23 @@ class RowCodecTest {
     }
 
     @Test
+    void largeBytesBesideSmallOnes() throws IOException {
+        RowType types = RowType.of(DataTypes.BYTES().getLogicalType());
+        byte[] large = new byte[9 << 20];
+        Arrays.fill(large, (byte) -1);
+        List<Object[]> rows = new ArrayList<>();
+        for (byte[] value : new byte[][] {{1}, large, null, new byte[600_000], {}}) {
+            rows.add(new Object[] {value});
+        }
+        try (Loop loop = new Loop(types)) {
+            loop.check(rows);
+            loop.check(rows.subList(0, 1));
+            assertTrue(allocator.getAllocatedMemory() < 1 << 20, "buffers are given back");
+            loop.check(rows.subList(2, 5));
+        }
+    }
+
+    @Test
     void unknownTypesAreRefused() {
         RowType types = RowType.of(type(DataTypes.TIMESTAMP(3)));
         Exception e =
