@@ -238,6 +238,14 @@ def test_the_sql_gateway(
         if mode == "batch":
             sql.execute(f"ADD JAR '{flink.python_jar}'")
         assert sorted(sql.execute(FUNCTION).rows) == PAIRS
+        columns, pairing = "INPUT (x BYTES) OUTPUT (y BYTES)", "'provider' = 'triton', 'model-name' = 'pairing'"
+        sql.execute(f"CREATE MODEL content {columns} WITH ({pairing})")
+        assert [row[:2] for row in sql.execute("DESCRIBE MODEL content").rows] == [("x", "BYTES"), ("y", "BYTES")]
+        seven, answer = (f"x'{value:02x}{'00' * 7}'" for value in (7, 3 * 7 + 1))
+        rows = sql.execute(
+            f"SELECT x FROM numbers WHERE x < 3 AND content(CASE WHEN x > 0 THEN {seven} END) = {answer}"
+        )
+        assert sorted(rows.rows) == [(1,), (2,)], "the content of a tensor, as BYTES"
         ((plan,),) = sql.execute("EXPLAIN SELECT CASE WHEN x > 5 THEN pairing(x) END FROM numbers").rows
         assert "CASE((x > 5), x, null:BIGINT)" in plan, "the model is called where the guard holds"
 
