@@ -25,7 +25,12 @@ def raw_unit(tensor: TensorSpec) -> int:
 
 def raw_lengths(tensor: TensorSpec) -> str:
     """Which lengths in bytes fit a tensor, for messages."""
-    return f"{'a multiple of ' if -1 in tensor.dims else ''}{raw_unit(tensor)} bytes"
+    return f"{'a multiple of ' if -1 in tensor.dims else ''}{in_bytes(raw_unit(tensor))}"
+
+
+def in_bytes(size: int) -> str:
+    """A length in words."""
+    return f"{size} byte{'s' * (size != 1)}"
 
 
 def check_raw(side: str, column: Column, tensor: TensorSpec) -> None:
@@ -53,11 +58,11 @@ def check_raw(side: str, column: Column, tensor: TensorSpec) -> None:
 
 def _holds(side: str, column: Column, tensor: TensorSpec) -> bool:
     """Whether the declared length lets some row into an input, and each row of an output into the column."""
-    length, unit, is_free = column.type.length, raw_unit(tensor), -1 in tensor.dims
-    if length is None:
+    most, unit, is_free = column.type.length, raw_unit(tensor), -1 in tensor.dims
+    if most is None:
         return True
     if is_free and side == "output":
         return False
     if column.type.has_fixed_length:
-        return length == unit or (is_free and length % unit == 0)
-    return length >= unit
+        return most == unit or (is_free and most % unit == 0)
+    return most >= unit

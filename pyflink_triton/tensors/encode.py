@@ -13,7 +13,7 @@ from pyflink_triton.model.signature import TensorSpec
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import TensorBinding
 from pyflink_triton.schema.columns import is_text_given_as_bytes
-from pyflink_triton.schema.raw_tensors import raw_lengths, raw_unit
+from pyflink_triton.schema.raw_tensors import in_bytes, raw_lengths, raw_unit
 from pyflink_triton.types.casting import cast_column
 from pyflink_triton.types.sql import SqlType, array_of
 from pyflink_triton.types.wire import Elements
@@ -118,7 +118,7 @@ def _encode_raw(tensor: TensorSpec, column: pa.Array, reject: Reject) -> TensorC
     is_free = -1 in tensor.dims
     bad = (sizes % max(unit, 1) != 0) if is_free else (sizes != unit)
     for size in np.unique(sizes[bad & present(column)]).tolist():
-        reject(bad & (sizes == size), f"has {size} bytes, and the tensor {tensor} takes {raw_lengths(tensor)}")
+        reject(bad & (sizes == size), f"has {in_bytes(size)}, and the tensor {tensor} takes {raw_lengths(tensor)}")
     body = column.buffers()[2]
     data = memoryview(body if body is not None else b"")
     if is_free:

@@ -88,7 +88,8 @@ def test_a_row_of_another_length_fails_alone(dims: tuple[int, ...], wrong: list[
     places = [n for n, row in enumerate(rows) if row not in (good, None)]
     assert sorted(errors) == places
     for place in places:
-        assert f"column 'x' {words.format(len(rows[place]))}" in errors[place]
+        said = words.format(len(rows[place])).replace("has 1 bytes", "has 1 byte")
+        assert f"column 'x' {said}" in errors[place]
 
 
 def test_a_failed_row_is_null_with_its_message() -> None:
@@ -100,7 +101,9 @@ def test_a_failed_row_is_null_with_its_message() -> None:
     prediction = asyncio.run(made.predict(batch))
     assert prediction.outputs.column(0).to_pylist() == [b"ab", None, None]
     assert prediction.outputs.column(1).to_pylist()[::2] == [None, None]
-    assert "column 'x' has 1 bytes" in prediction.outputs.column(1).to_pylist()[1]
+    assert (
+        "column 'x' has 1 byte, and the tensor x UINT8[2] takes 2 bytes" in prediction.outputs.column(1).to_pylist()[1]
+    )
     assert prediction.errors == {}
 
 
