@@ -64,5 +64,5 @@ def _holds(side: str, column: Column, tensor: TensorSpec) -> bool:
     if is_free and side == "output":
         return False
     if column.type.has_fixed_length:
-        return most == unit or (is_free and most % unit == 0)
+        return most == unit or (is_free and most % max(unit, 1) == 0)
     return most >= unit
