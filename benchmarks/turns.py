@@ -1,0 +1,122 @@
+"""Contenders in turns: A B C A B C ..., each warm, each with as many rows as take it some seconds."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.contenders import Contender
+from benchmarks.measured import Run, spread, summary
+
+#: A cold run grows to the wanted seconds in steps of at most this.
+_GROWTH = 8
+_MOST_STEPS = 8
+_STARTS = 3
+
+
+@dataclass
+class _Entry:
+    contender: Contender
+    rows: int = 0
+    start: Run | None = None
+    runs: list[Run] = field(default_factory=list)
+    failed: str | None = None
+
+    @property
+    def figures(self) -> list[Run]:
+        return [run if self.start is None else run.less(self.start) for run in self.runs]
+
+
+def take_turns(
+    make: Sequence[tuple[str, Callable[[], Contender]]], turns: int, seconds: float, most_rows: int, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Prepare contenders, warm them, and let them take turns.
+
+    Args:
+        make: Names, and what makes the contenders.
+        turns: How many turns each has.
+        seconds: How long a turn is, about.
+        most_rows: How many rows it has at most.
+        say: Takes lines about what happens.
+
+    Returns:
+        For each contender its figures and, beside raw's of the same turn, its ratios; or why there are none.
+    """
+    entries: list[_Entry] = []
+    results: dict[str, Any] = {}
+    for name, maker in make:
+        try:
+            contender = maker()
+            contender.prepare()
+            entry = _Entry(contender)
+            _warm(entry, seconds, most_rows)
+        except Exception as error:  # one that cannot run must not stop the others
+            results[name] = {"failed": _reason(error)}
+            say(f"  {name}: failed: {_reason(error)}")
+            continue
+        entries.append(entry)
+    for _ in range(turns):
+        for entry in entries:
+            if entry.failed is None:
+                _turn(entry)
+    for entry in entries:
+        results[entry.contender.name] = _result(entry, entries)
+    return results
+
+
+def _warm(entry: _Entry, seconds: float, most_rows: int) -> None:
+    """Run, with more rows each time, until a run takes long enough."""
+    contender = entry.contender
+    rows = min(contender.first_rows, most_rows)
+    for _ in range(_MOST_STEPS):
+        run = contender.run(rows)
+        if run.seconds >= 0.7 * seconds or rows == most_rows:
+            break
+        rows = min(most_rows, int(rows * min(_GROWTH, max(1.5, seconds / run.seconds))))
+    entry.rows = rows
+    starts = [start for start in (contender.start() for _ in range(_STARTS)) if start is not None]
+    if starts:
+        entry.start = sorted(starts, key=lambda each: each.seconds)[len(starts) // 2]
+
+
+def _turn(entry: _Entry) -> None:
+    gc.collect()
+    try:
+        entry.runs.append(entry.contender.run(entry.rows))
+    except Exception as error:  # one that cannot run must not stop the others
+        entry.failed = _reason(error)
+
+
+def _result(entry: _Entry, entries: Sequence[_Entry]) -> dict[str, Any]:
+    contender = entry.contender
+    about = {"title": contender.title, "note": contender.note}
+    if entry.failed is not None:
+        return {**about, "failed": entry.failed}
+    result = {**about, **summary(entry.figures)}
+    if entry.start is not None:
+        result["start_seconds"] = entry.start.seconds
+    raw = next((each for each in entries if each.contender.name == "raw" and each.failed is None), None)
+    if raw is not None:
+        result["beside_raw"] = _ratios(entry.figures, raw.figures)
+    return result
+
+
+def _ratios(figures: Sequence[Run], raw: Sequence[Run]) -> dict[str, Any]:
+    """Ratios to raw's figures of the same turn: what slows the machine for a while slows both."""
+    pairs = list(zip(figures, raw, strict=True))
+    ratios: dict[str, Any] = {"rows_a_second": spread([mine.rate / its.rate for mine, its in pairs])}
+    for name, part in (("cpu", None), ("client_cpu", "client")):
+        both = [(mine.micros(part), its.micros(part)) for mine, its in pairs]
+        known = [mine / its for mine, its in both if mine is not None and its]
+        if len(known) == len(pairs):
+            ratios[name] = spread(known)
+    return ratios
+
+
+def _reason(error: Exception) -> str:
+    """The first line that says what is wrong, whichever of Java's causes says it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"
+
