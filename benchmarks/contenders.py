@@ -115,7 +115,7 @@ class Client:
         """Search for the best settings."""
         question = {"url": self.place.served.url, "workload": self.workload.name}
         if self.name == "raw":
-            rows = self.workload.max_batch * 4
+            rows = self.workload.max_batch
             best = ask_client("raw_search", **question, rows=rows, seconds=self.place.search_seconds)
             self.how = {key: best[key] for key in ("client", "batch", "concurrency")}
             self.note = "{client}, batch {batch}, {concurrency} in flight".format(**best)
@@ -129,7 +129,7 @@ class Client:
         """Have about so many rows answered."""
         question = {"url": self.place.served.url, "workload": self.workload.name, "rows": rows}
         done = ask_client(self.name, **question, **self.how, server=self.place.served.pid)
-        self.workload.check(done["rows"], done["sums"])
+        self.workload.check(done.get("summed_rows", done["rows"]), done["sums"])
         return Run(done["rows"], done["seconds"], done["cpu"])
 
     def start(self) -> Run | None:
@@ -144,6 +144,7 @@ class Job:
     Attributes:
         open: Opens the session and returns the statement.
         few: How many rows a run for the start has.
+        is_right: False where wrong answers are known; the note says why.
     """
 
     name: str
@@ -152,6 +153,7 @@ class Job:
     open: Callable[[], tuple[Session, Query]]
     note: str = ""
     few: int = 64
+    is_right: bool = True
 
     @property
     def first_rows(self) -> int:
@@ -164,7 +166,7 @@ class Job:
 
     def run(self, rows: int) -> Run:
         """Run the job."""
-        return self.session.run(self.query, rows)
+        return self.session.run(self.query, rows, self.is_right)
 
     def start(self) -> Run | None:
         """Run it with a few rows."""
@@ -265,7 +267,9 @@ class Makers:
         return self._job("mx_batch", "m(x) in batch", lambda: self.model_function(mode="batch"))
 
     def _pandas(self) -> Job:
-        return self._job("pandas", "vectorized Python function", lambda: self._function(self._provider().scalar_function()))
+        return self._job(
+            "pandas", "vectorized Python function", lambda: self._function(self._provider().scalar_function())
+        )
 
     def _async(self) -> Job:
         function = "async Python function"
@@ -285,7 +289,8 @@ class Makers:
         def open_() -> tuple[Session, Query]:
             return self._function(udf(add, input_types=["FLOAT", "FLOAT"], result_type="FLOAT"))
 
-        return self._job("async_nothing", "PyFlink's async function, a + b", open_)
+        note = "its answers are not checked, because it mixes rows up (FLINK-39532)"
+        return self._job("async_nothing", "PyFlink's async function, a + b", open_, note=note, is_right=False)
 
     def _by_hand(self) -> Job:
         def open_() -> tuple[Session, Query]:

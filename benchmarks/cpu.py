@@ -74,9 +74,7 @@ def by_role(before: Processes, after: Processes, server: int | None, jvm: int | 
 
 
 @contextmanager
-def measured(
-    server: int | None, spent: dict[str, float], who: int = resource.RUSAGE_SELF
-) -> Iterator[None]:
+def measured(server: int | None, spent: dict[str, float], who: int = resource.RUSAGE_SELF) -> Iterator[None]:
     """Add what a client and a server spend in the block to ``spent``.
 
     Args:

@@ -39,7 +39,7 @@ def compile_jar(jar: Path, sources: Sequence[Path], class_path: Sequence[Path]) 
     """
     classes = jar.with_suffix(".classes")
     path = ":".join(map(str, [*class_path, *FLINK_JARS.glob("*.jar")]))
-    command = ["javac", "-nowarn", "-proc:none", "-cp", path, "-d", classes, *sources]
+    command: list[str | Path] = ["javac", "-nowarn", "-proc:none", "-cp", path, "-d", classes, *sources]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"javac could not compile {jar.stem}: {done.stderr[-2000:]}")

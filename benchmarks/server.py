@@ -1,8 +1,12 @@
-"""The server that all contenders ask: one of our own with the models of this folder, or one elsewhere."""
+"""The server that all contenders ask: one of our own with the models of this folder, or one elsewhere.
+
+`python -m benchmarks.server DIRECTORY` writes the models for that one.
+"""
 
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,3 +68,7 @@ def serving(url: str | None, directory: Path) -> Iterator[Served]:
         return
     with TritonServer(write_repository(directory), requirements=REQUIREMENTS) as server:
         yield Served(server.http_url, server.pid)
+
+
+if __name__ == "__main__":
+    print(write_repository(Path(sys.argv[1])))

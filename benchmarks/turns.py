@@ -13,7 +13,21 @@ from benchmarks.measured import Run, spread, summary
 #: A cold run grows to the wanted seconds in steps of at most this.
 _GROWTH = 8
 _MOST_STEPS = 8
-_STARTS = 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long a turn is.
+
+    Attributes:
+        seconds: How long, about.
+        most_rows: How many rows it has at most.
+        starts: How many runs of a few rows tell what a start takes.
+    """
+
+    seconds: float
+    most_rows: int
+    starts: int
 
 
 @dataclass
@@ -30,15 +44,14 @@ class _Entry:
 
 
 def take_turns(
-    make: Sequence[tuple[str, Callable[[], Contender]]], turns: int, seconds: float, most_rows: int, say: Callable[[str], None]
+    make: Sequence[tuple[str, Callable[[], Contender]]], plan: Plan, turns: int, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Prepare contenders, warm them, and let them take turns.
 
     Args:
         make: Names, and what makes the contenders.
+        plan: How long a turn is.
         turns: How many turns each has.
-        seconds: How long a turn is, about.
-        most_rows: How many rows it has at most.
         say: Takes lines about what happens.
 
     Returns:
@@ -51,13 +64,15 @@ def take_turns(
             contender = maker()
             contender.prepare()
             entry = _Entry(contender)
-            _warm(entry, seconds, most_rows)
+            _warm(entry, plan)
         except Exception as error:  # one that cannot run must not stop the others
             results[name] = {"failed": _reason(error)}
-            say(f"  {name}: failed: {_reason(error)}")
+            say(f"  {name} failed: {_reason(error)}")
             continue
+        say(f"  {name} is warm: {entry.rows:,} rows a turn{'; ' if contender.note else ''}{contender.note}")
         entries.append(entry)
-    for _ in range(turns):
+    for turn in range(turns):
+        say(f"  turn {turn + 1} of {turns}")
         for entry in entries:
             if entry.failed is None:
                 _turn(entry)
@@ -66,17 +81,17 @@ def take_turns(
     return results
 
 
-def _warm(entry: _Entry, seconds: float, most_rows: int) -> None:
+def _warm(entry: _Entry, plan: Plan) -> None:
     """Run, with more rows each time, until a run takes long enough."""
     contender = entry.contender
-    rows = min(contender.first_rows, most_rows)
+    rows = min(contender.first_rows, plan.most_rows)
     for _ in range(_MOST_STEPS):
         run = contender.run(rows)
-        if run.seconds >= 0.7 * seconds or rows == most_rows:
+        if run.seconds >= 0.7 * plan.seconds or rows == plan.most_rows:
             break
-        rows = min(most_rows, int(rows * min(_GROWTH, max(1.5, seconds / run.seconds))))
+        rows = min(plan.most_rows, int(rows * min(_GROWTH, max(1.5, plan.seconds / run.seconds))))
     entry.rows = rows
-    starts = [start for start in (contender.start() for _ in range(_STARTS)) if start is not None]
+    starts = [start for start in (contender.start() for _ in range(plan.starts)) if start is not None]
     if starts:
         entry.start = sorted(starts, key=lambda each: each.seconds)[len(starts) // 2]
 
@@ -119,4 +134,3 @@ def _reason(error: Exception) -> str:
     """The first line that says what is wrong, whichever of Java's causes says it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"
-

@@ -37,7 +37,7 @@ class Column:
         value = self.values[row]
         if self.sql == "FLOAT":
             return struct.pack("<f", value.item())
-        data = value.item() if self.datatype == "BYTES" else value.tobytes()
+        data: bytes = value.item() if self.datatype == "BYTES" else value.tobytes()
         return struct.pack("<i", len(data)) + data
 
 
@@ -212,6 +212,8 @@ def _embed() -> tuple[Sequence[Column], Sequence[Output]]:
 
 
 _IMAGE = (3, 224, 224)
+_UNBATCHED = ("the copy text_unbatched: max_batch_size 0", "text_unbatched", 0)
+_FLAT = ("the copy image_flat: dims [150528]", "image_flat", 64)
 WORKLOADS = {
     each.name: each
     for each in (
@@ -228,7 +230,7 @@ WORKLOADS = {
 #: What Flink's own module can ask instead: it takes one column, one output, and strings only without a batch axis.
 FLINK_MODULES = {
     "add": Workload("add", "the copy add_array: both floats in an array", "add_array", 64, _add_array, 2_000),
-    "text20": Workload("text20", "the copy text_unbatched: max_batch_size 0", "text_unbatched", 0, _texts(20, "LABEL"), 500),
-    "text5k": Workload("text5k", "the copy text_unbatched: max_batch_size 0", "text_unbatched", 0, _texts(5000, "LABEL"), 500),
-    "image": Workload("image", "the copy image_flat: dims [150528]", "image_flat", 64, _images("ARRAY<FLOAT>", 150528), 8),
+    "text20": Workload("text20", *_UNBATCHED, _texts(20, "LABEL"), 500),
+    "text5k": Workload("text5k", *_UNBATCHED, _texts(5000, "LABEL"), 500),
+    "image": Workload("image", *_FLAT, _images("ARRAY<FLOAT>", 150528), 8),
 }

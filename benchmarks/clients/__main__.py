@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from benchmarks.clients import core, limit, raw
 
-_ACTIONS = {
+_ACTIONS: dict[str, Callable[..., Any]] = {
     "raw": raw.run,
     "raw_search": raw.search,
     "raw_latency": raw.latency,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.clients.raw import request_bytes, response_sums
+from benchmarks.clients.raw import MOST_BYTES, request_bytes, response_sums
 from benchmarks.cpu import measured
 from benchmarks.workloads import WORKLOADS, Workload
 from pyflink_triton.server.cache import cache_directory, make_once
@@ -42,7 +42,7 @@ def run(url: str, workload: str, rows: int, rate: float, connections: int, serve
         server: tritonserver's process.
 
     Returns:
-        ``rows``, ``seconds``, ``cpu`` and the ``sums`` of the answers: one is checked, the others are equal requests'.
+        ``rows``, ``seconds``, ``cpu``, and the ``sums`` of one answer and its ``summed_rows``: all requests are equal.
 
     Raises:
         RuntimeError: There is no wrk, or it was answered with an error.
@@ -74,8 +74,8 @@ def run(url: str, workload: str, rows: int, rate: float, connections: int, serve
         "rows": requests * batch,
         "seconds": float(said[2]) * _UNITS[said[3]],
         "cpu": cpu,
-        "sums": [requests * each for each in sums],
-        "batch": batch,
+        "sums": sums,
+        "summed_rows": batch,
     }
 
 
@@ -83,6 +83,8 @@ def search(url: str, workload: str) -> Any:
     """Try numbers of connections for a second each; return the fastest, ``connections`` and ``rate``."""
     tried = []
     for connections in CONNECTIONS:
+        if connections * WORKLOADS[workload].max_batch * WORKLOADS[workload].row_bytes > MOST_BYTES:
+            continue
         done = run(url, workload, 1, 1, connections, None)
         tried.append({"connections": connections, "rate": done["rows"] / done["seconds"]})
     return max(tried, key=lambda each: each["rate"])

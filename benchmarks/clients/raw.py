@@ -17,7 +17,8 @@ from benchmarks.workloads import WORKLOADS, Workload, checksum
 
 CLIENTS = ("tritonclient.http.aio", "tritonclient.http")
 CONCURRENCIES = (1, 2, 4, 8, 16)
-_WARM_REQUESTS = 4  # for each that is in flight
+_WARM_REQUESTS = 2  # for each that is in flight
+MOST_BYTES = 2**28  # in flight: images fill a server's shared memory soon
 
 
 class _Rows:
@@ -97,8 +98,10 @@ def search(url: str, workload: str, rows: int, seconds: float) -> Any:
     tried = []
     for batch in (largest // 4, largest):
         for concurrency in CONCURRENCIES:
+            if batch * concurrency * WORKLOADS[workload].row_bytes > MOST_BYTES:
+                continue
             for client in CLIENTS:
-                how = {"client": client, "batch": batch, "concurrency": concurrency}
+                how: dict[str, Any] = {"client": client, "batch": batch, "concurrency": concurrency}
                 done = run(url, workload, rows, **how, server=None)
                 rate = done["rows"] / done["seconds"]
                 rows = max(batch * concurrency, int(rate * seconds))

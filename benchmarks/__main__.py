@@ -1,0 +1,151 @@
+"""`make bench`: contenders in turns on one server, then latency, rows, parallelism, a worker's footprint, planning."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import footprint, jvm, latency, machine, report, scaling
+from benchmarks.contenders import LINE_UP, Makers, Place, ask_client
+from benchmarks.server import serving
+from benchmarks.targets import judge
+from benchmarks.turns import Plan, take_turns
+from benchmarks.workloads import WORKLOADS, Workload
+
+RESULTS = Path(__file__).parent / "results"
+#: Workloads of which a target speaks; the others have fewer turns.
+MAIN = ("add", "wide", "text20", "image_bytes")
+OTHERS = ("latency", "rows", "parallelism", "footprint", "planning")
+#: What may be missing on a machine, or in a build of the package, without harm to the rest.
+OPTIONAL_CONTENDERS = ("limit", "flink_module")
+OPTIONAL_WORKLOADS = ("image_bytes",)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured.
+
+    Attributes:
+        plan: How long a turn is.
+        search_seconds: How long each try of a search for raw's best takes.
+        turns: Turns of the main workloads.
+        other_turns: Turns of the rest.
+        rates: Rows of the latency runs, for each rate.
+        sizes: Rows of the runs for the cost a row.
+        parallel_rows: Rows of a turn at each parallelism.
+    """
+
+    plan: Plan
+    search_seconds: float
+    turns: int
+    other_turns: int
+    rates: Mapping[int, int]
+    sizes: Sequence[int]
+    parallel_rows: int
+
+
+EXTENTS = {
+    "default": Extent(Plan(1.5, 3_000_000, 3), 0.3, 7, 3, latency.RATES, scaling.ROWS, 500_000),
+    "full": Extent(Plan(4.0, 10_000_000, 5), 1.0, 9, 7, latency.FULL_RATES, scaling.FULL_ROWS, 2_000_000),
+    "smoke": Extent(Plan(0.01, 300, 1), 0.01, 1, 1, {100: 20}, (100, 200, 300), 300),
+}
+
+
+def main() -> int:
+    """Run what is asked for, and write the results."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--url", help="a server elsewhere, with the models of this folder; its CPU is not known then")
+    parser.add_argument("--only", metavar="PART,...", help=f"of {', '.join([*WORKLOADS, *OTHERS])}")
+    parser.add_argument("--contenders", metavar="NAME,...", help=f"of {', '.join(LINE_UP['add'])}")
+    parser.add_argument("--turns", type=int, help="how many turns each contender has")
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--full", dest="extent", action="store_const", const="full", help="longer turns, 10^7 rows")
+    extent.add_argument("--smoke", dest="extent", action="store_const", const="smoke", help="whether it runs at all")
+    parser.add_argument("--output", type=Path, default=RESULTS / "latest.json", help="the JSON to write")
+    parser.set_defaults(extent="default")
+    asked = parser.parse_args()
+    parts = asked.only.split(",") if asked.only else [*WORKLOADS, *OTHERS]
+    for part in parts:
+        if part not in (*WORKLOADS, *OTHERS):
+            parser.error(f"--only: there is no part {part!r}: write one of {', '.join([*WORKLOADS, *OTHERS])}")
+    names = asked.contenders.split(",") if asked.contenders else LINE_UP["add"]
+    for name in names:
+        if name not in LINE_UP["add"]:
+            parser.error(f"--contenders: there is no {name!r}: write one of {', '.join(LINE_UP['add'])}")
+    logging.getLogger().setLevel(logging.WARNING)
+    with tempfile.TemporaryDirectory() as directory:
+        jvm.start(Path(directory))
+        with serving(asked.url, Path(directory)) as served:
+            place = Place(served, Path(directory), EXTENTS[asked.extent].search_seconds)
+            results = _measure(place, parts, names, asked.extent, asked.turns, asked.output)
+    print(report.as_text(results))
+    print(f"written to {asked.output}; `python -m benchmarks.report {asked.output}` writes the page and the picture")
+    return 1 if _failures(results) else 0
+
+
+def _measure(
+    place: Place, parts: Sequence[str], names: Sequence[str], which: str, turns: int | None, output: Path
+) -> dict[str, Any]:
+    extent, began = EXTENTS[which], time.monotonic()
+    main_turns, other_turns = turns or extent.turns, turns or extent.other_turns
+    results: dict[str, Any] = {
+        "machine": machine.describe(),
+        "extent": which,
+        "is_remote": place.served.pid is None,
+        "throughput": {},
+    }
+    others: Mapping[str, Callable[[], Any]] = {
+        "latency": partial(latency.measure, place, extent.rates, other_turns, _say),
+        "rows": partial(scaling.rows, place, extent.sizes, other_turns, _say),
+        "parallelism": partial(scaling.parallelism, place, extent.parallel_rows, other_turns, _say),
+        "footprint": partial(footprint.worker, place, other_turns, _say),
+        "planning": partial(footprint.planning, place, other_turns, _say),
+    }
+    for part in parts:
+        _say(f"{part} ({time.monotonic() - began:.0f} s)")
+        if part in WORKLOADS:
+            of_this = main_turns if part in MAIN else other_turns
+            results["throughput"][part] = _turns(place, WORKLOADS[part], names, extent.plan, of_this)
+        else:
+            results[part] = others[part]()
+        results["seconds"] = round(time.monotonic() - began)
+        results["targets"] = judge(results)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps(results, indent=1) + "\n")
+    return results
+
+
+def _turns(place: Place, workload: Workload, names: Sequence[str], plan: Plan, turns: int) -> dict[str, Any]:
+    if workload.must_learn:
+        answers = ask_client("raw_answers", url=place.served.url, workload=workload.name)
+        workload.learn({name: np.array(values, np.float32) for name, values in answers.items()})
+    makers = Makers(place, workload)
+    line_up = [name for name in LINE_UP[workload.name] if name in names]
+    results = take_turns([(name, partial(makers.make, name)) for name in line_up], plan, turns, _say)
+    for name, result in results.items():
+        if "failed" in result and (name in OPTIONAL_CONTENDERS or workload.name in OPTIONAL_WORKLOADS):
+            result["skipped"] = result.pop("failed")
+    return results
+
+
+def _failures(results: Mapping[str, Any]) -> bool:
+    return any("failed" in result for workload in results["throughput"].values() for result in workload.values())
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
