@@ -44,8 +44,8 @@ soak: tools $(INSTALLED) ## every test, the long ones in full; FILES=... for som
 		PYFLINK_TRITON_SOAK=1 $(BIN)/pytest -q -s --durations=3 $$file || failed="$$failed $$file"; \
 	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
-bench: tools $(INSTALLED) ## rows a second and latency, beside raw tritonclient
-	$(BIN)/python benchmarks/throughput.py
+bench: tools $(INSTALLED) ## speed, CPU and latency beside raw tritonclient and Flink's own; ARGS=... (--help lists them)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 pages: tools $(INSTALLED) ## write the pages and tables of the docs that are made from code and tests
 	@for page in tests/support/faults.py tests/sql/test_spec.py tests/project/test_readme.py; do \

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ import numpy as np
 
 from benchmarks import footprint, jvm, latency, machine, report, scaling
 from benchmarks.contenders import LINE_UP, Makers, Place, ask_client
-from benchmarks.server import serving
+from benchmarks.server import NETWORK, serving
 from benchmarks.targets import judge
 from benchmarks.turns import Plan, take_turns
 from benchmarks.workloads import WORKLOADS, Workload
@@ -69,9 +68,9 @@ def main() -> int:
     parser.add_argument("--only", metavar="PART,...", help=f"of {', '.join([*WORKLOADS, *OTHERS])}")
     parser.add_argument("--contenders", metavar="NAME,...", help=f"of {', '.join(LINE_UP['add'])}")
     parser.add_argument("--turns", type=int, help="how many turns each contender has")
-    extent = parser.add_mutually_exclusive_group()
-    extent.add_argument("--full", dest="extent", action="store_const", const="full", help="longer turns, 10^7 rows")
-    extent.add_argument("--smoke", dest="extent", action="store_const", const="smoke", help="whether it runs at all")
+    how_much = parser.add_mutually_exclusive_group()
+    how_much.add_argument("--full", dest="extent", action="store_const", const="full", help="longer turns, 10^7 rows")
+    how_much.add_argument("--smoke", dest="extent", action="store_const", const="smoke", help="whether it runs at all")
     parser.add_argument("--output", type=Path, default=RESULTS / "latest.json", help="the JSON to write")
     parser.set_defaults(extent="default")
     asked = parser.parse_args()
@@ -83,11 +82,11 @@ def main() -> int:
     for name in names:
         if name not in LINE_UP["add"]:
             parser.error(f"--contenders: there is no {name!r}: write one of {', '.join(LINE_UP['add'])}")
-    logging.getLogger().setLevel(logging.WARNING)
+    extent = EXTENTS[asked.extent]
     with tempfile.TemporaryDirectory() as directory:
         jvm.start(Path(directory))
-        with serving(asked.url, Path(directory)) as served:
-            place = Place(served, Path(directory), EXTENTS[asked.extent].search_seconds)
+        with serving(asked.url, Path(directory), NETWORK in parts) as served:
+            place = Place(served, Path(directory), extent.search_seconds, extent.plan.most_rows)
             results = _measure(place, parts, names, asked.extent, asked.turns, asked.output)
     print(report.as_text(results))
     print(f"written to {asked.output}; `python -m benchmarks.report {asked.output}` writes the page and the picture")

@@ -34,12 +34,14 @@ class Place:
     Attributes:
         served: The server.
         directory: For files.
-        search_seconds: How long each try of a search takes.
+        search_seconds: How long each try of a search for raw's best takes.
+        most_rows: How many rows a job of a search has at most.
     """
 
     served: Served
     directory: Path
     search_seconds: float
+    most_rows: int
 
 
 class Contender(Protocol):
@@ -179,6 +181,7 @@ class Tuned(Job):
 
     ways: Sequence[Mapping[str, str]] = ()
     make: Callable[[Mapping[str, str]], tuple[Session, Query]] | None = None
+    most_rows: int = 0
 
     def prepare(self) -> None:
         """Try each."""
@@ -186,9 +189,9 @@ class Tuned(Job):
         tried = []
         for way in self.ways:
             session, query = self.make(way)
-            rows = self.workload.first_rows
-            session.run(query, rows)
-            tried.append((session.run(query, 10 * rows).rate, dict(way), session, query))
+            session.run(query, min(self.workload.first_rows, self.most_rows))
+            rows = min(10 * self.workload.first_rows, self.most_rows)
+            tried.append((session.run(query, rows).rate, dict(way), session, query))
         _, best, self.session, self.query = max(tried, key=lambda each: each[0])
         self.note = "; ".join(f"{key} = {value}" for key, value in best.items()) + f": the best of {len(tried)} ways"
 
@@ -258,7 +261,8 @@ class Makers:
             return self.ml_predict(config=way)
 
         title = "ML_PREDICT, everything tuned"
-        return Tuned("ml_predict_tuned", title, self._workload, self.ml_predict, ways=TUNED, make=make)
+        most = self._place.most_rows
+        return Tuned("ml_predict_tuned", title, self._workload, self.ml_predict, ways=TUNED, make=make, most_rows=most)
 
     def _mx_streaming(self) -> Job:
         return self._job("mx_streaming", "m(x) in streaming", self.model_function)

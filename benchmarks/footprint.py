@@ -130,7 +130,7 @@ def _plan(url: str) -> dict[str, float]:
     workload = WORKLOADS["add"]
     with tempfile.TemporaryDirectory() as directory:
         jvm.start(Path(directory))
-        place = Place(Served(url, None), Path(directory), 0)
+        place = Place(Served(url, None), Path(directory), 0, 0)
         makers = Makers(place, workload)
         without = makers.session()
         without.tables(1)

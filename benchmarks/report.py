@@ -46,7 +46,8 @@ def _aligned(rows: Sequence[_Cells]) -> list[str]:
 def _machine(results: Results) -> str:
     about = results["machine"]
     hardware = f"{about['cpu']}, {about['cores']} cores, {about['memory_gb']} GB, {about['system']}"
-    return f"{hardware}; {about['date']}, commit {about['commit']}, {results['seconds'] // 60} minutes ({results['extent']})"
+    run = f"{about['date']}, commit {about['commit']}, {results['seconds'] // 60} minutes ({results['extent']})"
+    return f"{hardware}; {run}"
 
 
 def _body(results: Results) -> Iterator[str]:

@@ -20,8 +20,8 @@ COPIES = {
     "text_unbatched": ("text", "max_batch_size: 64", "max_batch_size: 0"),
     "image_flat": ("image", "dims: [ 3, 224, 224 ]", "dims: [ 150528 ]"),
 }
-#: What the models import. One needs a network on onnxruntime, made with onnx.
-REQUIREMENTS = ("onnxruntime", "onnx")
+#: The only model that imports more than numpy, and what: it makes its network with onnx.
+NETWORK, REQUIREMENTS = "embed", ("onnxruntime", "onnx")
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,21 @@ def write_repository(directory: Path) -> Path:
 
 
 @contextmanager
-def serving(url: str | None, directory: Path) -> Iterator[Served]:
+def serving(url: str | None, directory: Path, with_network: bool = True) -> Iterator[Served]:
     """Start a server, unless there is one.
 
     Args:
         url: The endpoint of one elsewhere, with the models of `write_repository`.
         directory: Where to write the models.
+        with_network: Whether the model on onnxruntime is needed, which has to be installed.
     """
     if url is not None:
         yield Served(url, None)
         return
-    with TritonServer(write_repository(directory), requirements=REQUIREMENTS) as server:
+    repository = write_repository(directory)
+    if not with_network:
+        shutil.rmtree(repository / NETWORK)
+    with TritonServer(repository, requirements=REQUIREMENTS if with_network else ()) as server:
         yield Served(server.http_url, server.pid)
 
 
