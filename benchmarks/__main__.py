@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ def main() -> int:
         if name not in LINE_UP["add"]:
             parser.error(f"--contenders: there is no {name!r}: write one of {', '.join(LINE_UP['add'])}")
     extent = EXTENTS[asked.extent]
+    threading.excepthook = _hide_beams_end
     with tempfile.TemporaryDirectory() as directory:
         jvm.start(Path(directory))
         with serving(asked.url, Path(directory), NETWORK in parts) as served:
@@ -140,6 +142,12 @@ def _turns(place: Place, workload: Workload, names: Sequence[str], plan: Plan, t
 
 def _failures(results: Mapping[str, Any]) -> bool:
     return any("failed" in result for workload in results["throughput"].values() for result in workload.values())
+
+
+def _hide_beams_end(failed: threading.ExceptHookArgs) -> None:
+    """Beam prints a traceback whenever a job with a Python function ends."""
+    if failed.thread is None or failed.thread.name != "read_grpc_client_inputs":
+        threading.__excepthook__(failed)
 
 
 def _say(line: str) -> None:
