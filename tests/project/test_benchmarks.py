@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ from benchmarks.turns import Plan, take_turns
 from benchmarks.workloads import FLINK_MODULES, WORKLOADS, WrongAnswersError
 
 CONTENDERS = ("raw", "core", "ml_predict", "mx_streaming", "mx_batch", "ml_predict_nothing")
-PLAN = Plan(seconds=0.1, most_rows=1000, starts=1)
+PLAN = Plan(seconds=0.1, most_rows=1000, starts=1, reference_turns=1)
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     output = tmp_path_factory.mktemp("bench") / "results.json"
-    only = "add,text20,latency,rows,parallelism,footprint,planning"
+    only = "add,text20,latency,rows,footprint,planning"
     command = ["--smoke", "--only", only, "--contenders", ",".join(CONTENDERS), "--output", str(output)]
     done = subprocess.run([sys.executable, "-m", "benchmarks", *command], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -51,7 +52,6 @@ def test_the_other_parts_have_theirs(results: dict[str, Any]) -> None:
     for each in results["latency"]["100"].values():
         assert 0 < each["p50_ms"] <= each["p99_ms"]
     assert {"us_a_row", "off", "spread"} <= set(results["rows"]["line"])
-    assert set(results["parallelism"]["ml_predict"]) == {"1", "2", "4"}
     assert results["footprint"]["uss_mb"]["median"] > 10
     assert results["footprint"]["start_ms"]["median"] > 10
     assert {"without", "attach", "first_function", "later_ml_predict"} <= set(results["planning"])
@@ -111,6 +111,20 @@ def test_a_contender_that_answers_wrong_fails_and_the_others_do_not(wrong_from: 
     assert taken["core"]["failed"] == "WrongAnswersError: SUM adds up to 1"
     assert taken["raw"]["rows_a_second"]["turns"] == [1000.0] * 3
     assert taken["raw"]["cpu_us_a_row"]["all"]["median"] == 500.0
+
+
+def test_contenders_take_turns_and_a_reference_takes_fewer() -> None:
+    told: list[str] = []
+
+    class Told(_Fake):
+        def run(self, rows: int) -> Run:
+            told.append(self.name)
+            return super().run(rows)
+
+    make = [(name, partial(Told, name)) for name in ("raw", "limit", "core")]
+    taken = take_turns(make, PLAN, 2, print)
+    assert told[3:] == ["raw", "limit", "core", "raw", "core"]
+    assert len(taken["limit"]["beside_raw"]["rows_a_second"]["turns"]) == 1
 
 
 def test_each_contender_can_be_made() -> None:
