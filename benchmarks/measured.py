@@ -23,9 +23,14 @@ class Run:
     cpu: Mapping[str, float]
 
     def less(self, start: Run) -> Run:
-        """This run without what a run of a few rows takes, because that is the start."""
+        """This run without what a run of a few rows takes, because that is the start.
+
+        A run that takes no longer than its start is left as it is: it was too short to tell.
+        """
+        if start.seconds >= self.seconds:
+            return self
         cpu = {part: max(0.0, spent - start.cpu.get(part, 0.0)) for part, spent in self.cpu.items()}
-        return Run(self.rows - start.rows, max(self.seconds - start.seconds, 1e-9), cpu)
+        return Run(self.rows - start.rows, self.seconds - start.seconds, cpu)
 
     @property
     def rate(self) -> float:

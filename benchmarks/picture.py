@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-
-mpl.use("svg")
-
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 PARTS = {
@@ -38,7 +35,8 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
     """
     mpl.rcParams["svg.hashsalt"] = "pyflink-triton"
     found = {name: each for name, each in results["throughput"].get("add", {}).items() if "rows_a_second" in each}
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 0.42 * len(found) + 1.6), sharey=True)
+    figure = Figure(figsize=(12, 0.42 * len(found) + 1.6))
+    left, right = figure.subplots(1, 2, sharey=True)
     left.set_yticks(range(len(found)), [each["title"] for each in found.values()])
     left.invert_yaxis()
     _rates(left, found)
@@ -47,7 +45,6 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
     figure.suptitle(f"Two floats a row, {about['cores']} cores shared by all ({about['date']})", fontsize=11)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
 
 
 def _rates(axes: Axes, found: Mapping[str, Any]) -> None:
