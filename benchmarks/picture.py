@@ -52,6 +52,8 @@ def _rates(axes: Axes, found: Mapping[str, Any]) -> None:
         rate = each["rows_a_second"]
         error = [[rate["median"] - rate["low"]], [rate["high"] - rate["median"]]]
         axes.barh(index, rate["median"], xerr=error, color=_COLORS.get(name, _OURS), ecolor="#444444", capsize=2)
+    if "raw" in found:
+        axes.axvline(found["raw"]["rows_a_second"]["median"], color="#444444", linewidth=0.8, linestyle="--")
     axes.set_xscale("log")
     axes.set_xlabel("rows a second, median of the turns with the lowest and the highest (logarithmic)", fontsize=8)
 

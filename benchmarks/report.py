@@ -47,7 +47,8 @@ def _machine(results: Results) -> str:
     about = results["machine"]
     hardware = f"{about['cpu']}, {about['cores']} cores, {about['memory_gb']} GB, {about['system']}"
     run = f"{about['date']}, commit {about['commit']}, {results['seconds'] // 60} minutes ({results['extent']})"
-    return f"{hardware}; {run}"
+    warning = "; **a smoke run, so its figures mean nothing**" if results["extent"] == "smoke" else ""
+    return f"{hardware}; {run}{warning}"
 
 
 def _body(results: Results) -> Iterator[str]:
