@@ -20,7 +20,7 @@ from benchmarks import footprint, jvm, latency, machine, report, scaling
 from benchmarks.contenders import LINE_UP, Makers, Place, ask_client
 from benchmarks.server import NETWORK, serving
 from benchmarks.targets import judge
-from benchmarks.turns import Plan, take_turns
+from benchmarks.turns import Plan, reason, take_turns
 from benchmarks.workloads import WORKLOADS, Workload
 
 RESULTS = Path(__file__).parent / "results"
@@ -105,6 +105,7 @@ def _measure(
         "extent": which,
         "is_remote": place.served.pid is None,
         "throughput": {},
+        "failed": [],
     }
     others: Mapping[str, Callable[[], Any]] = {
         "latency": partial(latency.measure, place, extent.rates, other_turns, _say),
@@ -119,7 +120,11 @@ def _measure(
             of_this = main_turns if part in MAIN else other_turns
             results["throughput"][part] = _turns(place, WORKLOADS[part], names, extent.plan, of_this)
         else:
-            results[part] = others[part]()
+            try:
+                results[part] = others[part]()
+            except Exception as error:  # one that cannot run must not stop the others
+                results["failed"].append(f"{part}: {reason(error)}")
+                _say(f"  failed: {reason(error)}")
         results["seconds"] = round(time.monotonic() - began)
         results["targets"] = judge(results)
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +146,9 @@ def _turns(place: Place, workload: Workload, names: Sequence[str], plan: Plan, t
 
 
 def _failures(results: Mapping[str, Any]) -> bool:
-    return any("failed" in result for workload in results["throughput"].values() for result in workload.values())
+    return bool(results["failed"]) or any(
+        "failed" in result for workload in results["throughput"].values() for result in workload.values()
+    )
 
 
 def _hide_beams_end(failed: threading.ExceptHookArgs) -> None:

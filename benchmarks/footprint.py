@@ -106,11 +106,14 @@ def planning(place: Place, turns: int, say: Callable[[str], None]) -> dict[str, 
         with a model, and of later ones.
     """
     taken: dict[str, list[float]] = {}
+    # Python functions that ran in this process forbid a JVM to all that it starts.
+    environment = {name: value for name, value in os.environ.items() if name != "PYFLINK_GATEWAY_DISABLED"}
     for turn in range(turns):
         say(f"  session {turn + 1} of {turns}")
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.footprint", place.served.url],
             cwd=ROOT,
+            env=environment,
             stdout=subprocess.PIPE,
             check=True,
             text=True,

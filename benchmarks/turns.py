@@ -62,14 +62,16 @@ def take_turns(
     entries: list[_Entry] = []
     results: dict[str, Any] = {}
     for name, maker in make:
+        title = name
         try:
             contender = maker()
+            title = contender.title
             contender.prepare()
             entry = _Entry(contender)
             _warm(entry, plan)
         except Exception as error:  # one that cannot run must not stop the others
-            results[name] = {"failed": _reason(error)}
-            say(f"  {name} failed: {_reason(error)}")
+            results[name] = {"title": title, "failed": reason(error)}
+            say(f"  {name} failed: {reason(error)}")
             continue
         say(f"  {name} is warm: {entry.rows:,} rows a turn{'; ' if contender.note else ''}{contender.note}")
         entries.append(entry)
@@ -103,7 +105,7 @@ def _turn(entry: _Entry) -> None:
     try:
         entry.runs.append(entry.contender.run(entry.rows))
     except Exception as error:  # one that cannot run must not stop the others
-        entry.failed = _reason(error)
+        entry.failed = reason(error)
 
 
 def _result(entry: _Entry, entries: Sequence[_Entry]) -> dict[str, Any]:
@@ -132,7 +134,7 @@ def _ratios(figures: Sequence[Run], raw: Sequence[Run]) -> dict[str, Any]:
     return ratios
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The first line that says what is wrong, whichever of Java's causes says it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"
