@@ -20,8 +20,9 @@ _MAX_INTERIM = 16
 _GROWTH = 16 << 20
 #: Of a body that is read in parts, at most about so many bytes wait for the reader.
 _HELD_BYTES = 1 << 20
-#: Before, asyncio's ``writelines`` joins what it gets; uvloop gathers what is written one by one, too.
-_WRITELINES_GATHERS = sys.version_info >= (3, 12)
+#: Before 3.12 asyncio's ``writelines`` joins what it gets, and before 3.12.9 nothing waits for a slow server
+#: (CVE-2024-12254). uvloop gathers what is written one by one, too.
+_WRITELINES_GATHERS = sys.version_info >= (3, 12, 9)
 
 
 class TooLarge(Exception):

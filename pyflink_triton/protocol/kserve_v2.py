@@ -74,7 +74,7 @@ def read_response(
     outputs = {spec.name: spec.datatype.name for spec in wanted}
     size = _header_size(headers, body)
     try:
-        answer = json.loads(body[:size])
+        answer = json.loads(str(body[:size], "utf-8"))  # of bytes it would look for the encoding
         answered = [(entry["name"], entry) for entry in answer["outputs"]]
     except (ValueError, TypeError, KeyError, RecursionError):
         # Secrets are taken out of text only, and a response with this header is tensors.
