@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +17,17 @@ from pyflink_triton.protocol.inference import InferenceResponse
 #: After this many lone rows failed in succession, the model is taken to fail everything. A refused batch then costs
 #: one more request instead of one for each row.
 _HOPELESS = 8
+
+
+@dataclass(slots=True)
+class _Work:
+    """A batch under way: see ``BatchSplitter.send``."""
+
+    write: Callable[[Ints], Request]
+    answered: Callable[[Ints, InferenceResponse], None]
+    failed: Callable[[Ints, RowError], None]
+    deadline: float | None = None
+    answered_by: list[str] = field(default_factory=list)
 
 
 class BatchSplitter:
@@ -49,60 +61,55 @@ class BatchSplitter:
         Raises:
             JobError: A fault that no row's policy covers.
         """
-        deadline: float | None = None
-        answered_by: list[str] = []
+        await self._settle(_Work(write, answered, failed), rows)
 
-        async def attempt(part: Ints) -> RowError | None:
-            nonlocal deadline
-            request = write(part)
-            request.deadline = deadline
-            try:
-                response = await self._delivery.send(request)
-                answered(part, response)
-            except RowError as error:
-                deadline = request.deadline
-                if len(part) == 1 and not isinstance(error, (ExhaustedError, LostError)):
-                    self._lone_failures += 1
-                return error
-            finally:
-                self._limits.over(request)
-            self._lone_failures = 0
-            self._limits.answered(response.endpoint, len(part))
-            answered_by.append(response.endpoint)
-            return None
+    async def _attempt(self, work: _Work, part: Ints) -> RowError | None:
+        request = work.write(part)
+        request.deadline = work.deadline
+        try:
+            response = await self._delivery.send(request)
+            work.answered(part, response)
+        except RowError as error:
+            work.deadline = request.deadline
+            if len(part) == 1 and not isinstance(error, (ExhaustedError, LostError)):
+                self._lone_failures += 1
+            return error
+        finally:
+            self._limits.over(request)
+        self._lone_failures = 0
+        self._limits.answered(response.endpoint, len(part))
+        work.answered_by.append(response.endpoint)
+        return None
 
-        async def settle(part: Ints) -> bool:
-            """Send some rows until each is answered or has failed; returns whether all are answered."""
-            nonlocal deadline
-            before = len(answered_by)
-            error = await attempt(part)
-            if error is None:
-                return True
-            if isinstance(error, TooManyRowsError):
-                given, is_whole = deadline, True  # nothing was sent: each piece has the time that was left
-                for piece in np.split(part, range(error.rows, len(part), error.rows)):
-                    deadline = given
-                    is_whole &= await settle(piece)
-                return is_whole
-            if not error.splits or len(part) == 1:
-                failed(part, error)
-                return False
-            if self._lone_failures >= _HOPELESS:
-                # One row, sent alone, shows whether the model still fails everything.
-                place = random.randrange(len(part))
-                alone, rest = part[place : place + 1], np.delete(part, place)
-                its_own = await attempt(alone)
-                if its_own is not None:
-                    failed(alone, its_own)
-                    failed(rest, error)
-                    return False
-                is_whole = await settle(rest)
-            else:
-                half = len(part) // 2
-                is_whole = all([await settle(piece) for piece in (part[:half], part[half:])])
-            # If other endpoints answered its rows, this endpoint is broken, and smaller requests would not help.
-            if is_whole and error.endpoint in answered_by[before:]:
-                self._limits.refused(error.endpoint, len(part))
+    async def _settle(self, work: _Work, part: Ints) -> bool:
+        """Send some rows until each is answered or has failed; returns whether all are answered."""
+        before = len(work.answered_by)
+        error = await self._attempt(work, part)
+        if error is None:
+            return True
+        if isinstance(error, TooManyRowsError):
+            given, is_whole = work.deadline, True  # nothing was sent: each piece has the time that was left
+            for piece in np.split(part, range(error.rows, len(part), error.rows)):
+                work.deadline = given
+                is_whole &= await self._settle(work, piece)
             return is_whole
-
-        await settle(rows)
+        if not error.splits or len(part) == 1:
+            work.failed(part, error)
+            return False
+        if self._lone_failures >= _HOPELESS:
+            # One row, sent alone, shows whether the model still fails everything.
+            place = random.randrange(len(part))
+            alone, rest = part[place : place + 1], np.delete(part, place)
+            its_own = await self._attempt(work, alone)
+            if its_own is not None:
+                work.failed(alone, its_own)
+                work.failed(rest, error)
+                return False
+            is_whole = await self._settle(work, rest)
+        else:
+            half = len(part) // 2
+            is_whole = all([await self._settle(work, piece) for piece in (part[:half], part[half:])])
+        # If other endpoints answered its rows, this endpoint is broken, and smaller requests would not help.
+        if is_whole and error.endpoint in work.answered_by[before:]:
+            self._limits.refused(error.endpoint, len(part))
+        return is_whole

@@ -172,13 +172,11 @@ class Delivery:
         failed: bool | None = None
         began = time.perf_counter()
         try:
-            responses = [each async for each in self._transport.infer(sending.prepared, endpoint.base, seconds)]
-            if len(responses) != 1:
-                raise ContractError(f"the server sent {len(responses)} responses to one request")
+            response = await self._transport.infer(sending.prepared, endpoint.base, seconds)
             failed = False
             self._endpoints.answered(endpoint)
             self.limit.answered(begun, request.rows, time.perf_counter() - began)
-            return responses[0]
+            return response
         except ErrorResponse as error:
             behaviour = BEHAVIOURS[error.cause]
             is_elsewhere = behaviour.slows or behaviour.action is Action.HOLD_BACK

@@ -40,7 +40,7 @@ async def warm_up(
 
 
 def _zeros(tensor: TensorSpec, has_batch_axis: bool) -> InputTensor:
-    inner = tuple(1 if dim == -1 else dim for dim in tensor.dims)
+    inner = tensor.least_dims
     shape = (1, *inner) if has_batch_axis else inner
     # An empty BYTES element is a length of zero.
     return InputTensor(tensor, shape, (memoryview(bytes(tensor.datatype.itemsize * math.prod(inner))),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.utils
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyflink_triton.addresses import model_url
@@ -66,8 +66,8 @@ class HttpTransport:
             headers["Content-Encoding"] = encoding
         return PreparedRequest(request_id, buffers, headers, request.outputs)
 
-    async def infer(self, prepared: PreparedRequest, base: str, timeout: float) -> AsyncIterator[InferenceResponse]:
-        """Send a request and yield its one response; see ``Transport.infer``."""
+    async def infer(self, prepared: PreparedRequest, base: str, timeout: float) -> InferenceResponse:
+        """Send a request, and wait for its response; see ``Transport.infer``."""
         generation = self.credentials.generation
         response = await self._client.call(
             "POST",
@@ -78,7 +78,8 @@ class HttpTransport:
         )
         if response.status != 200:
             raise self._error(response, generation)
-        yield InferenceResponse(read_response(response.headers, response.body, prepared.outputs), base)
+        outputs = read_response(response.headers, response.body, prepared.outputs, prepared.request_id)
+        return InferenceResponse(outputs, base)
 
     async def ready(self, base: str, timeout: float | None = None) -> None:
         """Return if the model is ready; see ``Transport.ready``."""

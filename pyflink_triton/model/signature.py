@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from pyflink_triton.errors import ContractError, SchemaError, SignatureError
@@ -28,6 +29,11 @@ class TensorSpec:
     datatype: Datatype
     dims: tuple[int, ...]
     optional: bool = False
+
+    @cached_property
+    def least_dims(self) -> tuple[int, ...]:
+        """Its dims, with 1 for any size."""
+        return tuple(1 if dim == -1 else dim for dim in self.dims)
 
     @property
     def is_scalar(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, PreparedRequest
@@ -24,13 +24,13 @@ class Transport(Protocol):
         """
         ...
 
-    def infer(self, prepared: PreparedRequest, base: str, timeout: float) -> AsyncIterator[InferenceResponse]:
-        """Send a request, and yield its responses as they come: one, or several from a decoupled model.
+    async def infer(self, prepared: PreparedRequest, base: str, timeout: float) -> InferenceResponse:
+        """Send a request, and wait for its response.
 
         Args:
             prepared: What ``prepare`` returned.
             base: The endpoint's base URL.
-            timeout: Seconds until the last response.
+            timeout: Seconds until the response.
         """
         ...
 

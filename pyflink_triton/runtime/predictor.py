@@ -200,11 +200,12 @@ class Predictor:
 
     def _answering(self, not_null: Bools, deliver: Deliver) -> Answered:
         """Apply the policy for failed rows, and count the rows."""
+        are_all = bool(not_null.all())
 
         def answered(rows: Ints, outputs: list[pa.Array], errors: dict[int, str]) -> None:
             failed, is_covered = len(errors), self._policy.covers
             self._metrics.settle(
-                int(np.count_nonzero(not_null[rows])),
+                len(rows) if are_all else int(np.count_nonzero(not_null[rows])),
                 failed,
                 answered=failed if is_covered else 0,
                 defaults=failed if self._policy.defaults is not None else 0,

@@ -49,7 +49,7 @@ class TensorColumn:
     def shape(self, row: int) -> tuple[int, ...]:
         """The shape of a row, without the batch axis."""
         if self.shapes is None:
-            return tuple(1 if dim == -1 else dim for dim in self.tensor.dims)
+            return self.tensor.least_dims
         return tuple(self.shapes[row].tolist())
 
     def gather(self, rows: Ints) -> memoryview:
