@@ -32,22 +32,17 @@ class CountingLoop(asyncio.SelectorEventLoop):
         super().__init__()
         self.made: Counter[str] = Counter()
 
-    def create_task(self, *arguments: Any, **more: Any) -> Any:
+    def create_task(self, coro: Any, **more: Any) -> Any:
         self.made["tasks"] += 1
-        return super().create_task(*arguments, **more)
+        return super().create_task(coro, **more)
 
     def create_future(self) -> Any:
         self.made["futures"] += 1
         return super().create_future()
 
-    def call_at(self, *arguments: Any, **more: Any) -> Any:
+    def call_at(self, *arguments: Any, **more: Any) -> Any:  # type: ignore[override]
         self.made["timers"] += 1
         return super().call_at(*arguments, **more)
-
-    async def create_connection(self, *arguments: Any, **more: Any) -> Any:
-        self.made["connections"] += 1
-        transport, protocol = await super().create_connection(*arguments, **more)
-        return transport, protocol
 
 
 def counted(made: Counter[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +87,10 @@ async def predicted(triton: Triton, loop: CountingLoop) -> tuple[Counter[str], l
             loop.made["requests"] += metrics.get("http_requests", 0)
         arrived.set()
 
-    reader = FrameReader(receive, pytest.fail)
+    def broken(error: Exception) -> None:
+        raise error
+
+    reader = FrameReader(receive, broken)
 
     def write(head: bytes, body: memoryview | bytes) -> None:
         reader.data_received(head + bytes(body))
