@@ -13,6 +13,8 @@ from pyflink_triton.errors import TritonError
 
 PROTOCOL = 3
 _LENGTHS = struct.Struct("<IQ")
+#: ``json.dumps`` would make an encoder for each frame.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _MAX_HEADER = 64 << 20
 #: The shim reads a body into a Java array.
 MAX_BODY = (1 << 31) - 9
@@ -121,5 +123,5 @@ def write_frame(header: Mapping[str, object], body: memoryview | bytes = b"") ->
     Returns:
         The bytes before the body, and the body itself, not copied.
     """
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = _encode(header).encode()
     return _LENGTHS.pack(len(text), len(body)) + text, body

@@ -12,15 +12,22 @@ from pyflink_triton._arrow import Ints
 from pyflink_triton.bridge.frames import MAX_BODY
 from pyflink_triton.bridge.messages import Result
 from pyflink_triton.errors import JobError
-from pyflink_triton.metrics import Metrics
-from pyflink_triton.runtime.operator_limits import FRAME_BYTES
+from pyflink_triton.metrics import MetricDeltas, Metrics
+from pyflink_triton.runtime.operator_limits import BATCH_ROWS, FRAME_BYTES
 
+#: How long answered rows are collected while many requests are in flight.
+_COLLECTING_SECONDS = 0.001
+#: How long metrics are collected while rows are under way.
+_METRICS_SECONDS = 0.1
 #: The numbers of rows, their columns in the same order, and the message of each that failed, by its number.
 _Part = tuple[Ints, Sequence[pa.Array], dict[int, str]]
 
 
 class Replies:
-    """Collects rows until the event loop has handled what came together.
+    """Collects the rows that are answered at the same time: within an iteration of the event loop, or a millisecond.
+
+    The millisecond is for when many requests are in flight. Then a reply for each would cost both sides more than the
+    rows in it.
 
     Args:
         send: Takes a reply and its body.
@@ -28,6 +35,7 @@ class Replies:
         metrics: What was counted goes with the rows.
         name: Puts the model's name in front of a message.
         columns: How many output columns there are.
+        is_busy: Whether many requests are in flight.
     """
 
     def __init__(
@@ -37,12 +45,25 @@ class Replies:
         metrics: Metrics,
         name: Callable[[str], str],
         columns: int,
+        is_busy: Callable[[], bool],
     ) -> None:
         self._send, self._fail = send, fail
         self._metrics = metrics
         self._name = name
         self._names = [f"c{index}" for index in range(columns)]
+        self._is_busy = is_busy
+        self._loop = asyncio.get_running_loop()
         self._parts: list[_Part] = []
+        self._collected = 0
+        self._flushing: asyncio.Handle | None = None
+        self._flushes_late = False
+        #: Rows that came and are not answered, and when the metrics were sent last.
+        self._open_rows = 0
+        self._metrics_at = 0.0
+
+    def expect(self, rows: int) -> None:
+        """Rows came that will be answered."""
+        self._open_rows += rows
 
     def add(self, first: int, rows: Ints, columns: Sequence[pa.Array], failed: dict[int, str]) -> None:
         """Take answered rows.
@@ -53,13 +74,21 @@ class Replies:
             columns: Their outputs, in the same order.
             failed: The message of each that failed, by its place among them.
         """
-        if not self._parts:
-            asyncio.get_running_loop().call_soon(self._flush)
         numbers = rows + first
         self._parts.append((numbers, columns, {int(numbers[place]): text for place, text in failed.items()}))
+        self._collected += len(rows)
+        self._open_rows -= len(rows)
+        is_late = self._open_rows > 0 and self._collected < BATCH_ROWS and self._is_busy()
+        if is_late and self._flushing is None:
+            self._flushing, self._flushes_late = self._loop.call_later(_COLLECTING_SECONDS, self._flush), True
+        elif not is_late and (self._flushing is None or self._flushes_late):
+            if self._flushing is not None:
+                self._flushing.cancel()
+            self._flushing, self._flushes_late = self._loop.call_soon(self._flush), False
 
     def _flush(self) -> None:
         parts, self._parts = self._parts, []
+        self._collected, self._flushing = 0, None
         numbers, columns, errors = parts[0] if len(parts) == 1 else _joined(parts)
         try:
             for part in _fitting(columns, len(numbers)):
@@ -67,13 +96,21 @@ class Replies:
         except Exception as error:
             self._fail(error)
 
+    def _take_metrics(self) -> MetricDeltas | None:
+        """What was counted; not with each reply, but with the last one of those under way."""
+        now = self._loop.time()
+        if self._open_rows and now - self._metrics_at < _METRICS_SECONDS:
+            return None
+        self._metrics_at = now
+        return self._metrics.take()
+
     def _write(self, numbers: Ints, columns: Sequence[pa.Array], errors: dict[int, str]) -> None:
         reply: Result = {"kind": "result", "rows": _runs(numbers)}
         if errors:
             own = {str(row): self._name(errors[row]) for row in numbers.tolist() if row in errors}
             if own:
                 reply["errors"] = own
-        deltas = self._metrics.take()
+        deltas = self._take_metrics()
         if deltas is not None:
             reply["metrics"] = deltas
         body = memoryview(pa.record_batch(columns, names=self._names).serialize())

@@ -115,7 +115,9 @@ class Worker:
             print(f"Model '{self._model}': {sentence(warning)}", file=sys.stderr, flush=True)
         columns = self._opened.columns
         self._schema = pa.schema([(f"c{index}", type_.arrow) for index, type_ in enumerate(columns.argument_types)])
-        self._replies = Replies(self._send, self._fail, self._metrics, self._named, len(columns.output_types))
+        self._replies = Replies(
+            self._send, self._fail, self._metrics, self._named, len(columns.output_types), self._opened.is_busy
+        )
         rows = self._opened.rows_in_flight
         self._send(
             {
@@ -134,6 +136,7 @@ class Worker:
         assert self._opened is not None
         try:
             batch = _read(frame, self._schema)
+            replies.expect(batch.num_rows)
             self._opened.submit(batch, partial(replies.add, frame.header["first"]), self._fail)
         except Exception as error:
             self._fail(error)

@@ -25,6 +25,7 @@ from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.schema.sequence_checks import check_parallelism, scheduling_warnings
 
 _LOG = logging.getLogger("pyflink_triton")
+_MANY_REQUESTS = 4
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class OpenedModel:
     def submit(self, rows: pa.RecordBatch, deliver: Deliver, fail: Fail) -> RowSource:
         """Take a batch; see ``Predictor.submit``."""
         return self.predictor.submit(rows, deliver, lambda error: fail(self._explained(error)))
+
+    def is_busy(self) -> bool:
+        """Whether many requests are in flight."""
+        return self.delivery.limit.taken >= _MANY_REQUESTS
 
     def _explained(self, error: BaseException) -> BaseException:
         """Add that the declaration alone said what the model is, where that may be the reason."""

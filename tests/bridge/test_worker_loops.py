@@ -62,13 +62,12 @@ def large(shim: Shim, triton: Triton) -> tuple[Any, memoryview]:
 
 def test_results_that_nobody_reads_yet_fill_the_pipe_and_are_not_lost(shim: Shim, triton: Triton) -> None:
     texts, body = large(shim, triton)
-    sent = {shim.send("predict", body, rows=ROWS) for _ in range(8)}
-    time.sleep(1.5)  # heartbeats come meanwhile, and the pipe is full
     for _ in range(8):
-        result = shim.receive("result")
-        sent.remove(result.header["id"])
-        found = pa.ipc.read_record_batch(pa.py_buffer(result.body), pa.schema([("c0", pa.utf8())]))
-        assert found.column(0).equals(texts)
+        shim.predict_bytes(body, ROWS)
+    time.sleep(1.5)  # heartbeats come meanwhile, and the pipe is full
+    answers, errors = shim.results(8 * ROWS, pa.schema([("c0", pa.utf8())]))
+    assert errors == {}
+    assert [answers[number][0] for number in range(8 * ROWS)] == 8 * texts.to_pylist()
     shim.send("close")
     assert shim.process.wait(5) == 0, shim.stderr()
 
@@ -76,7 +75,7 @@ def test_results_that_nobody_reads_yet_fill_the_pipe_and_are_not_lost(shim: Shim
 def test_a_worker_whose_results_nobody_can_read_ends(shim: Shim, triton: Triton) -> None:
     _, body = large(shim, triton)
     assert shim.process.stdout is not None
-    shim.send("predict", body, rows=ROWS)
+    shim.predict_bytes(body, ROWS)
     shim.process.stdout.close()
     assert shim.process.wait(5) == 0, shim.stderr()
 
@@ -84,7 +83,7 @@ def test_a_worker_whose_results_nobody_can_read_ends(shim: Shim, triton: Triton)
 def test_a_worker_with_a_full_pipe_ends_when_its_input_does(shim: Shim, triton: Triton) -> None:
     _, body = large(shim, triton)
     for _ in range(4):
-        shim.send("predict", body, rows=ROWS)
+        shim.predict_bytes(body, ROWS)
     time.sleep(0.5)
     assert shim.process.stdin is not None
     shim.process.stdin.close()
