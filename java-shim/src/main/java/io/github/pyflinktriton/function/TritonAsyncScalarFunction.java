@@ -21,7 +21,6 @@ import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.inference.TypeInference;
 import org.apache.flink.table.types.logical.LogicalType;
 
-import java.util.Collection;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Collectors;
@@ -103,27 +102,13 @@ public final class TritonAsyncScalarFunction extends AsyncScalarFunction
                         : null;
     }
 
-    /** One output is the result; several are a ROW. */
     public void eval(CompletableFuture<Object> future, Object... arguments) {
-        CompletableFuture<Collection<RowData>> rows = new CompletableFuture<>();
-        rows.whenComplete(
-                (row, failure) -> {
-                    if (failure != null) {
-                        future.completeExceptionally(failure);
-                    } else {
-                        future.complete(result(row.iterator().next()));
-                    }
-                });
         try {
-            worker.predict(arguments, rows);
+            worker.predict(arguments, new RowFuture(future, only));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             future.completeExceptionally(e);
         }
-    }
-
-    private Object result(RowData row) {
-        return only == null ? row : only.getFieldOrNull(row);
     }
 
     @Override

@@ -11,6 +11,7 @@ import org.apache.arrow.vector.ipc.message.ArrowRecordBatch;
 import org.apache.arrow.vector.ipc.message.MessageMetadataResult;
 import org.apache.arrow.vector.ipc.message.MessageSerializer;
 import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.logical.RowType;
 
 import java.io.ByteArrayInputStream;
@@ -35,8 +36,17 @@ public final class RowDecoder implements AutoCloseable {
         }
     }
 
-    /** Loads the rows of a body; their number must be that which the header says. */
-    public void load(byte[] body, int rows) throws IOException {
+    /** Reads the rows of a body; their number must be that which the header says. */
+    public RowData[] decode(byte[] body, int rows) throws IOException {
+        try {
+            load(body, rows);
+            return rows(rows);
+        } finally {
+            root.clear();
+        }
+    }
+
+    private void load(byte[] body, int rows) throws IOException {
         ByteArrayInputStream bytes = new ByteArrayInputStream(body);
         try (ReadChannel channel = new ReadChannel(Channels.newChannel(bytes))) {
             MessageMetadataResult metadata = MessageSerializer.readMessage(channel);
@@ -65,17 +75,19 @@ public final class RowDecoder implements AutoCloseable {
         }
     }
 
-    public GenericRowData row(int index) {
-        GenericRowData row = new GenericRowData(columns.length);
-        for (int c = 0; c < columns.length; c++) {
-            row.setField(c, columns[c].read(index));
+    /** Column by column, so that each loop has one type of values. */
+    private RowData[] rows(int count) {
+        GenericRowData[] rows = new GenericRowData[count];
+        for (int r = 0; r < count; r++) {
+            rows[r] = new GenericRowData(columns.length);
         }
-        return row;
-    }
-
-    /** Frees the memory of the loaded rows. */
-    public void clear() {
-        root.clear();
+        for (int c = 0; c < columns.length; c++) {
+            ColumnReader column = columns[c];
+            for (int r = 0; r < count; r++) {
+                rows[r].setField(c, column.read(r));
+            }
+        }
+        return rows;
     }
 
     @Override

@@ -30,6 +30,8 @@ final class Batcher {
     private final PendingRows pending = new PendingRows();
     private final FrameBuffer frame = new FrameBuffer();
     private final Thread sender;
+    /** The rows of a reply that are being completed. */
+    private volatile Answers arrived;
 
     Batcher(
             String worker,
@@ -57,6 +59,10 @@ final class Batcher {
     /** Takes a row; blocks while the limit of bytes is reached. */
     void add(Object[] row, CompletableFuture<Collection<RowData>> future)
             throws InterruptedException {
+        Answers answers = arrived;
+        if (answers != null) {
+            answers.completeRest();
+        }
         if (!backlog.add(row, future, sizes.of(row))) {
             client.failure().thenAccept(future::completeExceptionally);
         }
@@ -102,20 +108,30 @@ final class Batcher {
         JsonNode runs = reply.header.path("rows");
         int rows = PendingRows.count(runs);
         backlog.holdReply(reply.body.length);
+        Answers answers = new Answers(rows);
         List<Batch> done;
         try {
-            decoder.load(reply.body, rows);
-            done = pending.answer(runs, decoder, reply.header.path("errors"));
+            RowData[] results = decode(reply.body, rows);
+            done = pending.answer(runs, results, reply.header.path("errors"), answers);
+        } finally {
+            // Also those before a row that breaks the protocol, because they wait no more.
+            arrived = answers;
+            answers.complete();
+            arrived = null;
+        }
+        backlog.answered(rows, done, reply.body.length);
+    }
+
+    private RowData[] decode(byte[] body, int rows) throws ProtocolException {
+        try {
+            return decoder.decode(body, rows);
         } catch (ProtocolException e) {
             throw e;
         } catch (IOException | RuntimeException e) {
             // Without the cause's message, which could hold a value.
             throw new ProtocolException(
                     "a body that is not a batch of the output columns: " + e.getClass().getName());
-        } finally {
-            decoder.clear();
         }
-        backlog.answered(rows, done, reply.body.length);
     }
 
     /** Sends nothing more; rows that wait stay unanswered, because their task is ending. */

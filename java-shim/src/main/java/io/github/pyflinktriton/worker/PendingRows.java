@@ -3,7 +3,6 @@ package io.github.pyflinktriton.worker;
 import io.github.pyflinktriton.ProtocolException;
 import io.github.pyflinktriton.RefusedException;
 import io.github.pyflinktriton.WorkerException;
-import io.github.pyflinktriton.rows.RowDecoder;
 
 import com.fasterxml.jackson.databind.JsonNode;
 
@@ -11,7 +10,6 @@ import org.apache.flink.table.data.RowData;
 
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -46,10 +44,10 @@ final class PendingRows {
     }
 
     /**
-     * Completes each row of a reply with its result, or with the error that came in its place.
-     * Returns the frames all of whose rows are answered now.
+     * Gives each row of a reply its result, or the error that came in its place. Returns the frames
+     * all of whose rows are answered now.
      */
-    List<Batch> answer(JsonNode runs, RowDecoder results, JsonNode errors)
+    List<Batch> answer(JsonNode runs, RowData[] results, JsonNode errors, Answers answers)
             throws ProtocolException {
         List<Batch> done = new ArrayList<>();
         int place = 0;
@@ -73,9 +71,9 @@ final class PendingRows {
                     }
                     JsonNode error = errors.isEmpty() ? null : errors.get(Long.toString(number));
                     if (error == null) {
-                        future.complete(Collections.singletonList(results.row(place++)));
+                        answers.add(future, results[place++]);
                     } else {
-                        future.completeExceptionally(new RefusedException(error.asText()));
+                        answers.add(future, new RefusedException(error.asText()));
                         place++;
                         failed++;
                     }

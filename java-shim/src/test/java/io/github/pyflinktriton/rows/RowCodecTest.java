@@ -140,8 +140,8 @@ class RowCodecTest {
         try (RowEncoder encoder = new RowEncoder(wide, allocator);
                 RowDecoder decoder = new RowDecoder(narrow, allocator)) {
             Object[] row = {decimal("123456789", 9, 0)};
-            decoder.load(body(encoder, Collections.singletonList(row)), 1);
-            assertThrows(ArithmeticException.class, () -> decoder.row(0));
+            byte[] body = body(encoder, Collections.singletonList(row));
+            assertThrows(ArithmeticException.class, () -> decoder.decode(body, 1));
         }
     }
 
@@ -157,16 +157,15 @@ class RowCodecTest {
         }
 
         void check(List<Object[]> rows) throws IOException {
-            decoder.load(body(encoder, rows), rows.size());
+            RowData[] results = decoder.decode(body(encoder, rows), rows.size());
             for (int r = 0; r < rows.size(); r++) {
-                RowData row = decoder.row(r);
+                RowData row = results[r];
                 for (int c = 0; c < types.getFieldCount(); c++) {
                     Object read =
                             RowData.createFieldGetter(types.getTypeAt(c), c).getFieldOrNull(row);
                     assertSame(types.getTypeAt(c), rows.get(r)[c], read);
                 }
             }
-            decoder.clear();
         }
 
         @Override
