@@ -145,7 +145,7 @@ class RequestQueue:
         self._bytes = bytes_per_request
         self._spare = spare
         self._write, self._read, self._nothing = write, read, nothing
-        #: By what their rows have in common; in both the group that waits longest comes first.
+        #: By what their rows have in common. In both the groups take turns.
         self._full: OrderedDict[bytes, _Group] = OrderedDict()
         self._partial: OrderedDict[bytes, _Group] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -164,11 +164,16 @@ class RequestQueue:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
         piece.since = self._loop.time()
-        group = self._full.pop(alike, None) or self._partial.pop(alike, None)
-        is_new = group is None
-        group = group or _Group()
-        group.add(piece)
-        self._put(alike, group, is_first=not is_new)
+        if (group := self._full.get(alike)) is not None:
+            group.add(piece)
+        elif (group := self._partial.get(alike)) is None:
+            group = _Group()
+            group.add(piece)
+            self._put(alike, group)
+        else:  # it keeps its place, or groups that often get rows would overtake those that seldom do
+            group.add(piece)
+            if self._is_full(group):
+                self._full[alike] = self._partial.pop(alike)
         self.wake()
 
     def wake(self) -> None:
@@ -192,11 +197,12 @@ class RequestQueue:
     def _rows_per_request(self) -> int:
         return 1 if self._batch_limits is None else self._batch_limits.rows
 
-    def _put(self, alike: bytes, group: _Group, *, is_first: bool) -> None:
-        groups = self._full if group.is_full(self._rows_per_request, self._bytes) else self._partial
-        groups[alike] = group
-        if is_first:
-            groups.move_to_end(alike, last=False)
+    def _is_full(self, group: _Group) -> bool:
+        return group.is_full(self._rows_per_request, self._bytes)
+
+    def _put(self, alike: bytes, group: _Group) -> None:
+        """Let a group wait behind the others."""
+        (self._full if self._is_full(group) else self._partial)[alike] = group
 
     def _pump(self) -> None:
         self._is_due = False
@@ -205,7 +211,7 @@ class RequestQueue:
             alike, group = groups.popitem(last=False)
             pieces = [piece for piece in group.take(self._rows_per_request, self._bytes) if not piece.source.is_over]
             if group.rows:
-                self._put(alike, group, is_first=False)
+                self._put(alike, group)
             if not pieces:
                 self._limit.give()
                 continue
