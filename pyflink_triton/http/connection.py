@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import select
 import sys
 import time
 from collections import deque
@@ -84,6 +85,7 @@ class Connection(asyncio.BufferedProtocol):
         self.is_reusable = False
         self._was_used = False
         self._transport: asyncio.Transport | None = None
+        self._poll: select.poll | None = None
         #: What came and is not read yet: ``_view[:_filled]``, of which the head's parser has ``_fed`` bytes.
         self._buffer = bytearray(MAX_HEAD_BYTES)
         self._view = memoryview(self._buffer)
@@ -114,6 +116,15 @@ class Connection(asyncio.BufferedProtocol):
     def is_closed(self) -> bool:
         """Whether it can carry no request any more."""
         return self._transport is None or self._transport.is_closing()
+
+    @property
+    def has_input(self) -> bool:
+        """Whether something came to it while it is open and free that the event loop has not read yet."""
+        if self._poll is None:
+            assert self._transport is not None
+            self._poll = select.poll()
+            self._poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        return bool(self._poll.poll(0))
 
     def close(self) -> None:
         """Close it at once; a request under way fails."""

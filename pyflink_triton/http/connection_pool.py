@@ -52,8 +52,11 @@ class ConnectionPool:
         free = self._free.get(origin)
         while free:
             connection = free.popleft()
-            if not connection.is_closed:
+            if connection.is_closed:
+                continue
+            if not connection.has_input:
                 return connection
+            connection.close()  # it would be read as the response to the next request
         return None
 
     async def connect(self, origin: Origin, seconds: float) -> Connection:

@@ -116,6 +116,24 @@ def test_a_connection_that_the_server_closed_while_it_was_idle_is_not_used() -> 
     run(main)
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+def test_what_comes_behind_a_body_is_not_the_response_to_the_next_request(loop: str) -> None:
+    """The body is read in place, so the rest waits in the system when the next request is made."""
+    body = b"x" * 300_000
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+    async def too_much(_: int, writer: asyncio.StreamWriter) -> bool:
+        writer.write(head + body + PLAIN)
+        return True
+
+    async def main() -> None:
+        async with client(too_much) as (one, url, _):
+            for _ in range(10):
+                assert (await one.call("POST", url)).body == body
+
+    run(main, loop)
+
+
 def test_connections_take_turns_and_a_probe_has_its_own() -> None:
     async def slowly(number: int, writer: asyncio.StreamWriter) -> bool:
         await asyncio.sleep(0.05)
