@@ -60,11 +60,12 @@ class Piece:
         """The bytes of all rows."""
         return self.sizes * len(self.rows) if isinstance(self.sizes, int) else int(self.sizes.sum())
 
-    def fitting(self, room: int) -> int:
-        """How many rows from the front have at most so many bytes."""
+    def fitting(self, rows: int, room: int) -> int:
+        """How many rows from the front are at most so many, and have at most so many bytes."""
+        rows = min(rows, len(self.rows))
         if isinstance(self.sizes, int):
-            return room // max(self.sizes, 1)
-        return int(np.searchsorted(np.cumsum(self.sizes), room, side="right"))
+            return min(rows, room // max(self.sizes, 1))
+        return int(np.searchsorted(np.cumsum(self.sizes[:rows]), room, side="right"))
 
     def cut(self, count: int) -> Piece:
         """Take rows from the front."""
@@ -98,7 +99,7 @@ class _Group:
         taken: list[Piece] = []
         while self.pieces and rows:
             first = self.pieces[0]
-            count = min(rows, len(first.rows), first.fitting(size))
+            count = first.fitting(rows, size)
             if count < 1:  # the row in front is larger than what is left
                 if taken:
                     break
