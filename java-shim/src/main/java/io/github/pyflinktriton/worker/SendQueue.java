@@ -52,10 +52,7 @@ final class SendQueue {
             }
             last.add(row, future, bytes);
             heldBytes += bytes;
-            // To wake the sender for each row in vain would cost more than the rows do.
-            if (mayGo()) {
-                maySend.signal();
-            }
+            wakeSender();
             return true;
         } finally {
             lock.unlock();
@@ -120,9 +117,16 @@ final class SendQueue {
                 partialFrames -= frame.wentPartial ? 1 : 0;
             }
             mayAdd.signalAll();
-            maySend.signal();
+            wakeSender();
         } finally {
             lock.unlock();
+        }
+    }
+
+    /** To wake it in vain for each row or reply would cost more than they do. */
+    private void wakeSender() {
+        if (mayGo()) {
+            maySend.signal();
         }
     }
 
