@@ -270,6 +270,9 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = None
         self._stop_timer()
         self._end(error)
+        # An error's traceback may keep this object until the garbage collector comes by.
+        self._buffer, self._view = bytearray(), memoryview(b"")
+        self._filled = self._fed = 0
         if self._on_lost is not None:
             self._on_lost(self)
 

@@ -75,13 +75,13 @@ def read_response(
         headers: The HTTP headers.
         body: The HTTP body.
         wanted: The outputs that are wanted, with the datatypes that the model promised.
-        request_id: The request's id, which the response may repeat.
+        request_id: The request's id, which the response repeats or leaves out.
 
     Returns:
         Those of the wanted outputs that the response has, by name. Others are passed over, whatever they look like.
 
     Raises:
-        ContractError: The response breaks the protocol, or an output has another datatype.
+        ContractError: The response breaks the protocol or is to another request, or an output has another datatype.
     """
     outputs = {spec.name: spec.datatype.name for spec in wanted}
     size = _header_size(headers, body)
@@ -115,9 +115,12 @@ def read_response(
 
 
 def _read_outputs(text: bytes) -> tuple[_Output, ...]:
-    """Read the JSON of a response."""
+    """Read the JSON of a response, from which the request's own id was taken out."""
+    answer = json.loads(str(text, "utf-8"))  # of bytes it would look for the encoding
+    if answer.get("id"):
+        raise ContractError("the server's answer has the id of another request")
     outputs = []
-    for entry in json.loads(str(text, "utf-8"))["outputs"]:  # of bytes it would look for the encoding
+    for entry in answer["outputs"]:
         name, shape = entry["name"], entry.get("shape")
         is_shape = isinstance(shape, list) and all(type(dim) is int for dim in shape)
         size = _binary_size(name, entry)

@@ -16,7 +16,7 @@ from fakes import Echo, Entry, identity, predictor, response
 from pyflink_triton.errors import ContractError
 from pyflink_triton.model.scheduling import STATELESS, UNKNOWN, Scheduling
 from pyflink_triton.model.signature import TensorSpec
-from pyflink_triton.protocol.kserve_v2 import HEADER_KEY
+from pyflink_triton.protocol.kserve_v2 import HEADER_KEY, read_response
 from pyflink_triton.types.triton import DATATYPES
 
 Answer = list[tuple[Entry, bytes]]
@@ -256,3 +256,16 @@ def test_a_fault_ends_the_other_requests_of_its_batch() -> None:
     with pytest.raises(ContractError):
         asyncio.run(predictor(identity(X), transport, ["FLOAT"]).predict(batch))
     assert transport.ended == 1
+
+
+def test_a_response_to_another_request_is_none() -> None:
+    def answer(**fields: str) -> Any:
+        entry = {"name": "x", "datatype": "FP32", "shape": [1], "parameters": {"binary_data_size": 4}}
+        text = json.dumps({**fields, "outputs": [entry]}).encode()
+        return read_response({HEADER_KEY: str(len(text))}, text + bytes(4), [X], "f00d-17")
+
+    for fields in ({}, {"id": ""}, {"id": "f00d-17"}):
+        assert answer(**fields)["x"].shape == (1,)
+    for other in ("f00d-1", "f00d-171", "beef-17"):
+        with pytest.raises(ContractError, match="another request"):
+            answer(id=other)
