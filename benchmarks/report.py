@@ -98,7 +98,8 @@ def _tables(results: Results) -> Iterator[tuple[str, str, _Cells, Sequence[_Cell
         yield "Before the first row", "Before the first row", ("what", "measured"), list(_before(results))
 
 
-_THROUGHPUT = ("who", "rows/s", "of raw's", "CPU µs a row", "server", "JVM", "worker", "client", "to raw's", "note")
+_CPU = ("CPU µs a row", "server", "JVM", "worker", "client", "to raw's", "JIT")
+_THROUGHPUT = ("who", "rows/s", "of raw's", *_CPU, "note")
 _NAMES = {"raw": "raw tritonclient", "ml_predict": "ML_PREDICT", "mx_streaming": "m(x) in streaming"}
 
 
@@ -106,7 +107,7 @@ def _throughput(figures: Mapping[str, Any]) -> _Cells:
     title = figures.get("title", "")
     for word in ("failed", "skipped"):
         if word in figures:
-            return (title, word, *[""] * 7, figures[word])
+            return (title, word, *[""] * 8, figures[word])
     cpu, beside = figures["cpu_us_a_row"], figures.get("beside_raw", {})
     return (
         title,
@@ -115,6 +116,7 @@ def _throughput(figures: Mapping[str, Any]) -> _Cells:
         _spread(cpu.get("all"), 2),
         *(f"{cpu[part]['median']:.2f}" if part in cpu else "" for part in PARTS),
         _spread(beside.get("cpu"), 2),
+        f"{cpu['jit']['median']:.2f}" if "jit" in cpu else "",
         figures["note"],
     )
 

@@ -123,7 +123,7 @@ class Worker:
             {
                 "kind": "opened",
                 "id": message["id"],
-                "frame_rows": min(BATCH_ROWS, rows),
+                "frame_rows": min(BATCH_ROWS, max(1, rows // 2)),
                 "frame_bytes": FRAME_BYTES,
                 "frames_in_flight": BATCHES_IN_FLIGHT,
                 "rows_in_flight": rows,

@@ -193,3 +193,58 @@ def test_rows_of_a_seldom_shape_are_not_overtaken_by_those_of_often_seen_ones() 
 
     asyncio.run(asyncio.wait_for(main(), 60))
     assert 2 in served[:6]
+
+
+class Instances(Unreliable):
+    """A server that works on so many requests at once, each for a while."""
+
+    def __init__(self, instances: int) -> None:
+        super().__init__(Random(0), 0, 0.0)
+        self._free = asyncio.Semaphore(instances)
+        self.waiting = self.most = self.calls = 0
+
+    async def infer(self, prepared: PreparedRequest, base: str, timeout: float) -> InferenceResponse:
+        self.calls += 1
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        async with self._free:
+            await asyncio.sleep(0.1)
+        self.waiting -= 1
+        entry = json.loads(bytes(prepared.buffers[0]))["inputs"][0]
+        return InferenceResponse(
+            read_response(*response([(entry, bytes(prepared.buffers[1]))]), prepared.outputs), base
+        )
+
+
+@pytest.mark.parametrize(("instances", "waits"), [(100, False), (1, True)])
+def test_rows_wait_for_others_only_where_the_server_has_more_than_it_can_do(instances: int, waits: bool) -> None:
+    async def main() -> Instances:
+        options = parse_options({"endpoint": "http://t", "model-name": "m"})
+        x = TensorSpec("x", DATATYPES["INT64"], (1,))
+        columns = bind_columns(identity(x), parse_columns(["x BIGINT"]), parse_columns(["x BIGINT"]))
+        server = Instances(instances)
+        delivery = Delivery(options, server, Metrics())  # type: ignore[arg-type]
+        made = Predictor(delivery, identity(x), columns, options, Metrics())
+
+        async def predict(number: int) -> None:
+            batch = pa.record_batch([pa.array([number], pa.int64())], names=["c0"])
+            assert (await made.predict(batch)).outputs.column(0).to_pylist() == [number]
+
+        for _ in range(4):  # the first three open the limit
+            server.most = server.calls = 0
+            tasks = []
+            for number in range(1, 21):
+                tasks.append(asyncio.create_task(predict(number)))
+                await asyncio.sleep(0.003)
+            await asyncio.gather(*tasks)
+        await made.close()
+        await delivery.close()
+        return server
+
+    server = asyncio.run(asyncio.wait_for(main(), 60))
+    if waits:
+        assert server.most < 10
+        assert server.calls < 16
+    else:
+        assert server.most > 10
+        assert server.calls == 20

@@ -64,17 +64,15 @@ public final class Tally {
         return began == 0 ? 0 : System.currentTimeMillis() - (System.nanoTime() - began) / 1_000_000;
     }
 
+    /** Processes; the threads that compile stand apart from the rest of this one, as a process 0. */
     private static String processes() {
-        StringBuilder lines = new StringBuilder();
+        StringBuilder lines = new StringBuilder("0 0 " + compilerTicks() + ";");
         try (DirectoryStream<Path> entries = Files.newDirectoryStream(Path.of("/proc"), "[0-9]*")) {
             for (Path entry : entries) {
                 try {
-                    String line = Files.readString(entry.resolve("stat"));
-                    // The name in brackets may hold anything; what counts stands behind it.
-                    String rest = line.substring(line.lastIndexOf(')') + 2);
-                    String[] fields = rest.split(" ");
+                    String[] fields = fields(entry);
                     lines.append(entry.getFileName()).append(' ').append(fields[1]).append(' ');
-                    lines.append(Long.parseLong(fields[11]) + Long.parseLong(fields[12])).append(';');
+                    lines.append(ticks(fields)).append(';');
                 } catch (IOException ended) {
                     continue; // this process has ended
                 }
@@ -83,5 +81,33 @@ public final class Tally {
             return "";
         }
         return lines.toString();
+    }
+
+    private static long compilerTicks() {
+        long ticks = 0;
+        try (DirectoryStream<Path> threads = Files.newDirectoryStream(Path.of("/proc/self/task"))) {
+            for (Path thread : threads) {
+                try {
+                    if (Files.readString(thread.resolve("comm")).matches("C[12] Comp.*\\s*")) {
+                        ticks += ticks(fields(thread));
+                    }
+                } catch (IOException ended) {
+                    continue; // this thread has ended
+                }
+            }
+        } catch (IOException noProc) {
+            return 0;
+        }
+        return ticks;
+    }
+
+    private static String[] fields(Path entry) throws IOException {
+        String line = Files.readString(entry.resolve("stat"));
+        // The name in brackets may hold anything; what counts stands behind it.
+        return line.substring(line.lastIndexOf(')') + 2).split(" ");
+    }
+
+    private static long ticks(String[] fields) {
+        return Long.parseLong(fields[11]) + Long.parseLong(fields[12]);
     }
 }

@@ -17,6 +17,9 @@ import java.util.concurrent.locks.ReentrantLock;
  */
 final class SendQueue {
 
+    /** How long rows wait for more where many frames are under way that were not full. */
+    private static final long PAUSE_NANOS = 2_000_000;
+
     private final InFlightLimits limits;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition mayAdd = lock.newCondition();
@@ -26,6 +29,7 @@ final class SendQueue {
     /** Frames in flight that were not full when they went. */
     private int partialFrames;
 
+    private long lastSentAt = System.nanoTime() - PAUSE_NANOS;
     private long heldBytes;
     private boolean ended;
 
@@ -45,6 +49,7 @@ final class SendQueue {
             if (ended) {
                 return false;
             }
+            boolean isFirst = waiting.isEmpty();
             Batch last = waiting.peekLast();
             if (last == null || !last.takes(bytes, limits)) {
                 last = new Batch();
@@ -52,7 +57,11 @@ final class SendQueue {
             }
             last.add(row, future, bytes);
             heldBytes += bytes;
-            wakeSender();
+            if (isFirst) {
+                maySend.signal();
+            } else {
+                wakeSender();
+            }
             return true;
         } finally {
             lock.unlock();
@@ -64,7 +73,11 @@ final class SendQueue {
         lock.lockInterruptibly();
         try {
             while (!ended && !mayGo()) {
-                maySend.await();
+                if (fits()) {
+                    maySend.awaitNanos(pause());
+                } else {
+                    maySend.await();
+                }
             }
             if (ended) {
                 return null;
@@ -75,20 +88,33 @@ final class SendQueue {
                 partialFrames++;
             }
             rowsInFlight += batch.size();
+            lastSentAt = System.nanoTime();
             return waiting.removeFirst();
         } finally {
             lock.unlock();
         }
     }
 
-    /** Full frames go while there is room for their rows, and others while few are under way. */
+    /**
+     * Full frames go while there is room for their rows. Others go at once while few of them are
+     * under way, and then after a pause: a frame that waits for a slow answer holds back no other.
+     */
     private boolean mayGo() {
+        return fits()
+                && (isClosed(waiting.getFirst())
+                        || partialFrames < limits.framesInFlight
+                        || pause() <= 0);
+    }
+
+    /** Whether there are rows, and room for those of the first frame. */
+    private boolean fits() {
         Batch next = waiting.peekFirst();
-        if (next == null) {
-            return false;
-        }
-        boolean fits = rowsInFlight == 0 || rowsInFlight + next.size() <= limits.rowsInFlight;
-        return fits && (isClosed(next) || partialFrames < limits.framesInFlight);
+        return next != null
+                && (rowsInFlight == 0 || rowsInFlight + next.size() <= limits.rowsInFlight);
+    }
+
+    private long pause() {
+        return lastSentAt + PAUSE_NANOS - System.nanoTime();
     }
 
     /** Whether the first frame takes no more rows. */
