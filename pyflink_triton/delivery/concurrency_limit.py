@@ -11,8 +11,6 @@ _FIRST = 4
 #: Shares of a call's time-out. A response within the first is fast, whatever the load. A response beyond the second is
 #: late if it also took twice as long as the fastest of its size: the model may be slow without the server being busy.
 _SOON, _LATE = 1 / 8, 1 / 2
-#: How many times as long as the fastest call of its size one usually takes where the server has more than it can do.
-_SATURATED = 1.5
 
 
 class ConcurrencyLimit:
@@ -38,7 +36,6 @@ class ConcurrencyLimit:
         #: Those whose time runs. They go before the others, in their order.
         self._first: deque[asyncio.Future[None]] = deque()
         self._round = 0
-        self._slowdown = 1.0
         self.usual = 0.0
         self.on_free: Callable[[], None] = _ignore
 
@@ -46,11 +43,6 @@ class ConcurrencyLimit:
     def limit(self) -> int:
         """How many may be in flight now."""
         return int(self._limit)
-
-    @property
-    def is_saturated(self) -> bool:
-        """Whether calls usually wait in the server, because they take much longer than the fastest of their size."""
-        return self._slowdown > _SATURATED
 
     @property
     def taken(self) -> int:
@@ -116,7 +108,6 @@ class ConcurrencyLimit:
         if seconds < fastest:
             self._fastest[size] = fastest = seconds
         self.usual += (seconds - self.usual) / 8 if self.usual else seconds
-        self._slowdown += (seconds / max(fastest, 1e-6) - self._slowdown) / 8
         if seconds > max(self._late, 2.0 * fastest):
             self.slower(begun)
         elif self._limit < self._maximum and seconds < max(self._soon, 1.5 * fastest):

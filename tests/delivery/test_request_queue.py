@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
 from random import Random
 from types import SimpleNamespace
@@ -201,23 +202,22 @@ class Instances(Unreliable):
     def __init__(self, instances: int) -> None:
         super().__init__(Random(0), 0, 0.0)
         self._free = asyncio.Semaphore(instances)
-        self.waiting = self.most = self.calls = 0
+        self.calls = 0
 
     async def infer(self, prepared: PreparedRequest, base: str, timeout: float) -> InferenceResponse:
         self.calls += 1
-        self.waiting += 1
-        self.most = max(self.most, self.waiting)
         async with self._free:
             await asyncio.sleep(0.1)
-        self.waiting -= 1
         entry = json.loads(bytes(prepared.buffers[0]))["inputs"][0]
         return InferenceResponse(
             read_response(*response([(entry, bytes(prepared.buffers[1]))]), prepared.outputs), base
         )
 
 
-@pytest.mark.parametrize(("instances", "waits"), [(100, False), (1, True)])
-def test_rows_wait_for_others_only_where_the_server_has_more_than_it_can_do(instances: int, waits: bool) -> None:
+@pytest.mark.parametrize("instances", [100, 1])
+def test_rows_wait_for_others_while_the_server_is_busy_but_not_for_long(instances: int) -> None:
+    taken: list[float] = []
+
     async def main() -> Instances:
         options = parse_options({"endpoint": "http://t", "model-name": "m"})
         x = TensorSpec("x", DATATYPES["INT64"], (1,))
@@ -227,11 +227,14 @@ def test_rows_wait_for_others_only_where_the_server_has_more_than_it_can_do(inst
         made = Predictor(delivery, identity(x), columns, options, Metrics())
 
         async def predict(number: int) -> None:
+            began = time.monotonic()
             batch = pa.record_batch([pa.array([number], pa.int64())], names=["c0"])
             assert (await made.predict(batch)).outputs.column(0).to_pylist() == [number]
+            taken.append(time.monotonic() - began)
 
         for _ in range(4):  # the first three open the limit
-            server.most = server.calls = 0
+            server.calls = 0
+            taken.clear()
             tasks = []
             for number in range(1, 21):
                 tasks.append(asyncio.create_task(predict(number)))
@@ -242,9 +245,6 @@ def test_rows_wait_for_others_only_where_the_server_has_more_than_it_can_do(inst
         return server
 
     server = asyncio.run(asyncio.wait_for(main(), 60))
-    if waits:
-        assert server.most < 10
-        assert server.calls < 16
-    else:
-        assert server.most > 10
-        assert server.calls == 20
+    assert server.calls < 16
+    if instances > 1:  # a call takes 0.1 s, and a row waits for 0.025 s at most before
+        assert np.median(taken) < 0.18
