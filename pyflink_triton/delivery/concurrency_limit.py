@@ -107,7 +107,7 @@ class ConcurrencyLimit:
         fastest = self._fastest[size]
         if seconds < fastest:
             self._fastest[size] = fastest = seconds
-        self.usual += (seconds - self.usual) / 8 if self.usual else seconds
+        self.usual += (seconds - self.usual) / 4 if self.usual else seconds
         if seconds > max(self._late, 2.0 * fastest):
             self.slower(begun)
         elif self._limit < self._maximum and seconds < max(self._soon, 1.5 * fastest):

@@ -14,7 +14,7 @@ BATCH = 64
 #: The option's default.
 REQUEST_BYTES = 32 << 20
 #: A row's bytes, how long a request takes, and how many rows come. The model must be slower than Flink makes the rows.
-SIZES = {8: (0.05, 8_000), 2_000: (0.1, 5_000), 600_000: (1.0, 1_500)}
+SIZES = {8: (0.05, 8_000), 2_000: (0.1, 5_000), 600_000: (1.0, 1_800)}
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -39,7 +39,7 @@ def test_requests_are_full_under_load(function: str, size: int, tmp_path: Path) 
             "m(x)": "SELECT t.`default`.m(x) FROM inputs",
         }[function]
         with running(env, f"INSERT INTO answers {query}") as (_, outcome):
-            wait_for(lambda: counted(url)[0] >= 12 or "ended" in outcome, 120, "the first requests")
+            wait_for(lambda: counted(url)[0] >= 16 or "ended" in outcome, 120, "the first requests")
             first_requests, first_rows = counted(url)
         assert "error" not in outcome, outcome["error"]
         requests, answered = counted(url)
