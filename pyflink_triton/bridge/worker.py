@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pyflink_triton._async import cancel_all
 from pyflink_triton.bridge.frames import PROTOCOL, Frame, FrameError, write_frame
 from pyflink_triton.bridge.messages import Heartbeat, Hello, Open, Plan, Reply
 from pyflink_triton.bridge.planning_handlers import PLANNING_HANDLERS
@@ -156,9 +157,7 @@ class Worker:
 
     async def close(self) -> None:
         """Cancel all work and close the connections."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_all(self._tasks)
         if self._opened is not None:
             await self._opened.close()
 

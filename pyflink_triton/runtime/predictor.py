@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from pyflink_triton._arrow import Bools, Ints
+from pyflink_triton._async import cancel_all
 from pyflink_triton.delivery.batch_limits import BatchLimits
 from pyflink_triton.delivery.batch_splitter import BatchSplitter
 from pyflink_triton.delivery.request import Delivers, Request
@@ -32,7 +33,7 @@ from pyflink_triton.sequences.tracker import SequenceTracker
 from pyflink_triton.tensors.array_batch import ArrayBatch, element_bindings, explode
 from pyflink_triton.tensors.batching import encode_batch, group_alike
 from pyflink_triton.tensors.failed_rows import Policy
-from pyflink_triton.tensors.parts import Part, decode_outputs, merge
+from pyflink_triton.tensors.parts import Part, by_place, decode_outputs, merge
 
 _LOG = logging.getLogger("pyflink_triton")
 #: A large batch is encoded in slices.
@@ -177,20 +178,18 @@ class Predictor:
                 errors.setdefault(row, message)
 
         columns, not_null, sent = encode_batch(self._columns, self._has_batch_axis, rows, reject)
+        whole = self._answering(not_null if arrays is None else arrays.not_null, deliver)
+        source = RowSource(columns, whole if arrays is None else self._collecting(arrays, whole), fail)
         if arrays is None:
-            answered = self._answering(not_null, deliver)
-            source = RowSource(columns, answered, fail)
             unsent = np.ones(rows.num_rows, dtype=np.bool_)
             unsent[sent] = False
             none = np.flatnonzero(unsent)
             if len(none):
-                answered(none, self._nothing(len(none)), _placed(errors, none))
+                whole(none, self._nothing(len(none)), by_place(errors, none))
         else:
-            answered = self._collecting(arrays, self._answering(arrays.not_null, deliver))
-            source = RowSource(columns, answered, fail)
             sent, none = arrays.begin(sent, errors)
             if len(none):
-                self._collect(arrays, none, self._answering(arrays.not_null, deliver))
+                self._collect(arrays, none, whole)
         if self._sequences is not None:
             self._start(self._predict_sequences(self._sequences, inputs, sent, source))
         elif len(sent):
@@ -279,10 +278,7 @@ class Predictor:
 
     async def close(self) -> None:
         """End every request under way."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(self._tasks)
         await self._queue.close()
 
     async def warm_up(self, seconds: float) -> str | None:
@@ -317,8 +313,3 @@ class Predictor:
     def _make(self, inputs: Sequence[InputTensor], parameters: Mapping[str, Any]) -> InferenceRequest:
         """Make a request with the parameters of all requests, and its own."""
         return InferenceRequest(inputs, self._wanted, {**self._parameters, **parameters}, self._delivery.asks_for_all)
-
-
-def _placed(errors: Mapping[int, str], rows: Ints) -> dict[int, str]:
-    """Messages by the places of their rows."""
-    return {place: errors[row] for place, row in enumerate(rows.tolist()) if row in errors} if errors else {}

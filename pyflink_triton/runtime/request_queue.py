@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pyflink_triton._arrow import Ints
+from pyflink_triton._async import cancel_all
 from pyflink_triton.delivery.batch_limits import BatchLimits
 from pyflink_triton.delivery.batch_splitter import BatchSplitter
 from pyflink_triton.delivery.concurrency_limit import ConcurrencyLimit
@@ -192,10 +193,7 @@ class RequestQueue:
         self._partial.clear()
         if self._timer is not None:
             self._timer.cancel()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(self._tasks)
 
     @property
     def _rows_per_request(self) -> int:

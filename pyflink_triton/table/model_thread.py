@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from pyflink_triton._async import new_event_loop
+from pyflink_triton._async import cancel_all, new_event_loop
 from pyflink_triton.errors import TritonError, sentence
 from pyflink_triton.metrics import MetricDeltas, Metrics
 from pyflink_triton.runtime.messages import OpenRequest
@@ -98,10 +98,7 @@ class ModelThread:
 
     async def _end(self) -> None:
         own = asyncio.current_task()
-        tasks = [task for task in asyncio.all_tasks() if task is not own]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(task for task in asyncio.all_tasks() if task is not own)
         if self._opened is not None:
             await self._opened.close()
 

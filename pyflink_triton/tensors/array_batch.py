@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pyflink_triton._arrow import Bools, Ints, from_offsets, offsets, present, take
 from pyflink_triton.schema.binding import ColumnBindings, TensorBinding
-from pyflink_triton.tensors.parts import Part
+from pyflink_triton.tensors.parts import Part, by_place, join
 
 
 def element_bindings(columns: ColumnBindings) -> ColumnBindings:
@@ -104,7 +104,7 @@ class ArrayBatch:
         for element in sorted(self._failed):
             self.errors.setdefault(int(self.owners[element]), self._failed[element])
         self._failed.clear()
-        errors = {place: self.errors[row] for place, row in enumerate(rows.tolist()) if row in self.errors}
+        errors = by_place(self.errors, rows)
         is_whole = self.not_null[rows]
         is_whole[list(errors)] = False
         starts = self._edges[rows]
@@ -124,8 +124,7 @@ class ArrayBatch:
         """The outputs of some answered elements."""
         if not len(elements):
             return [pa.nulls(0, type_) for type_ in types]
-        held = np.concatenate([part for part, _ in self._parts])
-        columns = [pa.concat_arrays(chunks) for chunks in zip(*(columns for _, columns in self._parts), strict=True)]
+        held, columns = join(self._parts)
         places = np.empty(len(self.owners), dtype=np.int64)
         places[held] = np.arange(len(held))
         wanted = places[elements]

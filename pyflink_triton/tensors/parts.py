@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -46,6 +46,17 @@ def decode_outputs(
     return columns, errors
 
 
+def join(parts: Sequence[Part]) -> tuple[Ints, list[pa.Array]]:
+    """The rows of parts, one after the other, and their columns in the same order."""
+    columns = [pa.concat_arrays(chunks) for chunks in zip(*(columns for _, columns in parts), strict=True)]
+    return np.concatenate([rows for rows, _ in parts]), columns
+
+
+def by_place(errors: Mapping[int, str], rows: Ints) -> dict[int, str]:
+    """Messages by the places of their rows, not by the rows."""
+    return {place: errors[row] for place, row in enumerate(rows.tolist()) if row in errors} if errors else {}
+
+
 def merge(parts: Sequence[Part], rows: int) -> list[pa.Array]:
     """Put the parts of a batch together.
 
@@ -53,8 +64,7 @@ def merge(parts: Sequence[Part], rows: int) -> list[pa.Array]:
         parts: Parts that together hold each row once; one at least.
         rows: How many rows the batch has.
     """
-    order = np.concatenate([part for part, _ in parts])
-    columns = [pa.concat_arrays(chunks) for chunks in zip(*(columns for _, columns in parts), strict=True)]
+    order, columns = join(parts)
     if np.array_equal(order, np.arange(rows)):
         return columns
     places = np.empty(rows, dtype=np.int64)
