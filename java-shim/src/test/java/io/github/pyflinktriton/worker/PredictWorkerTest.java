@@ -58,7 +58,7 @@ class PredictWorkerTest extends WorkerTestBase {
         Path gate = directory.resolve("gate");
         Path record = directory.resolve("record");
         try (PredictWorker worker =
-                open("does=gate", "gate=" + gate, "record=" + record, "frames_in_flight=1")) {
+                open("does=gate", "gate=" + gate, "record=" + record, "rows_in_flight=1")) {
             CompletableFuture<Collection<RowData>> first = predict(worker, 0);
             Await.until(() -> Files.exists(record) && lines(record).size() == 3);
             List<CompletableFuture<Collection<RowData>>> others = new ArrayList<>();
