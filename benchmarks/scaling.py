@@ -11,9 +11,8 @@ from benchmarks.contenders import Makers, Place
 from benchmarks.measured import spread
 from benchmarks.workloads import WORKLOADS
 
-#: Rows of the runs, from 10^5 on.
-ROWS = (100_000, 300_000, 1_000_000)
-FULL_ROWS = (100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
+#: Rows of the runs.
+ROWS = (100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 PARALLELISM = (1, 2, 4)
 
 

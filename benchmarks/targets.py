@@ -72,6 +72,23 @@ def _throughput(results: Results) -> list[dict[str, Any]]:
     return judged
 
 
+def _functions(results: Results) -> list[dict[str, Any]]:
+    """PyFlink's functions: the vectorized one to both its halves in series, the async one to PyFlink's own."""
+    add = results["throughput"].get("add", {})
+    judged = []
+    for what, limit, mine, halves in _FUNCTIONS:
+        about: dict[str, Any] = {"what": f"rows a second of {what}", "target": f"{limit:g} or more"}
+        try:
+            turns = [add[name]["rows_a_second"]["turns"] for name in (mine, *halves)]
+        except _MISSING:
+            judged.append({**about, "measured": None, "met": None})
+            continue
+        ratios = sorted(rate * sum(1 / half for half in rest) for rate, *rest in zip(*turns, strict=False))
+        measured = {"median": ratios[len(ratios) // 2], "low": ratios[0], "high": ratios[-1]}
+        judged.append({**about, "measured": _text(measured), "met": measured["median"] >= limit})
+    return judged
+
+
 def _latency(results: Results) -> list[dict[str, Any]]:
     judged = []
     for contender, title in (("ml_predict", "ML_PREDICT"), ("mx_streaming", "m(x)")):
@@ -127,12 +144,22 @@ _EXPECTED = (
     ("mx_streaming", "m(x) in streaming", 0.9),
     ("mx_batch", "m(x) in batch", 0.7),
 )
+_FUNCTIONS = (
+    (
+        "the vectorized function, to PyFlink's own and the core in series",
+        0.8,
+        "pandas",
+        ("pandas_nothing", "core"),
+    ),
+    ("the async function, to PyFlink's own that does nothing", 10, "async", ("async_nothing",)),
+)
 _CPU_LIMITS = {"add": 1.0, "wide": 1.0, "text20": 1.0, "image_bytes": 1.1}
 _RULES: Sequence[Callable[[Results], list[dict[str, Any]]]] = (
     _ratio("client CPU of the core alone, to raw's", "core", "client_cpu", {"add": 0.4}, at_most=True),
     _ratio("CPU a row of ML_PREDICT, to raw's", "ml_predict", "cpu", _CPU_LIMITS, at_most=True),
     _ratio("CPU a row of m(x), to raw's", "mx_streaming", "cpu", dict.fromkeys(_CPU_LIMITS, 1.1), at_most=True),
     _throughput,
+    _functions,
     _ratio(
         "nothing set by the user, to everything tuned",
         "ml_predict",
