@@ -31,6 +31,9 @@ final class SendQueue {
 
     private long lastSentAt = System.nanoTime() - PAUSE_NANOS;
     private long heldBytes;
+    /** Whether the sender sleeps until there are rows that fit, and not for a pause. */
+    private boolean waitsForRoom;
+
     private boolean ended;
 
     SendQueue(InFlightLimits limits) {
@@ -49,7 +52,6 @@ final class SendQueue {
             if (ended) {
                 return false;
             }
-            boolean isFirst = waiting.isEmpty();
             Batch last = waiting.peekLast();
             if (last == null || !last.takes(bytes, limits)) {
                 last = new Batch();
@@ -57,11 +59,7 @@ final class SendQueue {
             }
             last.add(row, future, bytes);
             heldBytes += bytes;
-            if (isFirst) {
-                maySend.signal();
-            } else {
-                wakeSender();
-            }
+            wakeSender();
             return true;
         } finally {
             lock.unlock();
@@ -73,11 +71,13 @@ final class SendQueue {
         lock.lockInterruptibly();
         try {
             while (!ended && !mayGo()) {
-                if (fits()) {
-                    maySend.awaitNanos(pause());
-                } else {
+                waitsForRoom = !fits();
+                if (waitsForRoom) {
                     maySend.await();
+                } else {
+                    maySend.awaitNanos(pause());
                 }
+                waitsForRoom = false;
             }
             if (ended) {
                 return null;
@@ -151,7 +151,7 @@ final class SendQueue {
 
     /** To wake it in vain for each row or reply would cost more than they do. */
     private void wakeSender() {
-        if (mayGo()) {
+        if (mayGo() || (waitsForRoom && fits())) {
             maySend.signal();
         }
     }
