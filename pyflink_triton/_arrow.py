@@ -21,6 +21,7 @@ Bools = npt.NDArray[np.bool_]
 
 #: Keeps each digit of a DECIMAL.
 EXACT = Context(prec=60)
+_OFFSET = np.dtype("<i4")
 _MAX_OFFSET = (1 << 31) - 1
 _NUMPY: dict[pa.DataType, np.dtype[np.generic]] = {
     pa.int8(): np.dtype("<i1"),
@@ -64,9 +65,15 @@ def present(array: pa.Array) -> Bools:
 
 def offsets(array: pa.Array) -> Ints:
     """Where each list, text or byte string of an array begins in its child or data, with the end appended."""
+    return raw_offsets(array).astype(np.int64)
+
+
+def raw_offsets(array: pa.Array) -> npt.NDArray[np.int32]:
+    """View what ``offsets`` returns."""
     # Arrow's Java library writes no offset at all for an empty array.
-    buffer = array.buffers()[1] if len(array) else bytes(4)
-    return _view(buffer, np.dtype("<i4"), array.offset, len(array) + 1).astype(np.int64)
+    if not len(array):
+        return np.zeros(1, _OFFSET)
+    return np.frombuffer(array.buffers()[1], _OFFSET, len(array) + 1, array.offset * 4)
 
 
 def from_numbers(values: npt.NDArray[Any], type_: pa.DataType) -> pa.Array:
@@ -84,7 +91,7 @@ def from_offsets(type_: pa.DataType, starts: npt.NDArray[Any], data: Any) -> pa.
     """Make byte strings of ``data``, or lists of a child array, from where each begins, with the end appended."""
     if starts[-1] > _MAX_OFFSET:
         raise JobError("a batch holds more than 2 GiB in one column, which no Arrow array can")
-    buffers = [None, pa.py_buffer(starts.astype("<i4"))]
+    buffers = [None, pa.py_buffer(starts.astype(_OFFSET, copy=False))]
     if isinstance(data, pa.Array):
         return pa.Array.from_buffers(type_, len(starts) - 1, buffers, children=[data])
     return pa.Array.from_buffers(type_, len(starts) - 1, [*buffers, pa.py_buffer(data)])

@@ -50,7 +50,8 @@ class Piece:
     Attributes:
         source: Their batch.
         rows: Their indexes in it, ascending.
-        sizes: The bytes of each; one number where all have the same.
+        sizes: The bytes of each where all have the same; else where each would begin if they lay one behind the other,
+            with the end appended.
         since: When they came, in the event loop's clock.
     """
 
@@ -61,23 +62,28 @@ class Piece:
 
     def bytes(self) -> int:
         """The bytes of all rows."""
-        return self.sizes * len(self.rows) if isinstance(self.sizes, int) else int(self.sizes.sum())
+        if isinstance(self.sizes, int):
+            return self.sizes * len(self.rows)
+        return int(self.sizes[-1]) - int(self.sizes[0])
 
     def fitting(self, rows: int, room: int) -> int:
         """How many rows from the front are at most so many, and have at most so many bytes."""
         rows = min(rows, len(self.rows))
         if isinstance(self.sizes, int):
             return min(rows, room // max(self.sizes, 1))
-        return int(np.searchsorted(np.cumsum(self.sizes[:rows]), room, side="right"))
+        end = int(self.sizes[0]) + room
+        if self.sizes[rows] <= end:
+            return rows
+        return int(self.sizes[1:rows].searchsorted(end, side="right"))
 
     def cut(self, count: int) -> Piece:
         """Take rows from the front."""
-        front = Piece(self.source, self.rows[:count], self._sizes(slice(count)), self.since)
-        self.rows, self.sizes = self.rows[count:], self._sizes(slice(count, None))
+        sizes = rest = self.sizes
+        if not isinstance(self.sizes, int):
+            sizes, rest = self.sizes[: count + 1], self.sizes[count:]
+        front = Piece(self.source, self.rows[:count], sizes, self.since)
+        self.rows, self.sizes = self.rows[count:], rest
         return front
-
-    def _sizes(self, part: slice) -> Ints | int:
-        return self.sizes if isinstance(self.sizes, int) else self.sizes[part]
 
 
 @dataclass(slots=True)

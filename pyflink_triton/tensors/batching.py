@@ -80,14 +80,27 @@ def group_alike(columns: Sequence[TensorColumn], rows: Ints) -> Iterator[tuple[b
         rows: The rows to send, ascending.
 
     Returns:
-        For each group what its rows have in common, the rows, ascending, and the bytes of each: one number where all
-        have the same.
+        For each group what its rows have in common, the rows, ascending, and the bytes of each where all have the
+        same; else where each would begin if they lay one behind the other, with the end appended.
     """
     fixed = sum(column.size or 0 for column in columns)
-    varying = [column.sizes for column in columns if column.sizes is not None]
-    sizes = np.sum(varying, axis=0) + fixed if varying else None
+    edges: Ints | None = None
+    for column in columns:
+        if column.edges is not None:
+            edges = column.edges if edges is None else edges + column.edges
+    if edges is not None and fixed:
+        edges = edges + fixed * np.arange(len(edges))
     for alike, group in _alike(columns, rows):
-        yield alike, group, fixed if sizes is None else sizes[group]
+        yield alike, group, fixed if edges is None else _edges(edges, group)
+
+
+def _edges(edges: Ints, rows: Ints) -> Ints:
+    """The edges of some rows: a view where they lie together."""
+    first, last = int(rows[0]), int(rows[-1])
+    if last - first + 1 == len(rows):
+        return edges[first : last + 2]
+    sizes = edges[rows + 1] - edges[rows]
+    return np.concatenate(([0], np.cumsum(sizes)))
 
 
 def _alike(columns: Sequence[TensorColumn], rows: Ints) -> Iterator[tuple[bytes, Ints]]:

@@ -33,8 +33,7 @@ class TensorColumn:
         shapes: The shape of each row, (rows, rank); None when all rows have the tensor's own dims.
         data: The bytes of all rows, one after the other, in the form of the protocol.
         size: The number of bytes of each row; None where it differs.
-        starts: Where the bytes of each row begin in ``data``; None where ``size`` is set.
-        sizes: The number of bytes of each row; None where ``size`` is set.
+        edges: Where the bytes of each row begin in ``data``, with the end appended; None where ``size`` is set.
         present: A mask of the rows that have the tensor; None when all have it. A row may lack an optional tensor.
     """
 
@@ -42,8 +41,7 @@ class TensorColumn:
     shapes: Ints | None
     data: memoryview
     size: int | None = None
-    starts: Ints | None = None
-    sizes: Ints | None = None
+    edges: Ints | None = None
     present: Bools | None = None
 
     def shape(self, row: int) -> tuple[int, ...]:
@@ -61,11 +59,10 @@ class TensorColumn:
                 return self.data[first * self.size : (last + 1) * self.size]
             gathered: memoryview = np.frombuffer(self.data, np.uint8).reshape(-1, self.size)[rows].reshape(-1).data
             return gathered
-        assert self.starts is not None
-        assert self.sizes is not None
+        assert self.edges is not None
         if is_run:
-            return self.data[self.starts[first] : self.starts[last] + self.sizes[last]]
-        return gather_bytes(self.data, np.append(self.starts, self.starts[-1] + self.sizes[-1]), rows)
+            return self.data[self.edges[first] : self.edges[last + 1]]
+        return gather_bytes(self.data, self.edges, rows)
 
 
 def encode(binding: TensorBinding, column: pa.Array, reject: Reject) -> TensorColumn:
@@ -81,10 +78,8 @@ def encode(binding: TensorBinding, column: pa.Array, reject: Reject) -> TensorCo
         return _encode_raw(tensor, cast_column(column, declared.arrow)[0], reject)
     if declared.depth == 0:
         elements = _to_wire(binding, _cast_elements(binding, column, reject, _same), reject, _same)
-        edges = elements.offsets
-        if edges is None:
-            return TensorColumn(tensor, None, elements.data, size=tensor.datatype.itemsize)
-        return TensorColumn(tensor, None, elements.data, starts=edges[:-1], sizes=np.diff(edges))
+        size = None if elements.offsets is not None else tensor.datatype.itemsize
+        return TensorColumn(tensor, None, elements.data, size, elements.offsets)
     rows = len(column)
     not_null = present(column)
     starts, ends = np.arange(rows, dtype=np.int64), np.arange(1, rows + 1, dtype=np.int64)
@@ -104,11 +99,9 @@ def encode(binding: TensorBinding, column: pa.Array, reject: Reject) -> TensorCo
         reject(not_null & (leads != 1), "has a leading dimension that is not 1, so 'flatten-batch-dim' cannot drop it")
     shapes = _shapes(tensor, lengths, not_null, reject)
     elements = _to_wire(binding, values, reject, of_rows)
-    edges = elements.offsets
-    if edges is None:
-        size = tensor.datatype.itemsize
-        return TensorColumn(tensor, shapes, elements.data, starts=starts * size, sizes=(ends - starts) * size)
-    return TensorColumn(tensor, shapes, elements.data, starts=edges[starts], sizes=edges[ends] - edges[starts])
+    bounds = np.append(starts, ends[-1:])
+    edges = bounds * tensor.datatype.itemsize if elements.offsets is None else elements.offsets[bounds]
+    return TensorColumn(tensor, shapes, elements.data, edges=edges)
 
 
 def _encode_raw(tensor: TensorSpec, column: pa.Array, reject: Reject) -> TensorColumn:
@@ -123,9 +116,9 @@ def _encode_raw(tensor: TensorSpec, column: pa.Array, reject: Reject) -> TensorC
     data = memoryview(body if body is not None else b"")
     if is_free:
         shapes = np.where(dims == -1, (sizes // max(unit, 1))[:, None], dims)
-        return TensorColumn(tensor, shapes, data, starts=edges[:-1], sizes=sizes)
+        return TensorColumn(tensor, shapes, data, edges=edges)
     if bad.any():
-        return TensorColumn(tensor, None, data, starts=edges[:-1], sizes=sizes)
+        return TensorColumn(tensor, None, data, edges=edges)
     return TensorColumn(tensor, None, data[int(edges[0]) : int(edges[-1])], size=unit)
 
 

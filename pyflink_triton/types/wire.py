@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
@@ -22,12 +23,18 @@ from pyflink_triton._arrow import (
     numbers,
     numpy_type,
     present,
+    raw_offsets,
 )
 from pyflink_triton._arrow import offsets as offsets_of
 from pyflink_triton.types.sql import SqlType
 
 #: pa.scalar would import pandas.
 _NOTHING = from_offsets(pa.binary(), np.zeros(2), b"")[0]
+#: pyarrow's functions make such options for each call, which costs more than the work on a few rows.
+_JOIN, _WITH_NULLS_EMPTY = pc.get_function("binary_join_element_wise"), pc.JoinOptions("replace", "")
+#: Without an end, or with a greater one, it fails for more than a row.
+_SLICE, _BEHIND_THE_LENGTH = pc.get_function("binary_slice"), pc.SliceOptions(4, (1 << 31) - 1)
+_read_length = struct.Struct("<I").unpack_from
 
 
 class WireError(Exception):
@@ -137,10 +144,12 @@ class LengthPrefixed:
 
     def encode(self, values: pa.Array) -> Elements:
         """Encode a flat array of texts or byte strings; a NULL becomes an empty element."""
-        binary = values.cast(pa.binary())
-        lengths = np.where(present(binary), np.diff(offsets_of(binary)), 0).astype("<u4")
-        prefixes = from_offsets(pa.binary(), np.arange(0, 4 * len(lengths) + 4, 4), lengths)
-        joined = pc.binary_join_element_wise(prefixes, binary, _NOTHING, null_handling="replace", null_replacement=b"")
+        edges = raw_offsets(values)
+        lengths = edges[1:] - edges[:-1]
+        if values.null_count:
+            lengths = np.where(present(values), lengths, 0).astype("<i4")
+        prefixes = from_offsets(pa.binary(), np.arange(0, 4 * len(lengths) + 4, 4, "<i4"), lengths)
+        joined = _JOIN.call([prefixes, values.view(pa.binary()), _NOTHING], _WITH_NULLS_EMPTY)
         body = joined.buffers()[2]
         return Elements(memoryview(body if body is not None else b""), offsets_of(joined))
 
@@ -210,29 +219,27 @@ def _decimals(*values: int) -> pa.Array:
 
 def _split(data: memoryview, count: int) -> pa.Array:
     """Strip the length prefixes. This is a loop because each prefix says where the next one is."""
-    starts = np.empty(count + 1, dtype=np.int64)
-    position = 0
-    size = len(data)
-    for element in range(count):
-        starts[element] = position
-        if position + 4 > size:
-            raise WireError(f"ends before its element {element}")
-        position += 4 + int.from_bytes(data[position : position + 4], "little")
+    starts, position, size = [0], 0, len(data)
+    try:
+        for _ in range(count):
+            position += 4 + _read_length(data, position)[0]
+            starts.append(position)
+    except struct.error:
+        raise WireError(f"ends before its element {len(starts) - 1}") from None
     if position != size:
         raise WireError(f"has {size} bytes, and the lengths of its elements add up to {position}")
-    starts[count] = position
-    keep = np.ones(size, dtype=np.bool_)
-    keep[(starts[:-1, None] + np.arange(4)).ravel()] = False
-    return from_offsets(pa.binary(), starts - 4 * np.arange(count + 1), np.frombuffer(data, np.uint8)[keep])
+    return _SLICE.call([from_offsets(pa.binary(), np.array(starts), data)], _BEHIND_THE_LENGTH)
 
 
 def _to_text(values: pa.Array) -> tuple[pa.Array, Bools | None]:
     """Read bytes as UTF-8; those that are not UTF-8 become empty texts and are marked."""
+    texts = values.view(pa.utf8())
     try:
-        return values.cast(pa.utf8()), None
+        texts.validate(full=True)
     except pa.ArrowInvalid:
         bad = np.array([not _is_utf8(value) for value in values.to_pylist()])
         return pc.if_else(from_flags(bad), b"", values).cast(pa.utf8()), bad
+    return texts, None
 
 
 def _is_utf8(value: bytes) -> bool:

@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,8 @@ from pyflink_triton.options.validation import parse_options
 from pyflink_triton.protocol.failures import Cause, ErrorResponse, Fault, NoResponseError
 from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, PreparedRequest
 from pyflink_triton.protocol.kserve_v2 import read_response, write_request
-from pyflink_triton.runtime import request_queue
 from pyflink_triton.runtime.predictor import Predictor
+from pyflink_triton.runtime.request_queue import Piece
 from pyflink_triton.schema.binding import bind_columns
 from pyflink_triton.types.sql import parse_type
 from pyflink_triton.types.triton import DATATYPES
@@ -150,22 +149,25 @@ def test_each_row_of_many_batches_is_answered_once(batch: int, type_: str, dims:
     asyncio.run(asyncio.wait_for(main(), 60))
 
 
-def test_a_request_looks_at_the_sizes_of_its_own_rows_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_copies_no_sizes_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """An array that is a batch may have a million elements, and as many requests."""
-    looked, cumsum = 0, np.cumsum
+    cuts, cut = 0, Piece.cut
 
-    def counting(sizes: Ints) -> Ints:
-        nonlocal looked
-        looked += len(sizes)
-        return cumsum(sizes)
+    def cutting(piece: Piece, count: int) -> Piece:
+        nonlocal cuts
+        front = cut(piece, count)
+        assert isinstance(piece.sizes, np.ndarray)
+        assert np.shares_memory(front.sizes, piece.sizes)
+        cuts += 1
+        return front
 
     x = TensorSpec("x", DATATYPES["BYTES"], (1,))
     made = predictor(identity(x, max_batch_size=2), Echo(), ["STRING"])
     rows = [str(number) * (number % 5) for number in range(1000)]
-    monkeypatch.setattr(request_queue, "np", SimpleNamespace(**{**vars(np), "cumsum": counting}))
+    monkeypatch.setattr(Piece, "cut", cutting)
     prediction = asyncio.run(made.predict(pa.record_batch([pa.array(rows)], names=["c0"])))
     assert prediction.outputs.column(0).to_pylist() == rows
-    assert looked == len(rows)
+    assert cuts == len(rows) // 2 - 1
 
 
 def test_rows_of_a_seldom_shape_are_not_overtaken_by_those_of_often_seen_ones() -> None:
