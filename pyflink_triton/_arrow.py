@@ -23,26 +23,27 @@ Bools = npt.NDArray[np.bool_]
 EXACT = Context(prec=60)
 _OFFSET = np.dtype("<i4")
 _MAX_OFFSET = (1 << 31) - 1
-_NUMPY: dict[pa.DataType, np.dtype[np.generic]] = {
-    pa.int8(): np.dtype("<i1"),
-    pa.int16(): np.dtype("<i2"),
-    pa.int32(): np.dtype("<i4"),
-    pa.int64(): np.dtype("<i8"),
-    pa.uint32(): np.dtype("<u4"),
-    pa.uint64(): np.dtype("<u8"),
-    pa.float32(): np.dtype("<f4"),
-    pa.float64(): np.dtype("<f8"),
+#: By the types' ids, because pyarrow makes a text of a type to hash it.
+_NUMPY: dict[int, np.dtype[np.generic]] = {
+    pa.int8().id: np.dtype("<i1"),
+    pa.int16().id: np.dtype("<i2"),
+    pa.int32().id: np.dtype("<i4"),
+    pa.int64().id: np.dtype("<i8"),
+    pa.uint32().id: np.dtype("<u4"),
+    pa.uint64().id: np.dtype("<u8"),
+    pa.float32().id: np.dtype("<f4"),
+    pa.float64().id: np.dtype("<f8"),
 }
 
 
 def numpy_type(type_: pa.DataType) -> np.dtype[np.generic]:
     """The numpy type of a number's bytes."""
-    return _NUMPY[type_]
+    return _NUMPY[type_.id]
 
 
 def numbers(array: pa.Array) -> npt.NDArray[Any]:
     """View an array of integers or floats; where it is NULL, any value."""
-    return _view(array.buffers()[1], _NUMPY[array.type], array.offset, len(array))
+    return _view(array.buffers()[1], _NUMPY[array.type.id], array.offset, len(array))
 
 
 def flags(array: pa.Array) -> Bools:
@@ -114,7 +115,7 @@ def from_values(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
         units = [int((value or Decimal(0)).scaleb(type_.scale, EXACT)) for value in values]
         data = b"".join(unit.to_bytes(16, "little", signed=True) for unit in units)
     else:
-        data = np.array([0 if value is None else value for value in values], _NUMPY[type_]).tobytes()
+        data = np.array([0 if value is None else value for value in values], _NUMPY[type_.id]).tobytes()
     return pa.Array.from_buffers(type_, len(values), [bitmap, pa.py_buffer(data)])
 
 

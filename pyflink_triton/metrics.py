@@ -29,7 +29,11 @@ class Metrics:
 
     def __init__(self) -> None:
         self._counters: Counter[str] = Counter()
-        self._histograms: dict[str, list[float]] = {}
+        # What each call and each request changes is put together when it is handed over.
+        self._calls: list[int] = []
+        self._seconds: list[float] = []
+        self._settled = 0
+        self._rows = self._failed = self._answered = self._defaults = 0
         self._in_flight = 0
         self._breaker: int | None = None
         self._batch_limit: int | None = None
@@ -39,13 +43,12 @@ class Metrics:
 
     def begin(self, rows: int) -> None:
         """A call goes out with so many rows."""
-        self._counters["http_requests"] += 1
-        self._histograms.setdefault("batch_size", []).append(rows)
+        self._calls.append(rows)
         self._in_flight += 1
 
     def end(self, seconds: float) -> None:
         """A call came back, or failed."""
-        self._histograms.setdefault("latency", []).append(round(seconds * 1000, 3))
+        self._seconds.append(seconds)
         self._in_flight -= 1
 
     def retry(self) -> None:
@@ -80,12 +83,12 @@ class Metrics:
             answered: Those that failed and gave an output row all the same.
             defaults: Those that took the default value.
         """
-        self._counters["requests"] += rows
-        self._counters["success"] += rows - failed
-        self._counters["failure"] += failed
-        self._counters["output_rows"] += rows - failed + answered
-        if defaults:
-            self._counters["default_values"] += defaults
+        self._settled += 1
+        self._rows += rows
+        if failed:
+            self._failed += failed
+            self._answered += answered
+            self._defaults += defaults
 
     def lose_sequence(self) -> None:
         """A sequence was lost before its end."""
@@ -93,8 +96,10 @@ class Metrics:
 
     def take(self) -> MetricDeltas | None:
         """Hand over what was counted since the last time; None when nothing was."""
-        if not self._counters and not self._histograms and not self._gauges_changed:
+        counters, histograms = self._take_counters(), self._take_histograms()
+        if not counters and not histograms and not self._gauges_changed:
             return None
+        self._gauges_changed = False
         gauges = {"in_flight": self._in_flight}
         if self._breaker is not None:
             gauges["circuit_breaker_state"] = self._breaker
@@ -102,6 +107,24 @@ class Metrics:
             gauges["batch_limit"] = self._batch_limit
         if self.live_sequences is not None:
             gauges["live_sequences"] = self.live_sequences
-        taken: MetricDeltas = {"counters": dict(self._counters), "histograms": self._histograms, "gauges": gauges}
-        self._counters, self._histograms, self._gauges_changed = Counter(), {}, False
-        return taken
+        return {"counters": counters, "histograms": histograms, "gauges": gauges}
+
+    def _take_counters(self) -> dict[str, int]:
+        counters = dict(self._counters)
+        if self._calls:
+            counters["http_requests"] = len(self._calls)
+        if self._settled:
+            good = self._rows - self._failed
+            counters |= {"requests": self._rows, "success": good, "failure": self._failed}
+            counters["output_rows"] = good + self._answered
+            if self._defaults:
+                counters["default_values"] = self._defaults
+        self._counters.clear()
+        self._settled = self._rows = self._failed = self._answered = self._defaults = 0
+        return counters
+
+    def _take_histograms(self) -> dict[str, list[float]]:
+        latency = [round(seconds * 1000, 3) for seconds in self._seconds]
+        samples: dict[str, list[float]] = {"batch_size": list(self._calls), "latency": latency}
+        self._calls, self._seconds = [], []
+        return {name: values for name, values in samples.items() if values}

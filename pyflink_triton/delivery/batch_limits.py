@@ -48,6 +48,8 @@ class BatchLimits:
         self._configured = configured
         self._seen: defaultdict[str, _Seen] = defaultdict(lambda: _Seen(configured))
         self._seen.update((base, _Seen(configured)) for base in endpoints)
+        #: Whether no endpoint has refused a batch that counts, so that all have what is configured.
+        self._is_untouched = True
         self._metrics = metrics
         self._warn: Callable[[str], object] | None = warn
         if configured:
@@ -56,7 +58,7 @@ class BatchLimits:
     @property
     def rows(self) -> int:
         """How many rows to put into the next request: the largest limit of all endpoints."""
-        return max(map(self._next, self._seen.values()))
+        return self._configured if self._is_untouched else max(map(self._next, self._seen.values()))
 
     def _next(self, seen: _Seen) -> int:
         is_due = seen.answers >= _ANSWERS and seen.trial is None
@@ -64,6 +66,8 @@ class BatchLimits:
 
     def refuse(self, base: str, rows: int, request: object) -> int | None:
         """Say whether an endpoint takes fewer rows than a request has, and how many; None where it may go there."""
+        if self._is_untouched and rows <= self._configured:
+            return None
         seen = self._seen[base]
         if rows <= seen.rows or seen.trial is request:
             return None
@@ -74,12 +78,16 @@ class BatchLimits:
 
     def over(self, request: object) -> None:
         """A request is answered or has failed; if it was a trial, the next one has to wait."""
+        if self._is_untouched:
+            return
         for seen in self._seen.values():
             if seen.trial is request:
                 seen.trial, seen.answers = None, 0
 
     def answered(self, base: str, rows: int) -> None:
         """A request was answered, and its rows were right."""
+        if self._is_untouched:
+            return
         seen = self._seen[base]
         seen.answers += 1
         if seen.refused:
@@ -92,6 +100,7 @@ class BatchLimits:
         seen = self._seen[base]
         if rows > seen.rows:
             return
+        self._is_untouched = False
         seen.refused.append(rows)
         if len(seen.refused) < _REFUSALS:
             return

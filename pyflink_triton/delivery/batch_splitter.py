@@ -61,7 +61,10 @@ class BatchSplitter:
         Raises:
             JobError: A fault that no row's policy covers.
         """
-        await self._settle(_Work(write, answered, failed), rows)
+        work = _Work(write, answered, failed)
+        error = await self._attempt(work, rows)
+        if error is not None:
+            await self._settle_refused(work, rows, error, 0)
 
     async def _attempt(self, work: _Work, part: Ints) -> RowError | None:
         request = work.write(part)
@@ -85,8 +88,10 @@ class BatchSplitter:
         """Send some rows until each is answered or has failed; returns whether all are answered."""
         before = len(work.answered_by)
         error = await self._attempt(work, part)
-        if error is None:
-            return True
+        return error is None or await self._settle_refused(work, part, error, before)
+
+    async def _settle_refused(self, work: _Work, part: Ints, error: RowError, before: int) -> bool:
+        """Go on with rows whose request failed, after so many requests of the batch were answered."""
         if isinstance(error, TooManyRowsError):
             given, is_whole = work.deadline, True  # nothing was sent: each piece has the time that was left
             for piece in np.split(part, range(error.rows, len(part), error.rows)):

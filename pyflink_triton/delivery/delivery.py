@@ -30,7 +30,7 @@ from pyflink_triton.protocol.transport import Transport
 _STALE, _RENEWED = "stale", "renewed"
 
 
-@dataclass
+@dataclass(slots=True)
 class _Sending:
     """A request under way.
 

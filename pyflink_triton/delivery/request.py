@@ -10,7 +10,7 @@ from pyflink_triton.delivery.concurrency_limit import ConcurrencyLimit
 from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse
 
 
-@dataclass
+@dataclass(slots=True)
 class Request:
     """One inference request, and how it is to be delivered.
 

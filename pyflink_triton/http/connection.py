@@ -8,15 +8,17 @@ import select
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyflink_triton.http.body_readers import BodyReader, EndlessBody, body_reader
 from pyflink_triton.http.request_parts import JOIN_BYTES, bursts
-from pyflink_triton.http.response_head import MAX_HEAD_BYTES, BadResponse, ResponseHead
+from pyflink_triton.http.response_head import MAX_HEAD_BYTES, BadResponse, ResponseHead, read_again
 
 #: Responses before the one that counts (100 Continue, 103 Early Hints).
 _MAX_INTERIM = 16
+#: Heads of at most so many bytes are kept, because most are that of a response before.
+_KEPT_HEAD_BYTES = 1024
 #: A body's buffer grows by at most this much beyond what has arrived, whatever Content-Length claims.
 _GROWTH = 16 << 20
 #: Of a body that is read in parts, at most about so many bytes wait for the reader.
@@ -50,12 +52,12 @@ class Response:
 
     Attributes:
         status: The HTTP status.
-        headers: The headers by their names in lower case.
+        headers: The headers by their names in lower case; other responses may have the same object.
         body: The body; empty where it is read in parts. Nothing changes it any more.
     """
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes | bytearray = b""
 
 
@@ -193,14 +195,18 @@ class Connection(asyncio.BufferedProtocol):
     async def _exchange(self, parts: Sequence[bytes | memoryview], deadline: float) -> Response:
         self.is_reused, self._was_used = self._was_used, True
         self.began = self.is_reusable = self._is_written = False
-        if self._error is not None or self.is_closed:
+        if self._error is not None or self._transport is None or self._transport.is_closing():
             raise self._error or ConnectionResetError("the connection was closed")
         assert self._head is None, "one request at a time"
         self._head, self._interim, self._part_bytes = ResponseHead(), 0, 0
         self._waiter = waiter = self._loop.create_future()
         self._limit_time(deadline)
         try:
-            await self._write(parts, waiter)
+            if sum(map(len, parts)) <= JOIN_BYTES:
+                self.began = self._is_written = True
+                self._transport.write(b"".join(parts))
+            else:
+                await self._write(self._transport, parts, waiter)
             await waiter
         except BaseException:
             waiter.cancel()  # nobody takes what becomes of it
@@ -212,14 +218,10 @@ class Connection(asyncio.BufferedProtocol):
         assert response is not None
         return response
 
-    async def _write(self, parts: Sequence[bytes | memoryview], waiter: asyncio.Future[None]) -> None:
+    async def _write(
+        self, transport: asyncio.Transport, parts: Sequence[bytes | memoryview], waiter: asyncio.Future[None]
+    ) -> None:
         """Write the parts, as fast as they go out; stop where the server answers before."""
-        transport = self._transport
-        assert transport is not None
-        if sum(map(len, parts)) <= JOIN_BYTES:
-            self.began = self._is_written = True
-            transport.write(b"".join(parts))
-            return
         for burst in bursts(parts):
             while self._is_paused and not waiter.done():
                 self._drained = self._loop.create_future()
@@ -327,7 +329,10 @@ class Connection(asyncio.BufferedProtocol):
         while True:
             end = self._buffer.find(b"\r\n\r\n", max(self._fed - 3, 0), self._filled)
             stop = self._filled if end < 0 else end + 4
-            head.feed(self._view[self._fed : stop])
+            if end >= 0 and not self._fed and stop <= _KEPT_HEAD_BYTES:
+                self._head = head = read_again(bytes(self._view[:stop]))
+            else:
+                head.feed(self._view[self._fed : stop])
             self._fed = stop
             if head.is_read != (end >= 0):
                 raise BadResponse("lines that do not end as those of HTTP do")

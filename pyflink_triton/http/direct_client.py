@@ -16,7 +16,7 @@ from pyflink_triton.errors import ContractError
 from pyflink_triton.http.connection import Connection, CutOff, TooLarge
 from pyflink_triton.http.connection_pool import ConnectionPool, Origin
 from pyflink_triton.http.credentials import Credentials
-from pyflink_triton.http.response import MAX_TEXT_BYTES, HttpResponse, finish
+from pyflink_triton.http.response import MAX_TEXT_BYTES, HttpResponse, finish, is_finished
 from pyflink_triton.http.response_head import BadResponse
 from pyflink_triton.http.tls import speaks_tls, tls_context
 from pyflink_triton.options.options import Options
@@ -54,6 +54,7 @@ class DirectClient:
         self.credentials = Credentials(options)
         self._options = options
         self._expected = ("gzip", "deflate") if options.compression_response else ()
+        self._encodings = ", ".join(self._expected) or "identity"
         self._pool = ConnectionPool(options.connection_max_age, tls_context(options))
         self._targets: dict[str, _Target] = {}
         #: The first lines of a call by its method, its URL and its encodings, as long as the credentials stay.
@@ -138,7 +139,8 @@ class DirectClient:
         target = self._target(url)
         connection: Connection | None = None
         try:
-            connection, deadline = await self._connection(target.origin, timeout, own=False)
+            deadline = time.monotonic() + timeout
+            connection = self._pool.take(target.origin) or await self._pool.connect(target.origin, timeout)
             parts = (self._head(method, url, headers, body, "identity"), *(body or ()))
             response = await connection.stream(parts, deadline)
         except _ERRORS as error:
@@ -174,9 +176,13 @@ class DirectClient:
         limits = (text_limit if body is None else self._options.max_response_bytes, text_limit)
         connection: Connection | None = None
         try:
-            connection, deadline = await self._connection(target.origin, seconds, own=own)
-            parts = (self._head(method, url, headers, body, "gzip, deflate" if self._expected else "identity"),)
-            response = await connection.request(parts if body is None else (*parts, *body), deadline, limits)
+            deadline = time.monotonic() + seconds
+            if not own:
+                connection = self._pool.take(target.origin)
+            if connection is None:
+                connection = await self._pool.connect(target.origin, seconds)
+            head = self._head(method, url, headers, body, self._encodings)
+            response = await connection.request((head, *(body or ())), deadline, limits)
         except _ERRORS as error:
             raise self._failed(error, connection, seconds) from None
         if own:
@@ -184,14 +190,10 @@ class DirectClient:
         else:
             self._pool.give(target.origin, connection)
         came = HttpResponse(response.status, response.headers, response.body, target.path)
+        if is_finished(came, is_inference=body is not None):
+            return came
         limit = limits[response.status != 200]
         return await finish(came, self.credentials, self._expected, limit, is_inference=body is not None)
-
-    async def _connection(self, origin: Origin, seconds: float, *, own: bool) -> tuple[Connection, float]:
-        """A connection, and when the call's time is over."""
-        deadline = time.monotonic() + seconds
-        connection = None if own else self._pool.take(origin)
-        return connection or await self._pool.connect(origin, seconds), deadline
 
     def _target(self, url: str) -> _Target:
         found = self._targets.get(url)

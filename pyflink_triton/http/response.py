@@ -32,6 +32,12 @@ class HttpResponse:
     path: str
 
 
+def is_finished(response: HttpResponse, *, is_inference: bool) -> bool:
+    """Whether a response is as it came: it is not compressed, and has no text. See ``finish``."""
+    headers = response.headers
+    return response.status == 200 and "content-encoding" not in headers and (not is_inference or HEADER_KEY in headers)
+
+
 async def finish(
     response: HttpResponse, credentials: Credentials, expected: Sequence[str], limit: int, *, is_inference: bool
 ) -> HttpResponse:

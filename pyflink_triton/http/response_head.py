@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import httptools
 
 #: The most bytes of a head.
@@ -41,7 +43,7 @@ class ResponseHead:
         self._count = 0
         self._lengths: list[str] = []
         self._encodings: list[str] = []
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = None
 
     def feed(self, data: memoryview) -> None:
         """Read a part of the head, and nothing of what is behind it.
@@ -49,9 +51,11 @@ class ResponseHead:
         Raises:
             BadResponse: It is not a head of HTTP/1.1.
         """
+        if self.is_read:
+            raise BadResponse("a head that ends twice")
         parser = self._parser
         if parser is None:
-            raise BadResponse("a head that ends twice")
+            parser = self._parser = httptools.HttpResponseParser(self)
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -100,3 +104,15 @@ class ResponseHead:
         assert self._parser is not None
         self.is_read = True
         self.keeps_alive = self._parser.should_keep_alive()  # later it is wrong where there is no body
+
+
+@lru_cache(maxsize=128)
+def read_again(data: bytes) -> ResponseHead:
+    """Read a whole head, which is often that of a response before. Nothing changes it any more.
+
+    Raises:
+        BadResponse: It is not a head of HTTP/1.1.
+    """
+    head = ResponseHead()
+    head.feed(memoryview(data))
+    return head

@@ -39,7 +39,7 @@ def write_request(request: InferenceRequest, request_id: str) -> bytes:
         outputs = _outputs(tuple(spec.name for spec in request.outputs))
     written = f'"parameters":{_encode(parameters)},' if parameters else ""
     inputs = ",".join(
-        f"{_input(spec.name, spec.datatype.name)}{','.join(map(str, shape))}],"
+        f"{_input(spec.name, spec.datatype.name)}{list(shape)},"
         f'"parameters":{{"binary_data_size":{sum(map(len, data))}}}}}'
         for spec, shape, data in request.inputs
     )
@@ -48,7 +48,7 @@ def write_request(request: InferenceRequest, request_id: str) -> bytes:
 
 @lru_cache
 def _input(name: str, datatype: str) -> str:
-    return f'{{"name":{json.dumps(name)},"datatype":"{datatype}","shape":['
+    return f'{{"name":{json.dumps(name)},"datatype":"{datatype}","shape":'
 
 
 @lru_cache

@@ -26,7 +26,7 @@ from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, InputTensor
 from pyflink_triton.runtime.answer_check import AnswerCheck
 from pyflink_triton.runtime.operator_limits import requests_before_waiting
-from pyflink_triton.runtime.request_queue import Answered, Piece, RequestQueue, RowSource
+from pyflink_triton.runtime.request_queue import Answered, Codec, Piece, RequestQueue, RowSource
 from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.sequences.state import SequenceFlags, lone_sequence
 from pyflink_triton.sequences.tracker import SequenceTracker
@@ -101,9 +101,7 @@ class Predictor:
             self._limits if signature.has_batch_axis else None,
             options.max_request_bytes,
             requests_before_waiting(signature.max_batch_size, options),
-            self._write,
-            self._read,
-            self._nothing,
+            Codec(self._write, self._read, self._nothing),
         )
         self._sequences: SequenceTracker | None = None
         self._has_steps = scheduling.has_steps
@@ -181,10 +179,10 @@ class Predictor:
         whole = self._answering(not_null if arrays is None else arrays.not_null, deliver)
         source = RowSource(columns, whole if arrays is None else self._collecting(arrays, whole), fail)
         if arrays is None:
-            unsent = np.ones(rows.num_rows, dtype=np.bool_)
-            unsent[sent] = False
-            none = np.flatnonzero(unsent)
-            if len(none):
+            if len(sent) < rows.num_rows:
+                unsent = np.ones(rows.num_rows, dtype=np.bool_)
+                unsent[sent] = False
+                none = np.flatnonzero(unsent)
                 whole(none, self._nothing(len(none)), by_place(errors, none))
         else:
             sent, none = arrays.begin(sent, errors)
@@ -197,14 +195,13 @@ class Predictor:
                 self._queue.add(alike, Piece(source, group, sizes))
         return source
 
-    def _answering(self, not_null: Bools, deliver: Deliver) -> Answered:
+    def _answering(self, not_null: Bools | None, deliver: Deliver) -> Answered:
         """Apply the policy for failed rows, and count the rows."""
-        are_all = bool(not_null.all())
 
         def answered(rows: Ints, outputs: list[pa.Array], errors: dict[int, str]) -> None:
             failed, is_covered = len(errors), self._policy.covers
             self._metrics.settle(
-                len(rows) if are_all else int(np.count_nonzero(not_null[rows])),
+                len(rows) if not_null is None else int(np.count_nonzero(not_null[rows])),
                 failed,
                 answered=failed if is_covered else 0,
                 defaults=failed if self._policy.defaults is not None else 0,
@@ -295,7 +292,7 @@ class Predictor:
 
     def _write(self, pieces: Sequence[Piece], flags: SequenceFlags | None = None) -> Request:
         """Make the request of rows that are alike."""
-        rows = sum(len(piece.rows) for piece in pieces)
+        rows = sum([len(piece.rows) for piece in pieces])
         lead = (rows,) if self._has_batch_axis else ()
         first = int(pieces[0].rows[0])
         inputs = [
@@ -307,9 +304,10 @@ class Predictor:
             for place, column in enumerate(pieces[0].source.columns)
             if column.present is None or column.present[first]
         ]
-        request = self._make(inputs, {} if flags is None else flags.parameters)
+        request = self._make(inputs, None if flags is None else flags.parameters)
         return Request(request, rows, limits=self._limits)
 
-    def _make(self, inputs: Sequence[InputTensor], parameters: Mapping[str, Any]) -> InferenceRequest:
+    def _make(self, inputs: Sequence[InputTensor], own: Mapping[str, Any] | None) -> InferenceRequest:
         """Make a request with the parameters of all requests, and its own."""
-        return InferenceRequest(inputs, self._wanted, {**self._parameters, **parameters}, self._delivery.asks_for_all)
+        parameters = {**self._parameters, **own} if own else self._parameters
+        return InferenceRequest(inputs, self._wanted, parameters, self._delivery.asks_for_all)

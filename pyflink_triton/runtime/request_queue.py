@@ -120,6 +120,22 @@ class _Group:
         return taken
 
 
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """Makes requests of rows, and rows of responses.
+
+    Attributes:
+        write: Makes a request of rows of one or several batches.
+        read: Takes a response to so many rows apart: the outputs, and the message of each row that failed. Raises
+            RowError where it does not answer them.
+        nothing: Makes the outputs of so many rows that failed.
+    """
+
+    write: Callable[[Sequence[Piece]], Request]
+    read: Callable[[InferenceResponse, int], tuple[list[pa.Array], dict[int, str]]]
+    nothing: Callable[[int], list[pa.Array]]
+
+
 class RequestQueue:
     """Sends rows in requests.
 
@@ -133,10 +149,7 @@ class RequestQueue:
         batch_limits: How many rows a request may have; None where a request holds one row.
         bytes_per_request: The greatest number of bytes of tensors in a request. A larger row goes alone.
         spare: How many requests are in flight at the least before rows wait for others to fill theirs.
-        write: Makes a request of rows of one or several batches.
-        read: Takes a response to so many rows apart: the outputs, and the message of each row that failed. Raises
-            RowError where it does not answer them.
-        nothing: Makes the outputs of so many rows that failed.
+        codec: Makes the requests, and reads their responses.
     """
 
     def __init__(
@@ -146,16 +159,14 @@ class RequestQueue:
         batch_limits: BatchLimits | None,
         bytes_per_request: int,
         spare: int,
-        write: Callable[[Sequence[Piece]], Request],
-        read: Callable[[InferenceResponse, int], tuple[list[pa.Array], dict[int, str]]],
-        nothing: Callable[[int], list[pa.Array]],
+        codec: Codec,
     ) -> None:
         self._splitter = splitter
         self._limit = limit
         self._batch_limits = batch_limits
         self._bytes = bytes_per_request
         self._spare = spare
-        self._write, self._read, self._nothing = write, read, nothing
+        self._codec = codec
         #: By what their rows have in common. In both the groups take turns.
         self._full: OrderedDict[bytes, _Group] = OrderedDict()
         self._partial: OrderedDict[bytes, _Group] = OrderedDict()
@@ -223,9 +234,9 @@ class RequestQueue:
             if not pieces:
                 self._limit.give()
                 continue
-            task = self._loop.create_task(self._send(_Load(pieces)))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            load = _Load(pieces, self._codec)
+            load.task = self._loop.create_task(self._send(load))
+            self._tasks.add(load.task)
 
     def _next(self) -> OrderedDict[bytes, _Group] | None:
         """Where the group stands first that goes next; None while none may go."""
@@ -247,24 +258,15 @@ class RequestQueue:
         self.wake()
 
     async def _send(self, load: _Load) -> None:
-        def write(part: Ints) -> Request:
-            request = self._write(load.pieces_of(part))
-            request.holds_place, load.holds_place = load.holds_place, False
-            return request
-
-        def answered(part: Ints, response: InferenceResponse) -> None:
-            load.settle(part, *self._read(response, len(part)))
-
-        def failed(part: Ints, error: RowError) -> None:
-            load.settle(part, self._nothing(len(part)), dict.fromkeys(range(len(part)), str(error)))
-
         try:
-            await self._splitter.send(np.arange(load.rows), write, answered, failed)
+            await self._splitter.send(np.arange(load.rows), load.write, load.answered, load.failed)
         except Exception as error:  # the batches' owners raise it
             load.fail(error)
         finally:
             if load.holds_place:
                 self._limit.give()
+            if load.task is not None:
+                self._tasks.discard(load.task)
 
 
 def _since(groups: OrderedDict[bytes, _Group]) -> float:
@@ -278,12 +280,31 @@ class _Load:
         pieces: The rows by their batches.
         rows: How many.
         holds_place: Whether a place under the concurrency limit was taken and not yet used.
+        task: What sends them.
     """
 
-    def __init__(self, pieces: Sequence[Piece]) -> None:
+    __slots__ = ("_codec", "holds_place", "pieces", "rows", "task")
+
+    def __init__(self, pieces: Sequence[Piece], codec: Codec) -> None:
         self.pieces = pieces
-        self.rows = sum(len(piece.rows) for piece in pieces)
+        self.rows = sum([len(piece.rows) for piece in pieces])
         self.holds_place = True
+        self.task: asyncio.Task[None] | None = None
+        self._codec = codec
+
+    def write(self, part: Ints) -> Request:
+        """Make the request of some of the rows; see ``pieces_of``."""
+        request = self._codec.write(self.pieces_of(part))
+        request.holds_place, self.holds_place = self.holds_place, False
+        return request
+
+    def answered(self, part: Ints, response: InferenceResponse) -> None:
+        """Take the response to some of the rows."""
+        self.settle(part, *self._codec.read(response, len(part)))
+
+    def failed(self, part: Ints, error: RowError) -> None:
+        """Note that some of the rows failed."""
+        self.settle(part, self._codec.nothing(len(part)), dict.fromkeys(range(len(part)), str(error)))
 
     def pieces_of(self, part: Ints) -> Sequence[Piece]:
         """Some of the rows by their batches.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow as pa
 from pyflink_triton._arrow import Bools, Ints, present
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import ColumnBindings
-from pyflink_triton.tensors.encode import TensorColumn, encode
+from pyflink_triton.tensors.encode import Reject, TensorColumn, encode
 
 #: Takes the indexes of rows and the reason why they fail.
 Fail = Callable[[Ints, str], None]
@@ -19,7 +20,7 @@ Fail = Callable[[Ints, str], None]
 
 def encode_batch(
     bindings: ColumnBindings, has_batch_axis: bool, inputs: pa.RecordBatch, fail: Fail
-) -> tuple[list[TensorColumn], Bools, Ints]:
+) -> tuple[list[TensorColumn], Bools | None, Ints]:
     """Encode the column of each tensor.
 
     Args:
@@ -29,47 +30,54 @@ def encode_batch(
         fail: Called with the rows whose values a tensor cannot hold.
 
     Returns:
-        The tensors, a mask of the rows that hold no NULL, and the indexes of those rows that did not fail.
+        The tensors, a mask of the rows that hold no NULL (None: all), and the indexes of those that did not fail.
     """
-    not_null = np.ones(inputs.num_rows, dtype=np.bool_)
-    good = np.ones(inputs.num_rows, dtype=np.bool_)
-    holds = [present(column) if column.null_count else None for column in inputs.columns]
-    for place, held in enumerate(holds):
-        if held is not None and place not in bindings.nullable:
-            not_null &= held
+    arrays = inputs.columns
+    holds = [present(column) if column.null_count else None for column in arrays]
+    needed = [held for place, held in enumerate(holds) if held is not None and place not in bindings.nullable]
+    not_null = np.logical_and.reduce(needed) if needed else None
+    failed: list[Bools] = []
+
+    def reject(bad: Bools, reason: str) -> None:
+        if not_null is not None:
+            bad = bad & not_null
+        if bad.any():
+            fail(np.flatnonzero(bad), reason)
+            failed.append(bad)
+
     if has_batch_axis and all(binding.tensor.optional for binding in bindings.inputs):
-        _refuse_rows_of_nothing(bindings, holds, not_null, good, fail)
+        _refuse_rows_of_nothing(bindings, holds, reject)
     columns = []
     for binding in bindings.inputs:
         held = holds[binding.place]
-
-        def reject(mask: Bools, reason: str, name: str = binding.column.name, held: Bools | None = held) -> None:
-            bad = mask & not_null if held is None else mask & not_null & held
-            if bad.any():
-                fail(np.flatnonzero(bad), f"column '{name}' {reason}")
-                good[bad] = False
-
-        encoded = encode(binding, inputs.column(binding.place), reject)
+        encoded = encode(binding, arrays[binding.place], partial(_reject_held, reject, binding.column.name, held))
         columns.append(replace(encoded, present=held) if binding.tensor.optional else encoded)
-    return columns, not_null, np.flatnonzero(not_null & good)
+    if not_null is None and not failed:
+        return columns, None, np.arange(inputs.num_rows)
+    good = np.ones(inputs.num_rows, dtype=np.bool_) if not_null is None else not_null.copy()
+    for bad in failed:
+        good[bad] = False
+    return columns, not_null, np.flatnonzero(good)
 
 
-def _refuse_rows_of_nothing(
-    bindings: ColumnBindings, holds: Sequence[Bools | None], not_null: Bools, good: Bools, fail: Fail
-) -> None:
+def _reject_held(reject: Reject, name: str, held: Bools | None, mask: Bools, reason: str) -> None:
+    """Reject rows because of a column's values; those that are NULL have none."""
+    reject(mask if held is None else mask & held, f"column '{name}' {reason}")
+
+
+def _refuse_rows_of_nothing(bindings: ColumnBindings, holds: Sequence[Bools | None], reject: Reject) -> None:
     """Fail the rows that would leave every tensor out: the server counts the rows of a request by its inputs."""
     held = [holds[binding.place] for binding in bindings.inputs]
     something = [mask for mask in held if mask is not None]
     if len(something) < len(held):
         return
-    bad = not_null & ~np.logical_or.reduce(something)
+    bad = ~np.logical_or.reduce(something)
     if bad.any():
         names = ", ".join(f"'{binding.column.name}'" for binding in bindings.inputs)
-        fail(
-            np.flatnonzero(bad),
+        reject(
+            bad,
             f"all inputs are NULL ({names}), and Triton counts a request's rows by its inputs. {Remedy.GIVE_A_VALUE()}",
         )
-        good[bad] = False
 
 
 def group_alike(columns: Sequence[TensorColumn], rows: Ints) -> Iterator[tuple[bytes, Ints, Ints | int]]:
