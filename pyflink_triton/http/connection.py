@@ -8,8 +8,9 @@ import select
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pyflink_triton.http.body_readers import BodyReader, EndlessBody, body_reader
 from pyflink_triton.http.request_parts import JOIN_BYTES, bursts
@@ -138,7 +139,9 @@ class Connection(asyncio.BufferedProtocol):
         """Close it at this time unless it gets another request before."""
         self._limit_time(until)
 
-    async def request(self, parts: Sequence[bytes | memoryview], deadline: float, limits: tuple[int, int]) -> Response:
+    def request(
+        self, parts: Sequence[bytes | memoryview], deadline: float, limits: tuple[int, int]
+    ) -> Coroutine[Any, Any, Response]:
         """Send a request and read its response.
 
         Args:
@@ -154,7 +157,7 @@ class Connection(asyncio.BufferedProtocol):
             TooLarge: The body is larger than allowed.
         """
         self._limits, self._is_streamed = limits, False
-        return await self._exchange(parts, deadline)
+        return self._exchange(parts, deadline)
 
     async def stream(self, parts: Sequence[bytes | memoryview], deadline: float) -> Response:
         """Send a request and read the head of its response; ``part`` reads the body. See ``request``."""

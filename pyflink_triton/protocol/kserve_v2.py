@@ -39,16 +39,19 @@ def write_request(request: InferenceRequest, request_id: str) -> bytes:
         outputs = _outputs(tuple(spec.name for spec in request.outputs))
     written = f'"parameters":{_encode(parameters)},' if parameters else ""
     inputs = ",".join(
-        f"{_input(spec.name, spec.datatype.name)}{list(shape)},"
-        f'"parameters":{{"binary_data_size":{sum(map(len, data))}}}}}'
-        for spec, shape, data in request.inputs
+        [
+            f"{_input(spec.name, spec.datatype.name, shape)}{sum(map(len, data))}}}}}"
+            for spec, shape, data in request.inputs
+        ]
     )
     return f'{{"id":"{request_id}",{written}"inputs":[{inputs}]{outputs}}}'.encode()
 
 
 @lru_cache
-def _input(name: str, datatype: str) -> str:
-    return f'{{"name":{json.dumps(name)},"datatype":"{datatype}","shape":'
+def _input(name: str, datatype: str, shape: tuple[int, ...]) -> str:
+    """What the JSON says of an input, up to the number of its bytes."""
+    entry = _encode({"name": name, "datatype": datatype, "shape": shape})
+    return f'{entry[:-1]},"parameters":{{"binary_data_size":'
 
 
 @lru_cache

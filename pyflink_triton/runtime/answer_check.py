@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from pyflink_triton.errors import ContractError, RowError
 from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.protocol.inference import InferenceResponse
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import TensorBinding
-from pyflink_triton.tensors.decode import Output, check
+from pyflink_triton.tensors.decode import Output, check_bytes, check_shape
 
 #: After this many lone rows with a fault in one output, and none without it, the model is at fault.
 _NEVER = 8
@@ -32,6 +33,8 @@ class AnswerCheck:
         self._has_batch_axis = signature.has_batch_axis
         self._may_cache = signature.scheduling.may_cache
         self._outputs = outputs
+        #: The shapes of most responses are those of one before.
+        self._shape = lru_cache(maxsize=256)(self._check_shape)
         self._kept: set[str] = set()
         self._broken: Counter[str] = Counter()
 
@@ -50,7 +53,7 @@ class AnswerCheck:
             ContractError: The response is wrong in another way, or an output never was as the signature says.
         """
         outputs: list[Output] = []
-        for binding in self._outputs:
+        for place, binding in enumerate(self._outputs):
             tensor = response.outputs.get(binding.tensor.name)
             if tensor is None and rows == 1 and binding.may_be_missing:
                 outputs.append(None)
@@ -58,12 +61,16 @@ class AnswerCheck:
             try:
                 if tensor is None:
                     raise _lacks(binding, self._may_cache)
-                outputs.append(check(binding, tensor, rows, self._has_batch_axis, self._may_cache))
+                inner, size = self._shape(place, tensor.shape, rows)
+                outputs.append((inner, check_bytes(binding, tensor, size)))
             except RowError as error:
                 self._count(binding.tensor.name, rows, error)
                 raise
             self._kept.add(binding.tensor.name)
         return outputs
+
+    def _check_shape(self, place: int, shape: tuple[int, ...], rows: int) -> tuple[tuple[int, ...], int]:
+        return check_shape(self._outputs[place], shape, rows, self._has_batch_axis, self._may_cache)
 
     def _count(self, name: str, rows: int, error: RowError) -> None:
         if rows > 1 or name in self._kept:

@@ -24,25 +24,26 @@ _OF_ANOTHER = (
 Output = tuple[tuple[int, ...], memoryview] | None
 
 
-def check(binding: TensorBinding, answer: OutputTensor, rows: int, has_batch_axis: bool, may_cache: bool) -> Output:
-    """Check one output of one response against the model's signature.
+def check_shape(
+    binding: TensorBinding, shape: tuple[int, ...], rows: int, has_batch_axis: bool, may_cache: bool
+) -> tuple[tuple[int, ...], int]:
+    """Check the shape of one output of one response against the model's signature.
 
     Args:
         binding: The declared column and its tensor.
-        answer: The tensor's shape, with the batch axis where there is one, and its bytes.
+        shape: The shape, with the batch axis where there is one.
         rows: The number of rows that were sent.
         has_batch_axis: Whether the first axis is that of the rows.
         may_cache: Whether the response may come from the server's cache.
 
     Returns:
-        The shape of one row, and the bytes of all rows.
+        The shape of one row, and the bytes that all rows have at the least.
 
     Raises:
         RowError: The shape does not fit the signature, but the response may be that of another request.
-        ContractError: The shape, the form or the size does not fit the signature.
+        ContractError: The shape does not fit the signature or the column.
     """
     tensor, declared = binding.tensor, binding.column.type
-    shape, data = answer.shape, answer.data
     promised = (rows, *tensor.dims) if has_batch_axis else tensor.dims
     is_inner_good = len(shape) == len(promised) and all(
         size >= 0 and dim in (-1, size) for dim, size in zip(tensor.dims, shape[has_batch_axis:], strict=True)
@@ -53,8 +54,6 @@ def check(binding: TensorBinding, answer: OutputTensor, rows: int, has_batch_axi
         if may_cache and is_inner_good:  # the response to another request has the same dims, but another number of rows
             raise RowError(message + _OF_ANOTHER, splits=True)
         raise ContractError(message)
-    if data is None:
-        raise ContractError(f"output '{tensor.name}' is not binary, but the request asked for binary data")
     inner = shape[1:] if has_batch_axis else shape
     per_row = math.prod(inner)
     if declared.depth == 0 and per_row != 1 and not binding.is_raw:
@@ -66,10 +65,29 @@ def check(binding: TensorBinding, answer: OutputTensor, rows: int, has_batch_axi
         raise ContractError(
             f"output '{tensor.name}' has the shape {list(shape)}, which has more elements than a batch can hold"
         )
-    size = rows * per_row * tensor.datatype.itemsize
+    return inner, rows * per_row * tensor.datatype.itemsize
+
+
+def check_bytes(binding: TensorBinding, answer: OutputTensor, size: int) -> memoryview:
+    """Check the bytes of one output of one response.
+
+    Args:
+        binding: The declared column and its tensor.
+        answer: The tensor's shape and its bytes.
+        size: How many there are; at the least, where elements have sizes of their own.
+
+    Returns:
+        The bytes.
+
+    Raises:
+        ContractError: There are none, or their number does not fit.
+    """
+    tensor, data = binding.tensor, answer.data
+    if data is None:
+        raise ContractError(f"output '{tensor.name}' is not binary, but the request asked for binary data")
     if len(data) < size or (tensor.datatype.is_fixed_size and len(data) != size):
-        raise ContractError(f"output '{tensor.name}' has {len(data)} bytes for the shape {list(shape)}")
-    return inner, data
+        raise ContractError(f"output '{tensor.name}' has {len(data)} bytes for the shape {list(answer.shape)}")
+    return data
 
 
 def decode(
