@@ -38,12 +38,15 @@ _NUMPY: dict[int, np.dtype[np.generic]] = {
 
 def numpy_type(type_: pa.DataType) -> np.dtype[np.generic]:
     """The numpy type of a number's bytes."""
-    return _NUMPY[type_.id]
+    found = _NUMPY.get(type_.id)
+    if found is None:
+        raise KeyError(str(type_))
+    return found
 
 
 def numbers(array: pa.Array) -> npt.NDArray[Any]:
     """View an array of integers or floats; where it is NULL, any value."""
-    return _view(array.buffers()[1], _NUMPY[array.type.id], array.offset, len(array))
+    return _view(array.buffers()[1], numpy_type(array.type), array.offset, len(array))
 
 
 def flags(array: pa.Array) -> Bools:
@@ -115,7 +118,7 @@ def from_values(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
         units = [int((value or Decimal(0)).scaleb(type_.scale, EXACT)) for value in values]
         data = b"".join(unit.to_bytes(16, "little", signed=True) for unit in units)
     else:
-        data = np.array([0 if value is None else value for value in values], _NUMPY[type_.id]).tobytes()
+        data = np.array([0 if value is None else value for value in values], numpy_type(type_)).tobytes()
     return pa.Array.from_buffers(type_, len(values), [bitmap, pa.py_buffer(data)])
 
 

@@ -16,6 +16,8 @@ from pyflink_triton.tensors.encode import Reject, TensorColumn, encode
 
 #: Takes the indexes of rows and the reason why they fail.
 Fail = Callable[[Ints, str], None]
+#: What stands for an optional tensor that rows have, among what they have in common.
+_HOLDS = np.ones(1, np.int64).tobytes()
 
 
 def encode_batch(
@@ -115,7 +117,7 @@ def _alike(columns: Sequence[TensorColumn], rows: Ints) -> Iterator[tuple[bytes,
     optional = [column.present for column in columns if column.tensor.optional]
     shapes = [column.shapes[rows] for column in columns if column.shapes is not None]
     if not shapes and all(held is None for held in optional):
-        yield np.ones(len(optional), np.int64).tobytes(), rows
+        yield _HOLDS * len(optional), rows
         return
     all_hold = np.ones((len(rows), 1), np.int64)
     shapes += [all_hold if held is None else held[rows, None].astype(np.int64) for held in optional]
