@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from pyflink_triton.errors import TritonError
 
-PROTOCOL = 3
+PROTOCOL = 4
 _LENGTHS = struct.Struct("<IQ")
 #: ``json.dumps`` would make an encoder for each frame.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -83,7 +85,7 @@ class FrameReader(asyncio.Protocol):
         if len(first) >= size:
             self._chunks[:1] = [first[size:]] if len(first) > size else []
             return first[:size]
-        joined = bytearray(size)
+        joined = memoryview(pa.allocate_buffer(size))  # of a pool that keeps its pages, and not zeroed
         filled = 0
         while filled < size:
             chunk = self._chunks.pop(0)
@@ -92,7 +94,7 @@ class FrameReader(asyncio.Protocol):
             filled += len(part)
             if len(part) < len(chunk):
                 self._chunks.insert(0, chunk[len(part) :])
-        return memoryview(joined)
+        return joined
 
     def _lengths(self, data: memoryview) -> None:
         self._needed, self._body_length = _LENGTHS.unpack(data)

@@ -40,8 +40,16 @@ class Open(OpenRequest):
     id: int
 
 
-class Predict(TypedDict):
-    """Rows to predict, in the frame's body; ``first`` is the number of the first of them, and the others follow."""
+class _Predict(TypedDict, total=False):
+    at: int
+    bytes: int
+
+
+class Predict(_Predict):
+    """Rows to predict, in the frame's body; ``first`` is the number of the first of them, and the others follow.
+
+    With ``at`` and ``bytes`` the body lies in the shared memory, at this place.
+    """
 
     kind: Literal["predict"]
     first: int
@@ -83,7 +91,19 @@ class Answer(TypedDict):
     answer: PlanningAnswer
 
 
-class Opened(TypedDict):
+class Memory(TypedDict):
+    """The memory that the worker shares: its file, what the file's link says, and how large it is."""
+
+    file: str
+    name: str
+    bytes: int
+
+
+class _Opened(TypedDict, total=False):
+    memory: Memory
+
+
+class Opened(_Opened):
     """The model is open; how much the shim may send at once."""
 
     kind: Literal["opened"]
@@ -97,13 +117,14 @@ class Opened(TypedDict):
 
 class _Result(TypedDict, total=False):
     errors: Mapping[str, str]
+    freed: Sequence[int]
     metrics: MetricDeltas
 
 
 class Result(_Result):
     """Predicted rows, in the frame's body: runs of their numbers, each its first and how many it has.
 
-    The errors are by the numbers of their rows.
+    The errors are by the numbers of their rows. The freed blocks of the shared memory are named by their begin.
     """
 
     kind: Literal["result"]
@@ -119,6 +140,7 @@ class Error(TypedDict):
 
 
 class _Heartbeat(TypedDict, total=False):
+    freed: Sequence[int]
     metrics: MetricDeltas
 
 

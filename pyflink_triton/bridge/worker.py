@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from pyflink_triton._async import cancel_all
 from pyflink_triton.bridge.frames import PROTOCOL, Frame, FrameError, write_frame
-from pyflink_triton.bridge.messages import Heartbeat, Hello, Open, Plan, Reply
+from pyflink_triton.bridge.messages import Heartbeat, Hello, Open, Opened, Plan, Reply, Result
 from pyflink_triton.bridge.planning_handlers import PLANNING_HANDLERS
 from pyflink_triton.bridge.replies import Replies
+from pyflink_triton.bridge.shared_memory import SharedMemory
 from pyflink_triton.errors import TritonError, sentence
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.remedies import Remedy
@@ -42,6 +43,7 @@ class Worker:
         self._opened: OpenedModel | None = None
         self._schema: pa.Schema | None = None
         self._replies: Replies | None = None
+        self._memory: SharedMemory | None = None
         self._model = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._greeted = False
@@ -90,6 +92,12 @@ class Worker:
     def _send(self, reply: Reply, body: memoryview | bytes = b"") -> None:
         self._write(*write_frame(reply, body))
 
+    def _send_with_freed(self, reply: Result | Heartbeat, body: memoryview | bytes = b"") -> None:
+        """Send also which blocks of the shared memory the shim may use again."""
+        if self._memory is not None and (freed := self._memory.take_freed()):
+            reply["freed"] = freed
+        self._send(reply, body)
+
     async def _hello(self, message: Hello, _: memoryview) -> None:
         protocol, version = message.get("protocol"), message.get("version")
         if (protocol, version) != (PROTOCOL, __version__):
@@ -117,30 +125,45 @@ class Worker:
         columns = self._opened.columns
         self._schema = pa.schema([(f"c{index}", type_.arrow) for index, type_ in enumerate(columns.argument_types)])
         self._replies = Replies(
-            self._send, self._fail, self._metrics, self._named, len(columns.output_types), self._opened.is_busy
+            self._send_with_freed,
+            self._fail,
+            self._metrics,
+            self._named,
+            len(columns.output_types),
+            self._opened.is_busy,
         )
-        rows = self._opened.rows_in_flight
-        self._send(
-            {
-                "kind": "opened",
-                "id": message["id"],
-                "frame_rows": min(BATCH_ROWS, max(1, rows // 2)),
-                "frame_bytes": FRAME_BYTES,
-                "frames_in_flight": BATCHES_IN_FLIGHT,
-                "rows_in_flight": rows,
-                "max_in_flight_bytes": declared.options.max_in_flight_bytes,
-            }
-        )
+        rows, most_bytes = self._opened.rows_in_flight, declared.options.max_in_flight_bytes
+        opened: Opened = {
+            "kind": "opened",
+            "id": message["id"],
+            "frame_rows": min(BATCH_ROWS, max(1, rows // 2)),
+            "frame_bytes": FRAME_BYTES,
+            "frames_in_flight": BATCHES_IN_FLIGHT,
+            "rows_in_flight": rows,
+            "max_in_flight_bytes": most_bytes,
+        }
+        self._memory = SharedMemory.make(most_bytes)
+        if self._memory is not None:
+            opened["memory"] = self._memory.named
+        self._send(opened)
 
     def _predict(self, frame: Frame, replies: Replies) -> None:
         """Take rows. Their frame has no reply of its own, because each row is answered as soon as its request is."""
         assert self._opened is not None
         try:
-            batch = _read(frame, self._schema)
+            batch = _read(frame.header, self._body(frame), self._schema)
             replies.expect(batch.num_rows)
             self._opened.submit(batch, partial(replies.add, frame.header["first"]), self._fail)
         except Exception as error:
             self._fail(error)
+
+    def _body(self, frame: Frame) -> pa.Buffer:
+        """The rows of a frame: in the pipe, or in the shared memory."""
+        if "at" not in frame.header:
+            return pa.py_buffer(frame.body)
+        if self._memory is None:
+            raise FrameError("a frame's body lies in shared memory, and there is none")
+        return pa.py_buffer(self._memory.block(frame.header["at"], frame.header.get("bytes")))
 
     @property
     def is_idle(self) -> bool:
@@ -153,7 +176,7 @@ class Worker:
         deltas = self._metrics.take()
         if deltas is not None:
             heartbeat["metrics"] = deltas
-        self._send(heartbeat)
+        self._send_with_freed(heartbeat)
 
     async def close(self) -> None:
         """Cancel all work and close the connections."""
@@ -162,11 +185,11 @@ class Worker:
             await self._opened.close()
 
 
-def _read(frame: Frame, schema: pa.Schema | None) -> pa.RecordBatch:
+def _read(header: Mapping[str, Any], body: pa.Buffer, schema: pa.Schema | None) -> pa.RecordBatch:
     """Read the rows of a frame."""
-    rows, first = frame.header.get("rows"), frame.header.get("first")
+    rows, first = header.get("rows"), header.get("first")
     try:
-        batch = pa.ipc.read_record_batch(pa.py_buffer(frame.body), schema)
+        batch = pa.ipc.read_record_batch(body, schema)
     except pa.ArrowException as error:
         raise FrameError(f"a frame's rows cannot be read: {error}") from None
     if batch.num_rows != rows or not isinstance(first, int):

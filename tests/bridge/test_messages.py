@@ -47,7 +47,7 @@ TYPES: dict[str, dict[str, Any]] = {
         "payload": headers.PayloadAnswer,
     },
     "objects from the shim": {"column": planning.ColumnType, "task": planning.Task},
-    "objects from the worker": {"column": planning.ColumnType, "metrics": MetricDeltas},
+    "objects from the worker": {"column": planning.ColumnType, "memory": headers.Memory, "metrics": MetricDeltas},
 }
 
 

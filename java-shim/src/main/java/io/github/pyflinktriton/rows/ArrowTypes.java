@@ -31,7 +31,7 @@ final class ArrowTypes {
         return VectorSchemaRoot.create(new Schema(fields), allocator);
     }
 
-    private static Field field(String name, LogicalType type) {
+    static Field field(String name, LogicalType type) {
         List<Field> children =
                 type instanceof ArrayType
                         ? List.of(field("item", ((ArrayType) type).getElementType()))

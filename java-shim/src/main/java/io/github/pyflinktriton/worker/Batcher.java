@@ -2,6 +2,7 @@ package io.github.pyflinktriton.worker;
 
 import io.github.pyflinktriton.ProtocolException;
 import io.github.pyflinktriton.WorkerException;
+import io.github.pyflinktriton.rows.EncodedRows;
 import io.github.pyflinktriton.rows.RowDecoder;
 import io.github.pyflinktriton.rows.RowEncoder;
 import io.github.pyflinktriton.rows.RowSize;
@@ -24,6 +25,7 @@ final class Batcher {
 
     private final WorkerClient client;
     private final RowSize sizes;
+    private final SharedMemory memory;
     private final RowEncoder encoder;
     private final RowDecoder decoder;
     private final SendQueue backlog;
@@ -37,11 +39,13 @@ final class Batcher {
             String worker,
             WorkerClient client,
             RowSize sizes,
+            SharedMemory memory,
             RowEncoder encoder,
             RowDecoder decoder,
             InFlightLimits limits) {
         this.client = client;
         this.sizes = sizes;
+        this.memory = memory;
         this.encoder = encoder;
         this.decoder = decoder;
         this.backlog = new SendQueue(limits);
@@ -89,14 +93,22 @@ final class Batcher {
     }
 
     private boolean encode(Batch batch, long first) {
-        frame.begin(
-                "{\"kind\":\"predict\",\"first\":" + first + ",\"rows\":" + batch.size() + "}");
         try {
-            encoder.encode(batch.rows(), frame);
-            // The frame holds the values by now.
+            EncodedRows rows = encoder.encode(batch.rows());
+            long bytes = rows.bytes();
+            long at = memory.take(bytes);
+            String header =
+                    "{\"kind\":\"predict\",\"first\":" + first + ",\"rows\":" + batch.size();
+            if (at < 0) {
+                rows.write(frame.begin(header + "}", bytes));
+            } else {
+                rows.write(memory.at(at, bytes));
+                frame.begin(header + ",\"at\":" + at + ",\"bytes\":" + bytes + "}", 0);
+            }
+            // The values are copied by now.
             batch.rows().clear();
             return true;
-        } catch (IOException | RuntimeException | Error e) {
+        } catch (RuntimeException | Error e) {
             String what = "Rows could not be written for the Python worker.";
             client.fail(() -> new WorkerException(what, e));
             return false;

@@ -20,6 +20,8 @@ final class FrameReader {
     /** The protocol's 2 GiB, less what a Java array cannot hold. */
     static final long MAX_BODY_BYTES = Integer.MAX_VALUE - 8;
 
+    private static final int IN_PLACE_BYTES = 16 << 20;
+
     private final InputStream in;
 
     FrameReader(InputStream in) {
@@ -55,9 +57,16 @@ final class FrameReader {
     }
 
     private byte[] read(int length) throws IOException {
-        // readNBytes grows with what comes, so that a wrong length costs no memory.
-        byte[] bytes = in.readNBytes(length);
-        if (bytes.length < length) {
+        // Beyond this it grows with what comes, so that a wrong length costs little memory.
+        byte[] bytes = new byte[Math.min(length, IN_PLACE_BYTES)];
+        int came = in.readNBytes(bytes, 0, bytes.length);
+        if (came == bytes.length && came < length) {
+            byte[] rest = in.readNBytes(length - came);
+            came += rest.length;
+            bytes = Arrays.copyOf(bytes, came);
+            System.arraycopy(rest, 0, bytes, came - rest.length, rest.length);
+        }
+        if (came < length) {
             throw new EOFException("the stream ended within a frame");
         }
         return bytes;

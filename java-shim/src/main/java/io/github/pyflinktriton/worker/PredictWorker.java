@@ -34,6 +34,7 @@ public final class PredictWorker implements AutoCloseable {
     private final WorkerCommand command;
     private final WorkerClient client;
     private final BufferAllocator allocator;
+    private final SharedMemory memory;
     private final RowEncoder encoder;
     private final RowDecoder decoder;
     private final Batcher batcher;
@@ -55,7 +56,9 @@ public final class PredictWorker implements AutoCloseable {
         encoder = new RowEncoder(call.arguments, allocator);
         decoder = new RowDecoder(call.output, allocator);
         RowSize sizes = new RowSize(call.arguments);
-        batcher = new Batcher(worker, client, sizes, encoder, decoder, limits);
+        memory = SharedMemory.of(opened.path("memory"));
+        client.onFreed(memory);
+        batcher = new Batcher(worker, client, sizes, memory, encoder, decoder, limits);
     }
 
     /**
@@ -108,6 +111,7 @@ public final class PredictWorker implements AutoCloseable {
         if (threadsEnded) {
             encoder.close();
             decoder.close();
+            memory.close();
             closeAllocator();
         } else {
             // Memory that a thread may still touch must not be freed under it.

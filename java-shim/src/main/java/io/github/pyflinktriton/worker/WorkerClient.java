@@ -37,6 +37,7 @@ public final class WorkerClient {
     private final Thread watchdogThread;
     private final Thread reader;
     private volatile RowReplies rows = WorkerClient::unexpected;
+    private volatile SharedMemory memory = SharedMemory.NONE;
     private volatile boolean greeted;
     private volatile boolean closing;
 
@@ -71,7 +72,9 @@ public final class WorkerClient {
         PendingReply answer = new PendingReply();
         long id = ids.incrementAndGet();
         requests.put(id, replyKind, answer);
-        write(new FrameBuffer().begin(request.put("id", id).toString()));
+        FrameBuffer frame = new FrameBuffer();
+        frame.begin(request.put("id", id).toString(), 0);
+        write(frame);
         // A failure that came before the request was noted has not reached it.
         if (failure.isDone()) {
             requests.fail(id, failure.join());
@@ -104,6 +107,11 @@ public final class WorkerClient {
         rows = handler;
     }
 
+    /** Sets what takes back the blocks that the worker frees; called before the first is used. */
+    void onFreed(SharedMemory shared) {
+        memory = shared;
+    }
+
     private void readReplies() {
         try {
             FrameReader in = new FrameReader(process.stdout());
@@ -128,6 +136,7 @@ public final class WorkerClient {
         if (frame.header.hasNonNull("metrics")) {
             metrics.accept(frame.header.get("metrics"));
         }
+        memory.free(frame.header.path("freed"));
         if (frame.isError() && !frame.header.hasNonNull("id")) {
             fail(() -> new RefusedException(frame.header.path("message").asText()));
         } else if (frame.kind().equals("result")) {

@@ -158,8 +158,8 @@ final class FakeReplies {
     }
 
     private void send(ObjectNode header, byte[] body) throws IOException {
-        FrameBuffer frame = new FrameBuffer().begin(header.toString());
-        frame.write(ByteBuffer.wrap(body));
+        FrameBuffer frame = new FrameBuffer();
+        frame.begin(header.toString(), body.length).put(body);
         frame.writeTo(out);
     }
 }

@@ -28,10 +28,10 @@ class FramesTest {
     void framesGoRoundThroughOneReusedBuffer() throws IOException {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         FrameBuffer buffer = new FrameBuffer();
-        byte[] large = new byte[9 << 20];
+        byte[] large = new byte[17 << 20];
         Arrays.fill(large, (byte) 7);
         for (byte[] body : new byte[][] {{}, {1, 2, 3}, large, {4}}) {
-            buffer.begin("{\"kind\":\"k\",\"text\":\"\u00e9\u4e16\"}").write(ByteBuffer.wrap(body));
+            buffer.begin("{\"kind\":\"k\",\"text\":\"\u00e9\u4e16\"}", body.length).put(body);
             buffer.writeTo(out);
         }
 
@@ -83,8 +83,8 @@ class FramesTest {
     }
 
     private static byte[] frame(String header, int bodyBytes) {
-        FrameBuffer buffer = new FrameBuffer().begin(header);
-        buffer.write(ByteBuffer.allocate(bodyBytes));
+        FrameBuffer buffer = new FrameBuffer();
+        buffer.begin(header, bodyBytes).put(new byte[bodyBytes]);
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         try {
             buffer.writeTo(out);
