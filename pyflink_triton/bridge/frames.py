@@ -85,7 +85,8 @@ class FrameReader(asyncio.Protocol):
         if len(first) >= size:
             self._chunks[:1] = [first[size:]] if len(first) > size else []
             return first[:size]
-        joined = memoryview(pa.allocate_buffer(size))  # of a pool that keeps its pages, and not zeroed
+        # Of a pool that keeps its pages, and not zeroed.
+        joined = memoryview(pa.allocate_buffer(size)).cast("B")
         filled = 0
         while filled < size:
             chunk = self._chunks.pop(0)

@@ -23,8 +23,9 @@ def check_reply(header: Mapping[str, Any], request: str | None = None) -> None:
     _check(header, MESSAGES["from the worker"][header["kind"]])
     if header["kind"] == "answer" and request is not None and list(header["answer"]) != ["environment"]:
         _check(header["answer"], MESSAGES["planning answers"][request])
-    if "metrics" in header:
-        _check(header["metrics"], MESSAGES["objects from the worker"]["metrics"])
+    for name in ("memory", "metrics"):
+        if name in header:
+            _check(header[name], MESSAGES["objects from the worker"][name])
 
 
 def _check(fields: Mapping[str, Any], known: Sequence[str]) -> None:

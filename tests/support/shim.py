@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
@@ -34,6 +35,9 @@ class Shim:
         self._planning: dict[int, str] = {}
         self.counters: dict[str, int] = {}
         self.gauges: dict[str, float] = {}
+        #: The blocks of the shared memory that the worker gave back.
+        self.freed: list[int] = []
+        self.memory: mmap.mmap | None = None
         self._frames: list[Frame | None] = []
         self._reader = FrameReader(self._frames.append, self._fail)
 
@@ -53,6 +57,22 @@ class Shim:
         first, self._rows = self._rows, self._rows + rows
         self._write({"kind": "predict", "first": first, "rows": rows}, body)
         return first
+
+    def predict_at(self, at: int, body: bytes | memoryview, rows: int) -> int:
+        """Send a body as rows by the shared memory."""
+        assert self.memory is not None
+        self.memory[at : at + len(body)] = bytes(body)
+        first, self._rows = self._rows, self._rows + rows
+        self._write({"kind": "predict", "first": first, "rows": rows, "at": at, "bytes": len(body)}, b"")
+        return first
+
+    def share(self, opened: Frame) -> Shim:
+        """Map the memory that the worker names."""
+        memory = opened.header["memory"]
+        assert os.readlink(memory["file"]) == memory["name"]
+        with open(memory["file"], "r+b") as file:
+            self.memory = mmap.mmap(file.fileno(), memory["bytes"])
+        return self
 
     def _write(self, header: dict[str, Any], body: bytes | memoryview) -> None:
         assert self.process.stdin is not None
@@ -88,6 +108,7 @@ class Shim:
             check_reply(frame.header, self._planning.get(frame.header.get("id", 0)))
             for name, delta in frame.header.get("metrics", {}).get("counters", {}).items():
                 self.counters[name] = self.counters.get(name, 0) + delta
+            self.freed += frame.header.get("freed", [])
             self.gauges.update(frame.header.get("metrics", {}).get("gauges", {}))
             if kind == "heartbeat" or frame.kind != "heartbeat":
                 assert kind in (None, frame.kind), frame.header

@@ -29,7 +29,7 @@ final class FakeReplies {
         this.settings = settings;
     }
 
-    void predict(Frame frame) throws Exception {
+    void predict(Frame frame, FakeMemory memory) throws Exception {
         predicted++;
         switch (settings.getOrDefault("does", "echo")) {
             case "swap":
@@ -116,7 +116,12 @@ final class FakeReplies {
                 echo(frame);
                 break;
             default:
-                echo(frame);
+                ObjectNode echoed = result(frame);
+                if (memory != null) {
+                    memory.free(frame, echoed);
+                }
+                send(Json.MAPPER.createObjectNode().put("kind", "heartbeat"));
+                send(echoed, frame.body);
         }
     }
 

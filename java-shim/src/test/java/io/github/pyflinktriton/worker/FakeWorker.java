@@ -17,6 +17,7 @@ public final class FakeWorker {
 
     private final Map<String, String> settings = new HashMap<>();
     private final FakeReplies replies = new FakeReplies(System.out, settings);
+    private FakeMemory memory;
 
     private FakeWorker(String[] arguments) {
         for (String argument : arguments) {
@@ -64,7 +65,7 @@ public final class FakeWorker {
                     open(frame);
                     break;
                 default:
-                    replies.predict(frame);
+                    replies.predict(memory == null ? frame : memory.read(frame), memory);
             }
         }
         if (does().equals("stays")) {
@@ -111,6 +112,10 @@ public final class FakeWorker {
         opened.put("frames_in_flight", setting("frames_in_flight", 4));
         opened.put("rows_in_flight", setting("rows_in_flight", 1024));
         opened.put("max_in_flight_bytes", setting("max_in_flight_bytes", 256 << 20));
+        memory = FakeMemory.of(settings);
+        if (memory != null) {
+            memory.name(opened);
+        }
         replies.send(opened);
     }
 
