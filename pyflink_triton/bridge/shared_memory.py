@@ -11,6 +11,7 @@ import secrets
 import sys
 import weakref
 from collections import deque
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +46,7 @@ class SharedMemory:
         self._size = size
         file = f"/proc/{os.getpid()}/fd/{self._file.fileno()}"
         #: What the shim needs to find it, and to see that it found no other.
-        self.named: Memory = {"file": file, "name": os.readlink(file), "bytes": size}
+        self.named: Memory = {"file": file, "name": str(Path(file).readlink()), "bytes": size}
         #: Where the blocks begin that something refers to, and those that were freed since ``take_freed``.
         self._held: set[int] = set()
         self._freed: deque[int] = deque()

@@ -7,7 +7,7 @@ import os
 import socketserver
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def until_freed(shim: Shim, at: int) -> None:
 
 def test_rows_are_read_from_the_memory_and_their_blocks_come_back(shim: Shim, triton: Triton) -> None:
     opened(shim, triton.http_url, "identity_fp32_array", "ARRAY<FLOAT>")
-    expected = {}
+    expected: dict[int, tuple[Any, ...]] = {}
     for round_ in range(5):
         for block in range(3):
             row = [float(100 * round_ + block)] * 50_000
@@ -154,7 +154,7 @@ def mapped_names() -> set[str]:
 
 def test_only_what_refers_to_a_block_keeps_it() -> None:
     memory = SharedMemory(MIB)
-    consumers = {
+    consumers: dict[str, Callable[[Any], Any]] = {
         "numpy": lambda view: np.frombuffer(view, np.float32)[3:].reshape(-1, 1),
         "memoryview": lambda view: memoryview(view)[10:20],
         "pyarrow": lambda view: pa.py_buffer(view).slice(8),
@@ -173,17 +173,17 @@ def test_only_what_refers_to_a_block_keeps_it() -> None:
 
 def test_nobody_can_shorten_the_memory() -> None:
     memory = SharedMemory(MIB)
-    with open(memory.named["file"], "r+b") as file:
+    with Path(memory.named["file"]).open("r+b") as file:
         assert fcntl.fcntl(file, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK
         with pytest.raises(PermissionError):
             os.ftruncate(file.fileno(), 0)
 
 
 def test_no_file_is_left_of_memory_that_nobody_uses() -> None:
-    files, names = len(os.listdir("/proc/self/fd")), mapped_names()
+    files, names = len(list(Path("/proc/self/fd").iterdir())), mapped_names()
     for _ in range(100):
         SharedMemory(MIB)
-    assert len(os.listdir("/proc/self/fd")) == files
+    assert len(list(Path("/proc/self/fd").iterdir())) == files
     assert mapped_names() == names
 
 

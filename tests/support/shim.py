@@ -6,6 +6,7 @@ import mmap
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -69,8 +70,9 @@ class Shim:
     def share(self, opened: Frame) -> Shim:
         """Map the memory that the worker names."""
         memory = opened.header["memory"]
-        assert os.readlink(memory["file"]) == memory["name"]
-        with open(memory["file"], "r+b") as file:
+        path = Path(memory["file"])
+        assert str(path.readlink()) == memory["name"]
+        with path.open("r+b") as file:
             self.memory = mmap.mmap(file.fileno(), memory["bytes"])
         return self
 
