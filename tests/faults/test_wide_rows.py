@@ -1,0 +1,72 @@
+"""Rows of many bytes, which reach the worker by shared memory: right under load, also where workers are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from flink_session import create_model, read_lines, session
+from jobs import assert_gone, busy, numbers_and_answers, running, wait_until_gone, workers
+from triton import Triton
+from waiting import wait_for
+
+ROWS = 3000
+#: Each row has another text of another length, some 100 kB, and some rows are short.
+TEXT = "REPEAT(CAST(x AS STRING), CASE WHEN MOD(x, 7) = 0 THEN 1 ELSE 30000 - CAST(x AS INT) END)"
+CALLS = {
+    "ML_PREDICT": "SELECT x, t, y FROM ML_PREDICT(TABLE texts, MODEL c.`default`.m, DESCRIPTOR(t))",
+    "m(x)": "SELECT x, t, c.`default`.m(t) AS y FROM texts",
+}
+
+
+def mappings() -> set[str]:
+    """The shared memory that this process's JVM has mapped."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"java" in (entry / "cmdline").read_bytes().split(b"\0")[0]:
+                lines = (entry / "maps").read_text().splitlines()
+                found |= {line.split()[5] for line in lines if "/memfd:pyflink-triton" in line}
+        except OSError:
+            continue  # it ended meanwhile, or belongs to another user
+    return found
+
+
+@pytest.mark.parametrize("kills", [0, 3])
+@pytest.mark.parametrize("call", CALLS)
+def test_wide_rows_are_right(triton: Triton, tmp_path: Path, call: str, kills: int) -> None:
+    before, mapped = set(workers()), mappings()
+    env = session(
+        execution__checkpointing__interval="300 ms",
+        restart_strategy__type="fixed-delay",
+        restart_strategy__fixed_delay__attempts="20",
+        restart_strategy__fixed_delay__delay="100 ms",
+    )
+    numbers_and_answers(env, ROWS, tmp_path)
+    env.execute_sql("CREATE CATALOG c WITH ('type' = 'triton')")
+    options = {"max_request_bytes": "2 mb", "max_in_flight_requests": "2", "max_in_flight_bytes": "16 mb"}
+    create_model(env, "c.`default`.m", triton.http_url, "identity_bytes", "t STRING", "y STRING", **options)
+    env.execute_sql(f"CREATE TEMPORARY VIEW texts AS SELECT x, {TEXT} AS t FROM numbers")
+    insert = f"INSERT INTO answers SELECT x, CASE WHEN t = y THEN x ELSE -1 END FROM ({CALLS[call]})"
+    killed, seen = 0, False
+    with running(env, insert) as (_, outcome):
+        while killed < kills and "ended" not in outcome:
+            found = wait_for(lambda: busy(set(workers()) - before) or "ended" in outcome, 30, "a busy worker")
+            wait_for(lambda: mappings() - mapped or "ended" in outcome, 30, "shared memory")
+            if "ended" in outcome:
+                break
+            for worker in found:
+                os.kill(worker, signal.SIGKILL)
+            killed += 1
+            wait_until_gone(found)
+        wait_for(lambda: mappings() - mapped or "ended" in outcome, 30, "shared memory")
+        seen = "ended" not in outcome
+    assert "error" not in outcome, outcome["error"]
+    assert seen
+    assert killed == kills
+    pairs = [tuple(map(int, line.split(","))) for line in read_lines(tmp_path / "answers")]
+    assert sorted(pairs) == [(x, x) for x in range(ROWS)]
+    assert_gone(before)
+    assert mappings() <= mapped
