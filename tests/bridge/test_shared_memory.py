@@ -240,3 +240,21 @@ def slow_reader(target: str) -> Iterator[_Server]:
             server.let.set()
             server.shutdown()
             thread.join(10)
+
+
+def test_a_worker_without_such_memory_takes_rows_by_the_pipe(triton: Triton, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os\ndef refuse(*_):\n    raise OSError(38, 'Function not implemented')\nos.memfd_create = refuse\n"
+    )
+    shim = Shim(PYTHONPATH=str(tmp_path)).hello()
+    try:
+        header = shim.open(triton.http_url).header
+        assert header["kind"] == "opened"
+        assert "memory" not in header
+        shim.rows((1.0, 2.0))
+        assert shim.results(1, pa.schema([("c0", pa.float32())])) == ({0: (3.0,)}, {})
+        shim._write({"kind": "predict", "first": 1, "rows": 1, "at": 0, "bytes": 100}, b"")
+        assert "and there is none" in shim.receive("error").header["message"]
+    finally:
+        shim.process.kill()
+        shim.process.communicate()

@@ -22,22 +22,24 @@ CALLS = {
 
 
 def mappings() -> set[str]:
-    """The shared memory that this process's JVM has mapped."""
-    found = set()
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if b"java" in (entry / "cmdline").read_bytes().split(b"\0")[0]:
-                lines = (entry / "maps").read_text().splitlines()
-                found |= {line.split()[5] for line in lines if "/memfd:pyflink-triton" in line}
-        except OSError:
-            continue  # it ended meanwhile, or belongs to another user
-    return found
+    """The shared memory that JVMs have mapped."""
+    return {name for entry in Path("/proc").glob("[0-9]*") for name in mapped(entry)}
+
+
+def mapped(process: Path) -> set[str]:
+    try:
+        if b"java" not in (process / "cmdline").read_bytes().split(b"\0")[0]:
+            return set()
+        lines = (process / "maps").read_text().splitlines()
+    except OSError:  # it ended meanwhile, or belongs to another user
+        return set()
+    return {line.split()[5] for line in lines if "/memfd:pyflink-triton" in line}
 
 
 @pytest.mark.parametrize("kills", [0, 3])
 @pytest.mark.parametrize("call", CALLS)
 def test_wide_rows_are_right(triton: Triton, tmp_path: Path, call: str, kills: int) -> None:
-    before, mapped = set(workers()), mappings()
+    before, others = set(workers()), mappings()
     env = session(
         execution__checkpointing__interval="300 ms",
         restart_strategy__type="fixed-delay",
@@ -54,14 +56,14 @@ def test_wide_rows_are_right(triton: Triton, tmp_path: Path, call: str, kills: i
     with running(env, insert) as (_, outcome):
         while killed < kills and "ended" not in outcome:
             found = wait_for(lambda: busy(set(workers()) - before) or "ended" in outcome, 30, "a busy worker")
-            wait_for(lambda: mappings() - mapped or "ended" in outcome, 30, "shared memory")
+            wait_for(lambda: mappings() - others or "ended" in outcome, 30, "shared memory")
             if "ended" in outcome:
                 break
             for worker in found:
                 os.kill(worker, signal.SIGKILL)
             killed += 1
             wait_until_gone(found)
-        wait_for(lambda: mappings() - mapped or "ended" in outcome, 30, "shared memory")
+        wait_for(lambda: mappings() - others or "ended" in outcome, 30, "shared memory")
         seen = "ended" not in outcome
     assert "error" not in outcome, outcome["error"]
     assert seen
@@ -69,4 +71,4 @@ def test_wide_rows_are_right(triton: Triton, tmp_path: Path, call: str, kills: i
     pairs = [tuple(map(int, line.split(","))) for line in read_lines(tmp_path / "answers")]
     assert sorted(pairs) == [(x, x) for x in range(ROWS)]
     assert_gone(before)
-    assert mappings() <= mapped
+    assert mappings() <= others
