@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import io
 import mmap
 import os
@@ -50,6 +51,8 @@ class SharedMemory:
         #: Where the blocks begin that something refers to, and those that were freed since ``take_freed``.
         self._held: set[int] = set()
         self._freed: deque[int] = deque()
+        #: Those that were held at the last ``collect``.
+        self._old: set[int] = set()
 
     @classmethod
     def make(cls, size: int) -> SharedMemory | None:
@@ -81,6 +84,12 @@ class SharedMemory:
     def take_freed(self) -> list[int]:
         """Where the blocks begin that were freed since the last time."""
         return [self._freed.popleft() for _ in range(len(self._freed))]
+
+    def collect(self) -> None:
+        """Find blocks that only a cycle holds, as a failed request's traceback makes one. To be called now and then."""
+        if self._old & self._held:
+            gc.collect()
+        self._old = self._held.copy()
 
     def _free(self, at: int) -> None:
         """Called by whatever thread drops the last reference."""

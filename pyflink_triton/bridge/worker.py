@@ -173,6 +173,8 @@ class Worker:
     def heartbeat(self) -> None:
         """Show that the event loop runs, and send the metrics."""
         heartbeat: Heartbeat = {"kind": "heartbeat"}
+        if self._memory is not None:
+            self._memory.collect()
         deltas = self._metrics.take()
         if deltas is not None:
             heartbeat["metrics"] = deltas
