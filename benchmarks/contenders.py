@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +25,8 @@ from benchmarks.workloads import FLINK_MODULES, Workload
 from pyflink_triton.table.session import FUNCTION_DEFAULTS, prepare_functions
 
 ROOT = Path(__file__).parents[1]
-_CLIENT_TIMEOUT = 600
+#: Seconds for a client beyond those that its rate of rows needs.
+_CLIENT_TIMEOUT = 120
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Contender(Protocol):
 
 
 def ask_client(action: str, **question: Any) -> Any:
-    """Run a client in a process of its own.
+    """Run a client in a process of its own; once more where it hangs, as tritonclient's blocking client does at times.
 
     Args:
         action: Its action; see `benchmarks.clients`.
@@ -82,15 +84,21 @@ def ask_client(action: str, **question: Any) -> Any:
     Raises:
         RuntimeError: It failed; the message is its last line.
     """
-    done = subprocess.run(
+    seconds = _CLIENT_TIMEOUT + (question["rows"] / question["rate"] if action == "raw_latency" else 0.0)
+    run = partial(
+        subprocess.run,
         [sys.executable, "-m", "benchmarks.clients"],
         input=json.dumps({"action": action, **question}),
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
-        timeout=_CLIENT_TIMEOUT,
+        timeout=seconds,
     )
+    try:
+        done = run()
+    except subprocess.TimeoutExpired:
+        done = run()
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise RuntimeError(lines[-1] if lines else f"the client {action} ended with {done.returncode}")
