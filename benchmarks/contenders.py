@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,7 +25,7 @@ from pyflink_triton.table.session import FUNCTION_DEFAULTS, prepare_functions
 
 ROOT = Path(__file__).parents[1]
 #: Seconds for a client beyond those that its rate of rows needs.
-_CLIENT_TIMEOUT = 120
+_CLIENT_TIMEOUT = 300
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Contender(Protocol):
 
 
 def ask_client(action: str, **question: Any) -> Any:
-    """Run a client in a process of its own; once more where it hangs, as tritonclient's blocking client does at times.
+    """Run a client in a process of its own.
 
     Args:
         action: Its action; see `benchmarks.clients`.
@@ -85,8 +84,7 @@ def ask_client(action: str, **question: Any) -> Any:
         RuntimeError: It failed; the message is its last line.
     """
     seconds = _CLIENT_TIMEOUT + (question["rows"] / question["rate"] if action == "raw_latency" else 0.0)
-    run = partial(
-        subprocess.run,
+    done = subprocess.run(
         [sys.executable, "-m", "benchmarks.clients"],
         input=json.dumps({"action": action, **question}),
         cwd=ROOT,
@@ -95,10 +93,6 @@ def ask_client(action: str, **question: Any) -> Any:
         check=False,
         timeout=seconds,
     )
-    try:
-        done = run()
-    except subprocess.TimeoutExpired:
-        done = run()
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise RuntimeError(lines[-1] if lines else f"the client {action} ended with {done.returncode}")
