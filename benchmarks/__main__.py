@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 import threading
@@ -18,7 +19,7 @@ import numpy as np
 
 from benchmarks import footprint, jvm, latency, machine, report, scaling
 from benchmarks.contenders import LINE_UP, Makers, Place, ask_client
-from benchmarks.server import NETWORK, serving
+from benchmarks.server import NETWORK, Served, serving
 from benchmarks.targets import judge
 from benchmarks.turns import Plan, reason, take_turns
 from benchmarks.workloads import WORKLOADS, Workload
@@ -72,6 +73,7 @@ def main() -> int:
     how_much.add_argument("--full", dest="extent", action="store_const", const="full", help="longer turns, and more")
     how_much.add_argument("--smoke", dest="extent", action="store_const", const="smoke", help="whether it runs at all")
     parser.add_argument("--output", type=Path, default=RESULTS / "latest.json", help="the JSON to write")
+    parser.add_argument("--server-pid", type=int, help=argparse.SUPPRESS)  # of a server that another process started
     parser.set_defaults(extent="default")
     asked = parser.parse_args()
     parts = asked.only.split(",") if asked.only else [*WORKLOADS, *OTHERS]
@@ -82,27 +84,52 @@ def main() -> int:
     for name in names:
         if name not in LINE_UP["add"]:
             parser.error(f"--contenders: there is no {name!r}: write one of {', '.join(LINE_UP['add'])}")
-    extent = EXTENTS[asked.extent]
     threading.excepthook = _hide_beams_end
-    with tempfile.TemporaryDirectory() as directory:
-        jvm.start(Path(directory))
-        with serving(asked.url, Path(directory), NETWORK in parts) as served:
-            place = Place(served, Path(directory), extent.search_seconds, extent.plan.most_rows)
-            results = _measure(place, parts, names, asked.extent, asked.turns, asked.output)
+    with tempfile.TemporaryDirectory() as made:
+        directory = Path(made)
+        with serving(asked.url, asked.server_pid, directory, NETWORK in parts) as served:
+            if len(parts) == 1:
+                results = _measure(served, directory, parts[0], names, asked)
+            else:
+                results = _apart(served, directory, parts, asked)
     print(report.as_text(results))
     print(f"written to {asked.output}; `python -m benchmarks.report {asked.output}` writes the page and the picture")
     return 1 if _failures(results) else 0
 
 
+def _apart(served: Served, directory: Path, parts: Sequence[str], asked: argparse.Namespace) -> dict[str, Any]:
+    """Measure each part in a process and a JVM of its own: a JVM that has run hundreds of jobs is slower."""
+    began = time.monotonic()
+    more = [f"--{asked.extent}"] if asked.extent != "default" else []
+    more += ["--contenders", asked.contenders] if asked.contenders else []
+    more += ["--turns", str(asked.turns)] if asked.turns else []
+    more += ["--server-pid", str(served.pid)] if served.pid else []
+    results: dict[str, Any] = {"throughput": {}, "failed": []}
+    for part in parts:
+        own = directory / f"{part}.json"
+        command = [sys.executable, "-m", "benchmarks", "--only", part, "--url", served.url, "--output", str(own), *more]
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+        if own.exists():
+            found = json.loads(own.read_text())
+            throughput = {**results["throughput"], **found["throughput"]}
+            results = {**found, **results, "throughput": throughput, "failed": results["failed"] + found["failed"]}
+        else:
+            results["failed"].append(f"{part}: it ended with {done.returncode}")
+        _write(results, time.monotonic() - began, asked.output)
+    return results
+
+
 def _measure(
-    place: Place, parts: Sequence[str], names: Sequence[str], which: str, turns: int | None, output: Path
+    served: Served, directory: Path, part: str, names: Sequence[str], asked: argparse.Namespace
 ) -> dict[str, Any]:
-    extent, began = EXTENTS[which], time.monotonic()
-    main_turns, other_turns = turns or extent.turns, turns or extent.other_turns
+    began, extent = time.monotonic(), EXTENTS[asked.extent]
+    jvm.start(directory)
+    place = Place(served, directory, extent.search_seconds, extent.plan.most_rows)
+    main_turns, other_turns = asked.turns or extent.turns, asked.turns or extent.other_turns
     results: dict[str, Any] = {
         "machine": machine.describe(),
-        "extent": which,
-        "is_remote": place.served.pid is None,
+        "extent": asked.extent,
+        "is_remote": served.pid is None,
         "throughput": {},
         "failed": [],
     }
@@ -113,22 +140,25 @@ def _measure(
         "footprint": partial(footprint.worker, place, other_turns, _say),
         "planning": partial(footprint.planning, place, other_turns, _say),
     }
-    for part in parts:
-        _say(f"{part} ({time.monotonic() - began:.0f} s)")
-        if part in WORKLOADS:
-            of_this = main_turns if part in MAIN else other_turns
-            results["throughput"][part] = _turns(place, WORKLOADS[part], names, extent.plan, of_this)
-        else:
-            try:
-                results[part] = others[part]()
-            except Exception as error:  # one that cannot run must not stop the others
-                results["failed"].append(f"{part}: {reason(error)}")
-                _say(f"  failed: {reason(error)}")
-        results["seconds"] = round(time.monotonic() - began)
-        results["targets"] = judge(results)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(results, indent=1) + "\n")
+    _say(part)
+    if part in WORKLOADS:
+        of_this = main_turns if part in MAIN else other_turns
+        results["throughput"][part] = _turns(place, WORKLOADS[part], names, extent.plan, of_this)
+    else:
+        try:
+            results[part] = others[part]()
+        except Exception as error:  # one that cannot run must not stop the others
+            results["failed"].append(f"{part}: {reason(error)}")
+            _say(f"  failed: {reason(error)}")
+    _write(results, time.monotonic() - began, asked.output)
     return results
+
+
+def _write(results: dict[str, Any], seconds: float, output: Path) -> None:
+    results["seconds"] = round(seconds)
+    results["targets"] = judge(results)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def _turns(place: Place, workload: Workload, names: Sequence[str], plan: Plan, turns: int) -> dict[str, Any]:

@@ -56,16 +56,17 @@ def write_repository(directory: Path) -> Path:
 
 
 @contextmanager
-def serving(url: str | None, directory: Path, with_network: bool = True) -> Iterator[Served]:
+def serving(url: str | None, pid: int | None, directory: Path, with_network: bool) -> Iterator[Served]:
     """Start a server, unless there is one.
 
     Args:
-        url: The endpoint of one elsewhere, with the models of `write_repository`.
+        url: The endpoint of one, with the models of `write_repository`.
+        pid: Its process, where it runs on this machine.
         directory: Where to write the models.
         with_network: Whether the model on onnxruntime is needed, which has to be installed.
     """
     if url is not None:
-        yield Served(url, None)
+        yield Served(url, pid)
         return
     repository = write_repository(directory)
     if not with_network:
