@@ -18,10 +18,8 @@ from pyflink_triton.version import __version__
 
 @pytest.fixture
 def shim() -> Iterator[Shim]:
-    made = Shim()
-    yield made
-    made.process.kill()
-    made.process.communicate()
+    with Shim() as made:
+        yield made
 
 
 SUM = pa.schema([("c0", pa.float32())])

@@ -29,12 +29,8 @@ TEXTS = pa.schema([("c0", pa.utf8())])
 
 @pytest.fixture
 def shim() -> Iterator[Shim]:
-    made = Shim()
-    yield made
-    made.process.kill()
-    made.process.communicate()
-    if made.memory is not None:
-        made.memory.close()
+    with Shim() as made:
+        yield made
 
 
 def opened(shim: Shim, url: str, model: str, type_: str, **options: str) -> Shim:

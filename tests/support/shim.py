@@ -19,7 +19,7 @@ FLOATS = pa.schema([("c0", pa.float32()), ("c1", pa.float32())])
 
 
 class Shim:
-    """The other end of a worker's pipes."""
+    """The other end of a worker's pipes; as a context manager it ends the worker."""
 
     def __init__(self, **environment: str) -> None:
         self.process = subprocess.Popen(
@@ -41,6 +41,15 @@ class Shim:
         self.memory: mmap.mmap | None = None
         self._frames: list[Frame | None] = []
         self._reader = FrameReader(self._frames.append, self._fail)
+
+    def __enter__(self) -> Shim:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+        if self.memory is not None:
+            self.memory.close()
 
     def send(self, kind: str, body: bytes | memoryview = b"", **fields: Any) -> int:
         self._last_id += 1
