@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
 from flink_session import create_model, read_lines, session
-from jobs import assert_gone, busy, numbers_and_answers, running, wait_until_gone, workers
+from jobs import assert_gone, kill_workers, numbers_and_answers, running, workers
 from triton import Triton
 from waiting import wait_for
 
@@ -52,17 +50,8 @@ def test_wide_rows_are_right(triton: Triton, tmp_path: Path, call: str, kills: i
     create_model(env, "c.`default`.m", triton.http_url, "identity_bytes", "t STRING", "y STRING", **options)
     env.execute_sql(f"CREATE TEMPORARY VIEW texts AS SELECT x, {TEXT} AS t FROM numbers")
     insert = f"INSERT INTO answers SELECT x, CASE WHEN t = y THEN x ELSE -1 END FROM ({CALLS[call]})"
-    killed, seen = 0, False
     with running(env, insert) as (_, outcome):
-        while killed < kills and "ended" not in outcome:
-            found = wait_for(lambda: busy(set(workers()) - before) or "ended" in outcome, 30, "a busy worker")
-            wait_for(lambda: mappings() - others or "ended" in outcome, 30, "shared memory")
-            if "ended" in outcome:
-                break
-            for worker in found:
-                os.kill(worker, signal.SIGKILL)
-            killed += 1
-            wait_until_gone(found)
+        killed = kill_workers(before, kills, outcome, lambda: mappings() - others)
         wait_for(lambda: mappings() - others or "ended" in outcome, 30, "shared memory")
         seen = "ended" not in outcome
     assert "error" not in outcome, outcome["error"]

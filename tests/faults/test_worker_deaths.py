@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from flink_session import create_model, read_lines, session
-from jobs import assert_gone, busy, numbers_and_answers, running, wait_until_gone, workers
+from jobs import assert_gone, busy, kill_workers, numbers_and_answers, running, workers
 from triton import Triton
 from waiting import wait_for
 
@@ -28,15 +28,7 @@ def test_a_killed_worker_costs_no_row_with_restarts_and_checkpoints(triton: Trit
     create_model(env, "pairing", triton.http_url, "pairing", "x BIGINT", "y BIGINT")
     insert = "INSERT INTO answers SELECT x, y FROM ML_PREDICT(TABLE numbers, MODEL pairing, DESCRIPTOR(x))"
     with running(env, insert) as (_, outcome):
-        killed = 0
-        while killed < 3 and "ended" not in outcome:
-            task_workers = wait_for(lambda: busy(set(workers()) - before) or "ended" in outcome, 30, "a busy worker")
-            if "ended" in outcome:
-                break
-            for worker in task_workers:
-                os.kill(worker, signal.SIGKILL)
-            killed += 1
-            wait_until_gone(task_workers)
+        killed = kill_workers(before, 3, outcome)
     assert "error" not in outcome, outcome["error"]
     assert killed == 3
     pairs = [tuple(map(int, line.split(","))) for line in read_lines(tmp_path / "answers")]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flink_session import collect, create_model, read_lines, session, view
-from jobs import busy, running, wait_until_gone, workers
+from jobs import kill_workers, running, workers
 from stateful_rows import interleaved, running_sums
 from triton import Triton
 from waiting import wait_for
@@ -115,11 +113,7 @@ def test_after_a_failover_sums_are_those_of_sequences_begun_anew(triton: Triton,
     with running(env, insert) as (_, outcome):
         for _ in range(2):
             wait_for_more_lines(tmp_path / "sums")
-            task_workers = wait_for(lambda: busy(set(workers()) - before) or "ended" in outcome, 30, "a busy worker")
-            assert "ended" not in outcome, outcome
-            for worker in task_workers:
-                os.kill(worker, signal.SIGKILL)
-            wait_until_gone(task_workers)
+            assert kill_workers(before, 1, outcome) == 1, outcome
     assert "error" not in outcome, outcome["error"]
     sums: dict[str, dict[int, int]] = {}
     for line in read_lines(tmp_path / "sums"):

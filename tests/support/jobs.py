@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,32 @@ def numbers_and_answers(env: Any, rows: int, directory: Path) -> None:
 
 def wait_until_gone(processes: set[int]) -> None:
     wait_for(lambda: not processes & set(workers()), 10, "the killed workers to be gone")
+
+
+def kill_workers(
+    before: set[int], times: int, outcome: dict[str, Any], ready: Callable[[], object] | None = None
+) -> int:
+    """Kill the workers of a job when they are busy, again and again.
+
+    Args:
+        before: Workers that are not the job's.
+        times: How often.
+        outcome: What ``running`` gives.
+        ready: What else has to be so before a kill.
+
+    Returns:
+        How often they were killed before the job ended.
+    """
+    for killed in range(times):
+        found = wait_for(lambda: busy(set(workers()) - before) or "ended" in outcome, 30, "a busy worker")
+        if ready is not None:
+            wait_for(lambda: ready() or "ended" in outcome, 30, "what a kill waits for")
+        if "ended" in outcome:
+            return killed
+        for worker in found:
+            os.kill(worker, signal.SIGKILL)
+        wait_until_gone(found)
+    return times
 
 
 def busy(candidates: set[int]) -> set[int]:
