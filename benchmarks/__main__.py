@@ -25,9 +25,9 @@ from benchmarks.turns import Plan, reason, take_turns
 from benchmarks.workloads import WORKLOADS, Workload
 
 RESULTS = Path(__file__).parent / "results"
-#: Workloads of which a target speaks; the others have fewer turns.
-MAIN = ("add", "wide", "text20", "image_bytes", "image")
 OTHERS = ("latency", "rows", "parallelism", "footprint", "planning")
+#: Parts of which a target speaks; the others have fewer turns.
+MAIN = ("add", "wide", "text20", "image_bytes", "image", "latency", "rows", "footprint", "planning")
 #: What may be missing on a machine without harm to the rest.
 OPTIONAL_CONTENDERS = ("limit", "flink_module")
 
@@ -39,7 +39,7 @@ class Extent:
     Attributes:
         plan: How long a turn is.
         search_seconds: How long each try of a search for raw's best takes.
-        turns: Turns of the main workloads.
+        turns: Turns of the main parts.
         other_turns: Turns of the rest.
         rates: Rows of the latency runs, for each rate.
         sizes: Rows of the runs for the cost a row.
@@ -125,7 +125,7 @@ def _measure(
     began, extent = time.monotonic(), EXTENTS[asked.extent]
     jvm.start(directory)
     place = Place(served, directory, extent.search_seconds, extent.plan.most_rows)
-    main_turns, other_turns = asked.turns or extent.turns, asked.turns or extent.other_turns
+    turns = asked.turns or (extent.turns if part in MAIN else extent.other_turns)
     results: dict[str, Any] = {
         "machine": machine.describe(),
         "extent": asked.extent,
@@ -134,16 +134,15 @@ def _measure(
         "failed": [],
     }
     others: Mapping[str, Callable[[], Any]] = {
-        "latency": partial(latency.measure, place, extent.rates, other_turns, _say),
-        "rows": partial(scaling.rows, place, extent.sizes, other_turns, _say),
-        "parallelism": partial(scaling.parallelism, place, extent.parallel_rows, other_turns, _say),
-        "footprint": partial(footprint.worker, place, other_turns, _say),
-        "planning": partial(footprint.planning, place, other_turns, _say),
+        "latency": partial(latency.measure, place, extent.rates, turns, _say),
+        "rows": partial(scaling.rows, place, extent.sizes, turns, _say),
+        "parallelism": partial(scaling.parallelism, place, extent.parallel_rows, turns, _say),
+        "footprint": partial(footprint.worker, place, turns, _say),
+        "planning": partial(footprint.planning, place, turns, _say),
     }
     _say(part)
     if part in WORKLOADS:
-        of_this = main_turns if part in MAIN else other_turns
-        results["throughput"][part] = _turns(place, WORKLOADS[part], names, extent.plan, of_this)
+        results["throughput"][part] = _turns(place, WORKLOADS[part], names, extent.plan, turns)
     else:
         try:
             results[part] = others[part]()
