@@ -22,6 +22,8 @@ class Metrics:
     ``circuit_breaker_openings`` outages: a breaker that opens again from half-open is still in the same one;
     ``sequences_lost`` counts sequences that had not ended.
     Histograms: ``latency`` (one HTTP call, milliseconds), ``batch_size`` (rows of a call).
+    Of decoupled models: the counters ``responses`` and ``cancelled`` (streams that were ended here), and the histogram
+    ``first_response_latency`` (milliseconds). ``tokens`` counts what the option `tokens-column` names.
     Gauges: ``in_flight``; ``circuit_breaker_state`` (0 closed, 1 half-open, 2 open; the worst endpoint's), only
     where there is a breaker; ``live_sequences``, only of a stateful model; ``batch_limit`` (rows in a request at the
     most, at the endpoint that takes the fewest), only of a model with a batch axis.
@@ -32,6 +34,7 @@ class Metrics:
         # What each call and each request changes is put together when it is handed over.
         self._calls: list[int] = []
         self._seconds: list[float] = []
+        self._first_responses: list[float] = []
         self._settled = 0
         self._rows = self._failed = self._answered = self._defaults = 0
         self._in_flight = 0
@@ -50,6 +53,25 @@ class Metrics:
         """A call came back, or failed."""
         self._seconds.append(seconds)
         self._in_flight -= 1
+
+    def first_response(self, seconds: float) -> None:
+        """The first response of a stream came."""
+        self._first_responses.append(round(seconds * 1000, 3))
+
+    def stream(self, responses: int, *, cancelled: bool) -> None:
+        """A stream that had begun has ended.
+
+        Args:
+            responses: How many responses came.
+            cancelled: Whether it was ended here, and not by the server.
+        """
+        self._counters["responses"] += responses
+        if cancelled:
+            self._counters["cancelled"] += 1
+
+    def count_tokens(self, tokens: int) -> None:
+        """Rows were answered that report so many tokens."""
+        self._counters["tokens"] += tokens
 
     def retry(self) -> None:
         """A call sends a request again."""
@@ -126,5 +148,7 @@ class Metrics:
     def _take_histograms(self) -> dict[str, list[float]]:
         latency = [round(seconds * 1000, 3) for seconds in self._seconds]
         samples: dict[str, list[float]] = {"batch_size": list(self._calls), "latency": latency}
+        if self._first_responses:
+            samples["first_response_latency"], self._first_responses = self._first_responses, []
         self._calls, self._seconds = [], []
         return {name: values for name, values in samples.items() if values}

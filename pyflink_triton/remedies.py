@@ -28,13 +28,19 @@ class Remedy(Enum):
     WRITE_HEADERS = (
         """write them as 'X-Key:value,X-Other:value', as '{{"X-Key": "value"}}', or as 'custom-headers.X-Key'"""
     )
+    WRITE_PARAMETERS = (
+        """write them as '{{"max_tokens": 200}}', or one by one, as in 'parameters.max_tokens' = '200'; a column is """
+        "'${{column}}'"
+    )
     NAME_HEADER = "use letters, digits and '-', as in 'X-Key'"
     DID_YOU_MEAN = "Did you mean '{key}'?"
 
     # Options: several of them
     LEAVE_ONE_OUT = "Leave one out"
+    LEAVE_OUT = "Leave it out"
     WRITE_IN_CREATE_MODEL = "Write it in CREATE MODEL"
     SET_OPTION_TOO = "Set '{key}' as well"
+    SET_ROWS = "Set 'responses' = 'rows', or leave the option out"
     LOWER_OR_RAISE = "Lower '{above}' or raise '{below}'"
     WRITE_HTTPS = "Write the option 'endpoint' with https"
     WRITE_DEFAULT = "write it as '{example}', or 'null' for NULL"
@@ -68,12 +74,18 @@ class Remedy(Enum):
     ADD_COLUMN = "Add a column `{name}` {type} to INPUT"
     ADD_REFERENCE = "Add `{name}` {type} to INPUT"
     ADD_ERROR_COLUMN = "Add `{name}` STRING to OUTPUT"
-    RENAME_ERROR_COLUMN = "Give the error column another name"
+    ADD_OUTPUT = "Add `{name}` {type} to OUTPUT"
+    RENAME_OWN_COLUMN = "Give the column another name"
     NAME_TENSOR = "Name it after one of these tensors: {tensors}."
     NAME_OUTPUTS = "Name one or more of these: {names}"
     SET_OPTIONAL_OUTPUT = "If a row may lack it, set 'optional-outputs' = '{column}'"
     GIVE_A_VALUE = "Give one of them a value"
-    USE_ANOTHER_MODEL = "Use a model that gives one response for each request"
+    CHANGE_DATATYPE = "Give the model FP32 there"
+    CHANGE_DIMS = "Give the model a tensor with one free dim there, and declare an ARRAY"
+    DECLARE_INPUT = "Declare `{name}` in INPUT"
+    USE_ARRAY = "Write ML_PREDICT, or set 'responses' = 'array'"
+    TAKE_NO_RESPONSE = "Where a row may have none, set 'responses' = 'array' or 'rows'"
+    TAKE_RESPONSES = "Set the option 'responses' to 'last', 'join', 'array' or 'rows'"
     NAME_EXACTLY = "Write the name exactly as the model has it"
     GIVE_ONE_ELEMENT = "Give it one element for each row, as CROSS JOIN UNNEST does"
 
@@ -108,6 +120,7 @@ class Remedy(Enum):
         "If the server speaks plain HTTP, write the option 'endpoint' with http. If it asks for a client certificate, "
         "set the option 'tls-cert-file'"
     )
+    ASK_FOR_LESS = "Raise it, or ask the model for shorter answers"
     RAISE_TIMEOUT = "Raise the option 'timeout', or find out why the model is slow"
     PLAN_WITHOUT_SERVER = "To plan without the server, set 'plan-check' = 'best-effort'"
     CREATE_WITHOUT_SERVER = "To create the model without the server, declare INPUT and OUTPUT"

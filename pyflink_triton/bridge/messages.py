@@ -104,7 +104,7 @@ class _Opened(TypedDict, total=False):
 
 
 class Opened(_Opened):
-    """The model is open; how much the shim may send at once."""
+    """The model is open: how much the shim may send at once, and whether a row may have any number of output rows."""
 
     kind: Literal["opened"]
     id: int
@@ -113,6 +113,7 @@ class Opened(_Opened):
     frames_in_flight: int
     rows_in_flight: int
     max_in_flight_bytes: int
+    gives_rows: bool
 
 
 class _Result(TypedDict, total=False):
@@ -124,7 +125,9 @@ class _Result(TypedDict, total=False):
 class Result(_Result):
     """Predicted rows, in the frame's body: runs of their numbers, each its first and how many it has.
 
-    The errors are by the numbers of their rows. The freed blocks of the shared memory are named by their begin.
+    Where a row may have any number of output rows, the body's first column is INT32: of each output row the place of
+    its row among those that the reply answers, ascending. The errors are by the numbers of their rows. The freed
+    blocks of the shared memory are named by their begin.
     """
 
     kind: Literal["result"]

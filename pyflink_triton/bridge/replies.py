@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from pyflink_triton._arrow import Ints
+from pyflink_triton._arrow import Ints, from_numbers, offsets, take
 from pyflink_triton.bridge.frames import MAX_BODY
 from pyflink_triton.bridge.messages import Result
 from pyflink_triton.errors import JobError
@@ -35,6 +35,7 @@ class Replies:
         metrics: What was counted goes with the rows.
         name: Puts the model's name in front of a message.
         columns: How many output columns there are.
+        gives_rows: Whether a row may have any number of output rows: its outputs come as lists of them.
         is_busy: Whether many requests are in flight.
     """
 
@@ -45,12 +46,14 @@ class Replies:
         metrics: Metrics,
         name: Callable[[str], str],
         columns: int,
+        gives_rows: bool,
         is_busy: Callable[[], bool],
     ) -> None:
         self._send, self._fail = send, fail
         self._metrics = metrics
         self._name = name
-        self._names = [f"c{index}" for index in range(columns)]
+        self._gives_rows = gives_rows
+        self._names = [*(["row"] if gives_rows else []), *(f"c{index}" for index in range(columns))]
         self._is_busy = is_busy
         self._loop = asyncio.get_running_loop()
         self._parts: list[_Part] = []
@@ -113,6 +116,8 @@ class Replies:
         deltas = self._take_metrics()
         if deltas is not None:
             reply["metrics"] = deltas
+        if self._gives_rows:
+            columns = _rows_of_lists(columns)
         body = memoryview(pa.record_batch(columns, names=self._names).serialize())
         if len(body) > MAX_BODY:
             raise JobError(f"the outputs of a row have {len(body)} bytes, too many for a frame")
@@ -123,6 +128,18 @@ def _joined(parts: Sequence[_Part]) -> _Part:
     numbers = np.concatenate([part for part, _, _ in parts])
     columns = [pa.concat_arrays(chunks) for chunks in zip(*(columns for _, columns, _ in parts), strict=True)]
     return numbers, columns, {row: text for _, _, errors in parts for row, text in errors.items()}
+
+
+def _rows_of_lists(columns: Sequence[pa.Array]) -> list[pa.Array]:
+    """Make a row of each place in lists that belong together; what is no list stands in each of them.
+
+    Returns:
+        Before the columns the place of each row among the lists, ascending.
+    """
+    edges = offsets(next(column for column in columns if pa.types.is_list(column.type)))
+    places = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
+    rows = [column.flatten() if pa.types.is_list(column.type) else take(column, places) for column in columns]
+    return [from_numbers(places.astype("<i4"), pa.int32()), *rows]
 
 
 def _fitting(columns: Sequence[pa.Array], rows: int) -> Iterator[slice]:

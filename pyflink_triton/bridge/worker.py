@@ -130,6 +130,7 @@ class Worker:
             self._metrics,
             self._named,
             len(columns.output_types),
+            columns.responses == "rows",
             self._opened.is_busy,
         )
         rows, most_bytes = self._opened.rows_in_flight, declared.options.max_in_flight_bytes
@@ -141,6 +142,7 @@ class Worker:
             "frames_in_flight": BATCHES_IN_FLIGHT,
             "rows_in_flight": rows,
             "max_in_flight_bytes": most_bytes,
+            "gives_rows": columns.responses == "rows",
         }
         self._memory = SharedMemory.make(most_bytes)
         if self._memory is not None:

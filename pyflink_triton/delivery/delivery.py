@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from tenacity import AsyncRetrying
 
@@ -24,7 +25,7 @@ from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.failures import ErrorResponse, NoResponseError
 from pyflink_triton.protocol.inference import InferenceResponse, PreparedRequest
-from pyflink_triton.protocol.transport import Transport
+from pyflink_triton.protocol.transport import InferenceTransport
 
 #: Why a request may be sent again without using a retry: its connection was closed before, or it has new credentials.
 _STALE, _RENEWED = "stale", "renewed"
@@ -63,7 +64,7 @@ class Delivery:
     def __init__(
         self,
         options: Options,
-        transport: Transport,
+        transport: InferenceTransport,
         metrics: Metrics,
         recheck: Callable[[str, float, str], Awaitable[None]] | None = None,
         *,
@@ -130,7 +131,7 @@ class Delivery:
         endpoint = await self._admit(request, last)
         seconds = min(self._options.timeout, self._remaining(request))
         try:
-            return await self._call(sending, endpoint, seconds)
+            return await self._call(sending, endpoint, seconds, self._remaining(request))
         except NoResponseError as error:
             message = describe_no_response(endpoint.base, error)
             is_sent, status, retry_after = error.sent, None, 0.0
@@ -159,7 +160,7 @@ class Delivery:
             endpoint.trouble = message
         raise RetryableError(behaviour, message, status, endpoint, retry_after, free)
 
-    async def _call(self, sending: _Sending, endpoint: Endpoint, seconds: float) -> InferenceResponse:
+    async def _call(self, sending: _Sending, endpoint: Endpoint, seconds: float, total: float) -> InferenceResponse:
         """Make one call and count it."""
         request, breaker = sending.request, endpoint.breaker
         ticket = breaker.enter() if breaker is not None else None
@@ -172,10 +173,10 @@ class Delivery:
         failed: bool | None = None
         began = time.perf_counter()
         try:
-            response = await self._transport.infer(sending.prepared, endpoint.base, seconds)
+            started = partial(self._started, begun, request.rows, began)
+            response = await self._transport.infer(sending.prepared, endpoint.base, seconds, total, started)
             failed = False
             self._endpoints.answered(endpoint)
-            self.limit.answered(begun, request.rows, time.perf_counter() - began)
             return response
         except ErrorResponse as error:
             behaviour = BEHAVIOURS[error.cause]
@@ -197,6 +198,10 @@ class Delivery:
             self._give(request)
             if ticket is not None:
                 self._endpoints.leave(endpoint, ticket, failed)
+
+    def _started(self, begun: int, rows: int, began: float) -> None:
+        """A response began to come: how long a whole stream takes says nothing about load."""
+        self.limit.answered(begun, rows, time.perf_counter() - began)
 
     def _learn(self, endpoint: Endpoint, behaviour: Behaviour, begun: int) -> None:
         """Note what a failure says about the endpoint and about load."""

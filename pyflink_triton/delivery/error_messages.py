@@ -15,6 +15,8 @@ _MESSAGES: dict[Fault, str] = {
     Fault.TLS: "Failed to connect to Triton server at {base}: the TLS handshake failed: {details}. "
     f"{Remedy.CHECK_TLS()}",
     Fault.TIMEOUT: f"Request timed out after {{seconds}} at {{base}}. {Remedy.RAISE_TIMEOUT()}",
+    Fault.NOT_STARTED: "Request timed out after {seconds} at {base}, before a first response. "
+    f"{Remedy.RAISE_TIMEOUT()}",
     Fault.RESET: "the connection to {base} broke before an answer: {details}",
     Fault.CUT: "the connection to {base} broke inside an answer",
     Fault.NONSENSE: f"what answers at {{base}} does not speak HTTP. {Remedy.CHECK_ENDPOINT()}",

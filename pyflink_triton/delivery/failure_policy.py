@@ -75,6 +75,8 @@ BEHAVIOURS: dict[Fault | Cause, Behaviour] = {
     Fault.CONNECT_TIMEOUT: _AWAY,
     Fault.TLS: _ACCESS,
     Fault.TIMEOUT: Behaviour(Action.RETRY, counts=True, slows=True),
+    # The server goes on with what it has begun, so that another attempt doubles its work.
+    Fault.NOT_STARTED: Behaviour(Action.RETRY, counts=True, slows=True, retries=1),
     Fault.RESET: _BROKEN,
     Fault.CUT: _BROKEN,
     Fault.NONSENSE: _CONTRACT,
@@ -92,6 +94,7 @@ BEHAVIOURS: dict[Fault | Cause, Behaviour] = {
     Cause.UNPARSABLE: _BAD_ROW,
     Cause.MODEL_CRASHED: _CRASHED,
     Cause.MODEL_FAILED: Behaviour(Action.FAIL_ROW, splits=True, retries=2),
+    Cause.ANSWERED_ERROR: Behaviour(Action.FAIL_ROW),
     Cause.GATEWAY: _AWAY,
     Cause.UNAVAILABLE: Behaviour(Action.RETRY, counts=True, slows=True),
     Cause.SERVER_ERROR: _CRASHED,

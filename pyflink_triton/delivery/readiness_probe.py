@@ -7,7 +7,7 @@ from pyflink_triton.delivery.failure_policy import BEHAVIOURS, Action
 from pyflink_triton.errors import TritonError
 from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.failures import ErrorResponse, NoResponseError
-from pyflink_triton.protocol.transport import Transport
+from pyflink_triton.protocol.transport import InferenceTransport
 
 #: A probe that takes longer finds the model not ready.
 _SECONDS = 5.0
@@ -22,7 +22,7 @@ class Probe:
         hides_readiness: Whether something in front of the server answers readiness checks with 404.
     """
 
-    def __init__(self, options: Options, transport: Transport, hides_readiness: bool) -> None:
+    def __init__(self, options: Options, transport: InferenceTransport, hides_readiness: bool) -> None:
         self._transport = transport
         self._seconds = min(options.timeout, _SECONDS)
         self._hides_readiness = hides_readiness

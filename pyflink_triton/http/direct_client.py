@@ -120,6 +120,7 @@ class DirectClient:
         body: Sequence[bytes | memoryview] | None = None,
         headers: Mapping[str, str] = _NO_HEADERS,
         timeout: float,
+        total: float,
     ) -> AsyncIterator[tuple[HttpResponse, AsyncIterator[bytes]]]:
         """Make a call whose response's body is read as it comes; see ``call``.
 
@@ -132,29 +133,31 @@ class DirectClient:
             body: The request's body, in parts.
             headers: Headers beside those of every call.
             timeout: Seconds for the head of the response, and for each part of its body.
+            total: Seconds for all of it.
 
         Returns:
             The response without its body, and the parts of the body.
         """
         target = self._target(url)
         connection: Connection | None = None
+        seconds, end = min(timeout, total), time.monotonic() + total
         try:
-            deadline = time.monotonic() + timeout
-            connection = self._pool.take(target.origin) or await self._pool.connect(target.origin, timeout)
+            deadline = time.monotonic() + seconds
+            connection = self._pool.take(target.origin) or await self._pool.connect(target.origin, seconds)
             parts = (self._head(method, url, headers, body, "identity"), *(body or ()))
             response = await connection.stream(parts, deadline)
         except _ERRORS as error:
-            raise self._failed(error, connection, timeout) from None
+            raise self._failed(error, connection, seconds) from None
         came = HttpResponse(response.status, response.headers, b"", target.path)
         try:
-            yield came, self._parts(connection, timeout)
+            yield came, self._parts(connection, timeout, end)
         finally:
             self._pool.give(target.origin, connection)
 
-    async def _parts(self, connection: Connection, seconds: float) -> AsyncIterator[bytes]:
+    async def _parts(self, connection: Connection, seconds: float, end: float) -> AsyncIterator[bytes]:
         while True:
             try:
-                part = await connection.part(time.monotonic() + seconds)
+                part = await connection.part(min(time.monotonic() + seconds, end))
             except _ERRORS as error:
                 raise self._failed(error, connection, seconds) from None
             if part is None:

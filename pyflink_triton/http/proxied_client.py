@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -121,6 +122,37 @@ class ProxiedClient:
                 return await finish(came, self.credentials, self._expected, limit, is_inference=body is not None)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             failed = _no_response(error, sent, self._options.timeout if timeout is None else timeout)
+            if failed.stale:
+                self._connector.renew()
+            raise failed from None
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: Sequence[bytes | memoryview] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float,
+        total: float,
+    ) -> AsyncIterator[tuple[HttpResponse, AsyncIterator[bytes]]]:
+        """Make a call whose response's body is read as it comes; see ``DirectClient.stream``."""
+        target = URL(url, encoded=True)
+        sent = None if body is None else Body(body)
+        try:
+            async with self._session.request(
+                method,
+                target,
+                data=sent,
+                headers={**self.credentials.headers, **(headers or {})},
+                allow_redirects=False,
+                proxy=self._proxies.get(target.origin()),
+                timeout=aiohttp.ClientTimeout(total=total, sock_read=timeout),
+            ) as response:
+                yield HttpResponse(response.status, response.headers, b"", target.raw_path), response.content.iter_any()
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            failed = _no_response(error, sent, timeout)
             if failed.stale:
                 self._connector.renew()
             raise failed from None

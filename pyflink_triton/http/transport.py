@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.utils
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyflink_triton.addresses import model_url
@@ -34,6 +34,8 @@ class HttpTransport:
 
     Attributes:
         credentials: The headers of every call.
+        client: Makes the calls.
+        dialect: What the servers' errors mean.
 
     Raises:
         OptionError: A TLS file cannot be used.
@@ -42,18 +44,27 @@ class HttpTransport:
 
     def __init__(self, options: Options, dialect: Dialect) -> None:
         self._options = options
-        self._dialect = dialect
-        self._client = _client(options)
-        self.credentials = self._client.credentials
+        self.dialect = dialect
+        self.client = _client(options)
+        self.credentials = self.client.credentials
         self._models = {base: self._model_url(base) for base in options.endpoints}
-        self._infer = {base: f"{model}/infer" for base, model in self._models.items()}
+        self._infer = {base: self.url(base, "infer") for base in self._models}
+
+    def url(self, base: str, action: str) -> str:
+        """Where an endpoint takes requests for the model.
+
+        Args:
+            base: The endpoint's base URL.
+            action: The last part of the path, such as ``infer``.
+        """
+        return f"{self._models[base]}/{action}"
 
     def _model_url(self, base: str) -> str:
         return model_url(base, self._options.model_name, self._options.model_version)
 
     async def close(self) -> None:
         """End every call under way and close the connections."""
-        await self._client.close()
+        await self.client.close()
 
     async def prepare(self, request: InferenceRequest, request_id: str) -> PreparedRequest:
         """Write a request once, compressed where the options ask for it; see ``Transport.prepare``."""
@@ -66,19 +77,22 @@ class HttpTransport:
             headers["Content-Encoding"] = encoding
         return PreparedRequest(request_id, buffers, headers, request.outputs)
 
-    async def infer(self, prepared: PreparedRequest, base: str, timeout: float) -> InferenceResponse:
+    async def infer(
+        self, prepared: PreparedRequest, base: str, timeout: float, total: float, started: Callable[[], None]
+    ) -> InferenceResponse:
         """Send a request, and wait for its response; see ``Transport.infer``."""
         generation = self.credentials.generation
-        response = await self._client.call(
+        response = await self.client.call(
             "POST",
             self._infer[base],
             body=prepared.buffers,
             headers=prepared.headers,
-            timeout=max(timeout, 0.001),
+            timeout=max(min(timeout, total), 0.001),
         )
         if response.status != 200:
-            raise self._error(response, generation)
+            raise self.error(response, generation)
         outputs = read_response(response.headers, response.body, prepared.outputs, prepared.request_id)
+        started()
         return InferenceResponse(outputs, base)
 
     async def ready(self, base: str, timeout: float | None = None) -> None:
@@ -87,9 +101,9 @@ class HttpTransport:
         if timeout is None:
             await self._ask("GET", base, url)
             return
-        response = await self._client.probe(url, timeout)
+        response = await self.client.probe(url, timeout)
         if response.status != 200:
-            raise self._error(response)
+            raise self.error(response)
 
     async def metadata(self, base: str) -> Mapping[str, Any]:
         """Read the model's metadata; see ``Transport.metadata``."""
@@ -116,26 +130,26 @@ class HttpTransport:
         """Make a call other than an inference, and read secrets again where the server refuses them."""
         generation = self.credentials.generation
         try:
-            response = await self._client.call(method, url)
+            response = await self.client.call(method, url)
             if response.status in (401, 403) and self.credentials.renew(generation):
-                response = await self._client.call(method, url)
+                response = await self.client.call(method, url)
         except NoResponseError as error:
             is_cut = error.fault in (Fault.RESET, Fault.NONSENSE)
-            if is_cut and await self._client.speaks_tls(base):
+            if is_cut and await self.client.speaks_tls(base):
                 raise ContractError(f"what answers at {base} speaks TLS. {Remedy.WRITE_HTTPS()}") from None
             raise
         if response.status != 200:
-            raise self._error(response)
+            raise self.error(response)
         return response
 
-    def _error(self, response: HttpResponse, generation: int | None = None) -> ErrorResponse:
+    def error(self, response: HttpResponse, generation: int | None = None) -> ErrorResponse:
         """Say what an error means.
 
         Args:
             response: The error.
             generation: The credentials' ``generation`` when the call began; None where they were renewed already.
         """
-        dialect, status, text = self._dialect, response.status, read_error(response.body)
+        dialect, status, text = self.dialect, response.status, read_error(response.body)
         cause = dialect.cause(status, text)
         path = f" for {response.path}" if status in dialect.hiding else ""
         return ErrorResponse(

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
+from typing import Any
 
 from pyflink_triton.options import parsers as read
 from pyflink_triton.options.declaration import REQUIRED, Option, option
+from pyflink_triton.options.request_parameters import Parameter, parameters
+
+#: Defaults of `timeout` and `max-in-flight-requests` for decoupled models: a model's first response takes long, and
+#: hundreds of streams at once are normal.
+_STREAM_TIMEOUT = 120.0
+#: The default of `total-timeout` for decoupled models, in time-outs.
+_STREAM_TIMEOUTS = 5
+STREAMS_IN_FLIGHT = 256
 
 
 @dataclass(frozen=True)
@@ -29,12 +39,14 @@ class Options:
     timeout: float = option(
         "timeout", "Duration", read.duration(0.001), 30.0,
         "Time for one HTTP call: connect, send and receive. In the MAP of `ML_PREDICT` it is called "
-        "`request-timeout`.",
+        "`request-timeout`. For a decoupled model it is the time to the first response and between two, by default "
+        "120 s.",
     )  # fmt: skip
     total_timeout: float | None = option(
         "total-timeout", "Duration", read.duration(0.001), None,
         "Time for a row, from when its request is first sent, or first held back because no endpoint can be reached. "
-        "By default 150 s, or 1.2 times `timeout` if that is longer; it may not be below a `timeout` that is set.",
+        "By default 150 s, or 1.2 times `timeout` if that is longer; it may not be below a `timeout` that is set. For "
+        "a decoupled model it is five times `timeout`.",
     )  # fmt: skip
     flatten_batch_dim: bool = option(
         "flatten-batch-dim", "Boolean", read.boolean, False,
@@ -55,9 +67,30 @@ class Options:
         "OUTPUT columns, separated by commas, that are NULL where the model's answer for a row leaves them out. If it "
         "leaves out another column, the row fails.",
     )  # fmt: skip
-    deterministic: bool = option(
-        "deterministic", "Boolean", read.boolean, True,
-        "Whether the model always gives the same answer for the same row. Flink's planner uses this for `m(x)`.",
+    responses: str | None = option(
+        "responses", "String", read.choice("one", "last", "join", "array", "rows"), None,
+        "What the responses of a decoupled model to a row become: `one` (the default; another number fails the row), "
+        "`last`, `join` (texts one after the other, other outputs from the last), `array` (each output an ARRAY with "
+        "an element a response), `rows` (a row a response, in `ML_PREDICT` alone).",
+    )  # fmt: skip
+    response_index: str | None = option(
+        "response-index", "String", read.text, None,
+        "Name of an INT column in OUTPUT that counts the responses to a row from 0, with `responses` = `rows`. It is "
+        "NULL for a row without a response.",
+    )  # fmt: skip
+    parameters: tuple[tuple[str, Parameter], ...] = option(
+        "parameters", "Map", parameters, (),
+        "Parameters of the requests: a JSON object of texts, numbers and truth values, or an option for each, as in "
+        "`'parameters.NAME' = '0.7'`. `${column}` refers to a column.",
+    )  # fmt: skip
+    tokens_column: str | None = option(
+        "tokens-column", "String", read.text, None,
+        "Name of an integer column in OUTPUT with a number of tokens. Its values are added up in the metric `tokens`.",
+    )  # fmt: skip
+    deterministic: bool | None = option(
+        "deterministic", "Boolean", read.boolean, None,
+        "Whether the model always gives the same answer for the same row. Flink's planner uses this for `m(x)`. By "
+        "default a model does, unless it is decoupled.",
     )  # fmt: skip
     priority: int | None = option(
         "priority", "Integer", read.integer(0, 255), None,
@@ -186,7 +219,7 @@ class Options:
     )  # fmt: skip
     max_in_flight_requests: int = option(
         "max-in-flight-requests", "Integer", read.integer(1, 10_000), 64,
-        "Largest number of HTTP requests that one subtask has in flight.",
+        "Largest number of HTTP requests that one subtask has in flight; by default 256 for a decoupled model.",
     )  # fmt: skip
     max_in_flight_bytes: int = option(
         "max-in-flight-bytes", "Size", read.size(1 << 20), 256 << 20,
@@ -218,6 +251,10 @@ class Options:
         "Whether `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` of the environment are used.",
     )  # fmt: skip
 
+    #: The keys that the user wrote, and the seconds that a row may take whatever they say.
+    written: frozenset[str] = dataclasses.field(default=frozenset(), repr=False, compare=False)
+    limit: float = dataclasses.field(default=math.inf, repr=False, compare=False)
+
     @property
     def endpoint(self) -> str:
         """All endpoints as one text, for messages."""
@@ -226,7 +263,19 @@ class Options:
     @property
     def row_timeout(self) -> float:
         """``total_timeout``, or its default where the user has not set it."""
-        return self.total_timeout if self.total_timeout is not None else max(150.0, 1.2 * self.timeout)
+        seconds = self.total_timeout if self.total_timeout is not None else max(150.0, 1.2 * self.timeout)
+        return min(seconds, self.limit)
+
+    def for_streams(self) -> Options:
+        """The same options, with the defaults of decoupled models for what the user has not set."""
+        changes: dict[str, Any] = {}
+        if "timeout" not in self.written:
+            changes["timeout"] = min(_STREAM_TIMEOUT, self.limit)
+        if self.total_timeout is None:
+            changes["total_timeout"] = _STREAM_TIMEOUTS * changes.get("timeout", self.timeout)
+        if "max-in-flight-requests" not in self.written:
+            changes["max_in_flight_requests"] = STREAMS_IN_FLIGHT
+        return dataclasses.replace(self, **changes)
 
     @property
     def trusts_declaration(self) -> bool:
@@ -235,13 +284,14 @@ class Options:
 
     def within(self, seconds: float) -> Options:
         """The same options with `timeout` and `total-timeout` cut, so that no row takes longer than this."""
-        rows, call = min(self.row_timeout, seconds), min(self.timeout, seconds)
-        return dataclasses.replace(self, total_timeout=rows, timeout=call)
+        return dataclasses.replace(self, limit=seconds, timeout=min(self.timeout, seconds))
 
 
 #: Every option by its key, in the order of the documentation.
 OPTIONS: dict[str, Option] = {
-    field.metadata["option"].key: field.metadata["option"] for field in dataclasses.fields(Options)
+    field.metadata["option"].key: field.metadata["option"] for field in dataclasses.fields(Options) if field.metadata
 }
 #: The field of ``Options`` that holds each option.
-FIELDS: dict[str, str] = {field.metadata["option"].key: field.name for field in dataclasses.fields(Options)}
+FIELDS: dict[str, str] = {
+    field.metadata["option"].key: field.name for field in dataclasses.fields(Options) if field.metadata
+}

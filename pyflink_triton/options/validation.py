@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pyflink_triton.errors import OptionError
 from pyflink_triton.options.options import FIELDS, OPTIONS, Options
 from pyflink_triton.options.parsers import header
+from pyflink_triton.options.request_parameters import Parameter, parameter
 from pyflink_triton.remedies import Remedy
 
 #: Options that Flink itself puts among a model's.
@@ -17,6 +18,7 @@ FLINK_KEYS = frozenset({"provider", "property-version", "task"})
 #: ML_PREDICT's MAP has Flink's own `timeout`, so the model's has another name there.
 _RUNTIME_NAMES = {"request-timeout": "timeout"}
 _HEADER_PREFIX = "custom-headers."
+_PARAMETER_PREFIX = "parameters."
 #: Options that a catalog cannot have.
 _MODEL_OPTIONS = ("model-name", "model-version")
 
@@ -38,7 +40,7 @@ def parse_options(options: Mapping[str, str], runtime_options: Mapping[str, str]
     for key, option in OPTIONS.items():
         if option.required and key not in written:
             raise OptionError(f"option '{key}' is missing. {option.description}")
-    parsed = Options(**values)
+    parsed = Options(**values, written=frozenset(written))
     _check_combinations(parsed, set(written))
     return parsed
 
@@ -67,10 +69,14 @@ def check_defaults(options: Mapping[str, str]) -> Options:
 def _read(written: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     more_headers: list[tuple[str, str]] = []
+    more_parameters: list[tuple[str, Parameter]] = []
     for key, value in written.items():
-        if key.startswith(_HEADER_PREFIX):
+        if key.startswith((_HEADER_PREFIX, _PARAMETER_PREFIX)):
             try:
-                more_headers.append(header(key.removeprefix(_HEADER_PREFIX), value.strip()))
+                if key.startswith(_HEADER_PREFIX):
+                    more_headers.append(header(key.removeprefix(_HEADER_PREFIX), value.strip()))
+                else:
+                    more_parameters.append(parameter(key.removeprefix(_PARAMETER_PREFIX), value))
             except ValueError as error:
                 raise OptionError(f"option '{key}' {error}.") from None
             continue
@@ -86,6 +92,8 @@ def _read(written: Mapping[str, str]) -> dict[str, Any]:
             raise OptionError(f"option '{key}'{shown} {error}.") from None
     if more_headers:
         values["custom_headers"] = (*values.get("custom_headers", ()), *more_headers)
+    if more_parameters:
+        values["parameters"] = (*values.get("parameters", ()), *more_parameters)
     return values
 
 
@@ -98,6 +106,12 @@ def _check_combinations(options: Options, written: set[str]) -> None:
         raise OptionError(
             f"option 'auth-token' and the custom header Authorization are both set. {Remedy.LEAVE_ONE_OUT()}"
         )
+    parameters = [name for name, _ in options.parameters]
+    repeated = next((name for name in parameters if parameters.count(name) > 1), None)
+    if repeated:
+        raise OptionError(f"option 'parameters' sets the parameter '{repeated}' twice. {Remedy.LEAVE_ONE_OUT()}")
+    if options.response_index is not None and options.responses != "rows":
+        raise OptionError(f"option 'response-index' needs 'responses' = 'rows'. {Remedy.SET_ROWS()}")
     if options.sequence_id is None:
         for key in ("sequence-id-auto-increment", "sequence-start", "sequence-end", "sequence-lost"):
             if getattr(options, FIELDS[key]) not in (False, None):

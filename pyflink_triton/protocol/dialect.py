@@ -16,6 +16,8 @@ class Dialect:
         causes: Status, a phrase of the server's text in lower case, and what both mean. The first match counts.
         hiding: Statuses by which servers and gateways refuse to be asked.
         unknown_model: A phrase by which the server itself says that it has no such model, in lower case.
+        events: A phrase of an error in a stream of responses in lower case, and what it means. The first match counts;
+            any other error is the row's.
         away: Statuses of a readiness check that say that the model, or all behind a gateway, is not there.
     """
 
@@ -23,6 +25,7 @@ class Dialect:
     hiding: frozenset[int]
     unknown_model: str
     away: frozenset[int]
+    events: Sequence[tuple[str, Cause]] = ()
 
     def cause(self, status: int, text: str) -> Cause:
         """Say what an error means.
@@ -39,6 +42,15 @@ class Dialect:
             return Cause.SERVER_ERROR
         return Cause.CLIENT_ERROR if status >= 400 else Cause.UNEXPECTED
 
+    def event_cause(self, text: str) -> Cause:
+        """Say what an error in a stream of responses means.
+
+        Args:
+            text: What the server says.
+        """
+        lowered = text.lower()
+        return next((cause for phrase, cause in self.events if phrase in lowered), Cause.ANSWERED_ERROR)
+
     def hides(self, status: int, text: str) -> bool:
         """Whether an error says nothing about the model, because something refuses to be asked."""
         return status in self.hiding and self.unknown_model not in text.lower()
@@ -46,6 +58,7 @@ class Dialect:
 
 TRITON = Dialect(
     causes=(
+        (400, "stub process", Cause.MODEL_CRASHED),
         (400, "must specify the start flag", Cause.SEQUENCE_NOT_STARTED),
         (400, "unexpected shape for input", Cause.BAD_SHAPE),
         (400, "unexpected deadlock", Cause.DEADLOCK),
@@ -72,4 +85,10 @@ TRITON = Dialect(
     hiding=frozenset({401, 403, 404, 405, 501}),
     unknown_model="unknown model",
     away=frozenset({400, 404, 502, 503, 504}),
+    events=(
+        ("stub process", Cause.MODEL_CRASHED),
+        ("exceeds maximum queue size", Cause.TOO_MANY_REQUESTS),
+        ("request timeout expired", Cause.TOO_MANY_REQUESTS),
+        ("unable to allocate", Cause.SERVER_ERROR),
+    ),
 )

@@ -63,9 +63,11 @@ class InferenceResponse:
     """What a model answered.
 
     Attributes:
-        outputs: Those of the wanted outputs that the response has, by name.
+        outputs: Those of the wanted outputs that the response has, by name; of a stream, those of its last response.
         endpoint: The base URL of the server that answered.
+        stream: The outputs of each response in a stream of them; None where the answer is no stream.
     """
 
     outputs: Mapping[str, OutputTensor]
     endpoint: str
+    stream: Sequence[Mapping[str, OutputTensor]] | None = None

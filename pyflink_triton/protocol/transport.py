@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, PreparedRequest
 
 
-class Transport(Protocol):
-    """Connections to the endpoints of one model.
+class InferenceTransport(Protocol):
+    """Sends the requests of one model to its endpoints.
 
     Every call raises ``NoResponseError`` where no response came, ``ErrorResponse`` where the server answered with an
     error, and ``ContractError`` where what came breaks the protocol. A call that is cancelled ends at once.
@@ -24,13 +24,17 @@ class Transport(Protocol):
         """
         ...
 
-    async def infer(self, prepared: PreparedRequest, base: str, timeout: float) -> InferenceResponse:
-        """Send a request, and wait for its response.
+    async def infer(
+        self, prepared: PreparedRequest, base: str, timeout: float, total: float, started: Callable[[], None]
+    ) -> InferenceResponse:
+        """Send a request, and wait for its response, or for the end of a stream of responses.
 
         Args:
             prepared: What ``prepare`` returned.
             base: The endpoint's base URL.
-            timeout: Seconds until the response.
+            timeout: Seconds until the response; in a stream until the first response and between two.
+            total: Seconds until the end of a stream.
+            started: Called when the response begins to come.
         """
         ...
 
@@ -43,6 +47,10 @@ class Transport(Protocol):
                 those that are kept. None for any connection and the option ``timeout``.
         """
         ...
+
+
+class Transport(InferenceTransport, Protocol):
+    """Connections to the endpoints of one model; see ``InferenceTransport``."""
 
     async def metadata(self, base: str) -> Mapping[str, Any]:
         """Read the model's metadata: its name, its versions, its inputs and outputs."""

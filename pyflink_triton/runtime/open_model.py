@@ -13,16 +13,18 @@ from pyflink_triton.delivery.delivery import Delivery
 from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.delivery.signature_guard import SignatureGuard
 from pyflink_triton.errors import ContractError, TritonError, sentence
+from pyflink_triton.http.streaming_transport import StreamingTransport
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import check_unchanged, read_planned
+from pyflink_triton.protocol.transport import InferenceTransport
 from pyflink_triton.runtime.messages import OpenRequest, Task
 from pyflink_triton.runtime.operator_limits import rows_in_flight
-from pyflink_triton.runtime.planning import DeclaredModel, wait_until_ready
+from pyflink_triton.runtime.planning import DeclaredModel, signature_warnings, wait_until_ready
 from pyflink_triton.runtime.predictor import Deliver, Fail, Prediction, Predictor
 from pyflink_triton.runtime.request_queue import RowSource
 from pyflink_triton.schema.assumed_signature import DeclarationGuard, assume_signature
 from pyflink_triton.schema.binding import ColumnBindings
-from pyflink_triton.schema.sequence_checks import check_parallelism, scheduling_warnings
+from pyflink_triton.schema.sequence_checks import check_parallelism
 
 _LOG = logging.getLogger("pyflink_triton")
 _MANY_REQUESTS = 4
@@ -107,7 +109,7 @@ async def open_model(request: OpenRequest, metrics: Metrics) -> OpenedModel:
             warnings.append(guard.explain(f"the model is not checked before the first row: {error}"))
         planned = request.get("planned")
         if planned is None:
-            warnings += scheduling_warnings(signature, options)
+            warnings += signature_warnings(signature, options)
         else:
             check_unchanged(read_planned(planned), signature)
         columns = declared.bind(signature)
@@ -115,7 +117,11 @@ async def open_model(request: OpenRequest, metrics: Metrics) -> OpenedModel:
         if len(options.endpoints) > 1 and isinstance(guard, SignatureGuard):
             seconds = min(options.timeout, options.plan_check_timeout)
             await await_all([guard.check(base, seconds) for base in options.endpoints])
-        delivery = Delivery(options, client.transport, metrics, guard.check, hides_readiness=client.hides_readiness)
+        transport: InferenceTransport = client.transport
+        if signature.decoupled:
+            options = options.for_streams()
+            transport = StreamingTransport(client.transport, options, signature.has_batch_axis, metrics)
+        delivery = Delivery(options, transport, metrics, guard.check, hides_readiness=client.hides_readiness)
         warn = partial(_warn, declared.model)
         predictor = Predictor(delivery, signature, columns, options, metrics, task.get("subtask", 0), warn)
         if options.warmup:

@@ -21,6 +21,11 @@ _CAPACITY_BOUNDS = (1000, 10_000)
 _MOST_BEFORE_WAITING = 4
 
 
+def stream_capacity(options: Options) -> int:
+    """How many rows the operator should hold for a decoupled model: another one for each that is under way."""
+    return 2 * options.max_in_flight_requests
+
+
 def capacity(batch_rows: int) -> int:
     """How many rows the operator should hold to keep a model busy.
 

@@ -29,11 +29,12 @@ from pyflink_triton.runtime.messages import (
     ModelsAnswer,
     ModelUse,
 )
-from pyflink_triton.runtime.operator_limits import capacity
+from pyflink_triton.runtime.operator_limits import capacity, stream_capacity
 from pyflink_triton.schema.binding import ColumnBindings, bind_columns, check_declared
 from pyflink_triton.schema.columns import Column, check_count
 from pyflink_triton.schema.derived import derive_inputs, derive_outputs
 from pyflink_triton.schema.function_types import call_types
+from pyflink_triton.schema.responses import refuse_rows, response_warnings
 from pyflink_triton.schema.sequence_checks import scheduling_warnings
 from pyflink_triton.types.sql import SqlType, parse_type
 
@@ -109,17 +110,24 @@ async def check(declared: DeclaredModel) -> CheckAnswer:
                 raise (error if error.hides else _unavailable(error, Remedy.PLAN_WITHOUT_SERVER())) from None
             warnings.append(f"Model '{declared.model}' is not checked before the job starts: {error}")
     batch = signature.max_batch_size if signature is not None else options.max_batch_size or 1
-    answer: CheckAnswer = {"capacity": capacity(batch), "warnings": warnings}
+    is_decoupled = signature is not None and signature.decoupled
+    rows = stream_capacity(options.for_streams()) if is_decoupled else capacity(batch)
+    answer: CheckAnswer = {"capacity": rows, "warnings": warnings}
     if signature is None:
         check_declared(declared.inputs, declared.outputs, declared.arguments, options)
     else:
         nullable = declared.bind(signature).nullable
         answer["strict"] = [place for place in range(len(declared.inputs)) if place not in nullable]
-        warnings += scheduling_warnings(signature, options)
+        warnings += signature_warnings(signature, options)
         answer["signature"] = write_planned(signature)
-    if not options.deterministic:
+    if options.deterministic is False or (options.deterministic is None and is_decoupled):
         answer["deterministic"] = False
     return answer
+
+
+def signature_warnings(signature: ModelSignature, options: Options) -> list[str]:
+    """Warn of options that do something else than their user may think, for this model."""
+    return scheduling_warnings(signature, options) + response_warnings(signature, options)
 
 
 async def plan_call(request: CheckRequest) -> CallAnswer:
@@ -137,6 +145,7 @@ async def plan_call(request: CheckRequest) -> CallAnswer:
     without_arguments: CheckRequest = {**request, "arguments": None}
     declared = DeclaredModel.parse(without_arguments)
     options, types = declared.options, request["arguments"] or ()
+    refuse_rows(options)
     inputs, outputs = call_types(declared.inputs, declared.outputs, types, options)
     checked = await check(replace(declared, inputs=inputs, outputs=outputs))
     columns = {"input": write_columns(inputs), "output": write_columns(outputs)}

@@ -34,6 +34,8 @@ from pyflink_triton.tensors.array_batch import ArrayBatch, element_bindings, exp
 from pyflink_triton.tensors.batching import encode_batch, group_alike
 from pyflink_triton.tensors.failed_rows import Policy
 from pyflink_triton.tensors.parts import Part, by_place, decode_outputs, merge
+from pyflink_triton.tensors.response_streams import ResponseStreams, count_tokens
+from pyflink_triton.tensors.row_parameters import ParameterColumns, constants
 
 _LOG = logging.getLogger("pyflink_triton")
 #: A large batch is encoded in slices.
@@ -92,13 +94,14 @@ class Predictor:
         self._has_batch_axis = signature.has_batch_axis
         scheduling = signature.scheduling
         self._wanted = tuple(binding.tensor for binding in columns.outputs)
-        self._parameters = scheduling.parameters(options.priority)
+        self._parameters = {**constants(options.parameters), **scheduling.parameters(options.priority)}
+        self._row_parameters = ParameterColumns.of(options.parameters, self._declared.references)
         self._limits = BatchLimits(signature.max_batch_size, options.endpoints, metrics, warn)
         self._delivery = RequestedOutputs(delivery, metrics, scheduling.wants_all_outputs)
         self._queue = RequestQueue(
             BatchSplitter(self._delivery, self._limits),
             delivery.limit,
-            self._limits if signature.has_batch_axis else None,
+            self._limits if signature.has_batch_axis and not signature.decoupled else None,
             options.max_request_bytes,
             requests_before_waiting(signature.max_batch_size, options),
             Codec(self._write, self._read, self._nothing),
@@ -108,6 +111,7 @@ class Predictor:
         if scheduling.sequences is not None:
             self._sequences = SequenceTracker(options, scheduling.sequences, columns.references, metrics, subtask)
         self._answers = AnswerCheck(signature, columns.outputs)
+        self._streams = None if columns.responses is None else ResponseStreams(columns, metrics)
         self._output_names = [f"c{index}" for index in range(len(columns.output_types))]
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -177,7 +181,10 @@ class Predictor:
 
         columns, not_null, sent = encode_batch(self._columns, self._has_batch_axis, rows, reject)
         whole = self._answering(not_null if arrays is None else arrays.not_null, deliver)
-        source = RowSource(columns, whole if arrays is None else self._collecting(arrays, whole), fail)
+        parameters = None if self._row_parameters is None else self._row_parameters.read(inputs)
+        if parameters is not None and arrays is not None:
+            parameters = parameters.taken(arrays.owners)
+        source = RowSource(columns, whole if arrays is None else self._collecting(arrays, whole), fail, parameters)
         if arrays is None:
             if len(sent) < rows.num_rows:
                 unsent = np.ones(rows.num_rows, dtype=np.bool_)
@@ -191,8 +198,9 @@ class Predictor:
         if self._sequences is not None:
             self._start(self._predict_sequences(self._sequences, inputs, sent, source))
         elif len(sent):
-            for alike, group, sizes in group_alike(columns, sent):
-                self._queue.add(alike, Piece(source, group, sizes))
+            for key, group in [(b"", sent)] if parameters is None else parameters.groups(sent):
+                for alike, rows_alike, sizes in group_alike(columns, group):
+                    self._queue.add(alike + key, Piece(source, rows_alike, sizes))
         return source
 
     def _answering(self, not_null: Bools | None, deliver: Deliver) -> Answered:
@@ -284,10 +292,16 @@ class Predictor:
         return await warm_up(self._delivery, self._signature, self._make((), parameters), seconds)
 
     def _read(self, response: InferenceResponse, rows: int) -> tuple[list[pa.Array], dict[int, str]]:
-        return decode_outputs(self._columns.outputs, self._answers.read(response, rows), rows)
+        if self._streams is not None and response.stream is not None:
+            return self._streams.read(response.stream), {}
+        outputs, errors = decode_outputs(self._columns.outputs, self._answers.read(response, rows), rows)
+        count_tokens(self._metrics, outputs, self._columns.tokens)
+        return (outputs if self._streams is None else self._streams.of_one(outputs, rows)), errors
 
     def _nothing(self, rows: int) -> list[pa.Array]:
         """The outputs of rows without an answer."""
+        if self._streams is not None:
+            return self._streams.nothing(rows)
         return [pa.nulls(rows, binding.column.type.arrow) for binding in self._columns.outputs]
 
     def _write(self, pieces: Sequence[Piece], flags: SequenceFlags | None = None) -> Request:
@@ -304,7 +318,11 @@ class Predictor:
             for place, column in enumerate(pieces[0].source.columns)
             if column.present is None or column.present[first]
         ]
-        request = self._make(inputs, None if flags is None else flags.parameters)
+        own = None if flags is None else flags.parameters
+        parameters = pieces[0].source.parameters
+        if parameters is not None:
+            own = {**parameters.kinds[parameters.of_row[first]], **(own or {})}
+        request = self._make(inputs, own)
         return Request(request, rows, limits=self._limits)
 
     def _make(self, inputs: Sequence[InputTensor], own: Mapping[str, Any] | None) -> InferenceRequest:

@@ -19,6 +19,7 @@ from pyflink_triton.delivery.request import Request
 from pyflink_triton.errors import RowError
 from pyflink_triton.protocol.inference import InferenceResponse
 from pyflink_triton.tensors.encode import TensorColumn
+from pyflink_triton.tensors.row_parameters import RowParameters
 
 #: How much of a call's usual time rows wait for others to fill their request.
 _LONGEST_WAIT = 1 / 4
@@ -34,12 +35,14 @@ class RowSource:
         columns: The tensors of the whole batch.
         answered: Called with some of its rows whenever a request is answered or has failed for them.
         failed: Called with a fault that no row's policy covers.
+        parameters: The parameters of each row's request; None where all have the same.
         is_over: Whether nobody waits for its rows any more.
     """
 
     columns: Sequence[TensorColumn]
     answered: Answered
     failed: Callable[[BaseException], None]
+    parameters: RowParameters | None = None
     is_over: bool = False
 
 

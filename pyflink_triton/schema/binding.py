@@ -22,14 +22,23 @@ from pyflink_triton.schema.columns import (
 from pyflink_triton.schema.default_value import check_raw_defaults, read_defaults
 from pyflink_triton.schema.matching import match, tensor_places
 from pyflink_triton.schema.option_columns import (
-    check_error_column_name,
     check_nullable,
+    check_own_name,
     check_reference_argument,
     find_error_column,
     find_optional_outputs,
     find_references,
+    parameter_columns,
+    sequence_columns,
 )
 from pyflink_triton.schema.raw_tensors import check_raw, is_raw
+from pyflink_triton.schema.responses import (
+    check_streams,
+    find_index_column,
+    find_tokens_column,
+    of_one_response,
+    responses_of,
+)
 from pyflink_triton.schema.sequence_checks import check_one_row, check_scheduling
 from pyflink_triton.types.sql import SqlType, array_of
 
@@ -78,6 +87,10 @@ class ColumnBindings:
         nullable: The indexes of the input columns where a NULL leaves an optional tensor out. A NULL in any other input
             column makes the row's answer NULL.
         is_array_batch: Whether arrays are batches, so that each element of a row's ARRAYs is a row of a request.
+        responses: What the responses to a row become, as the option `responses` has it; None where each row has one
+            response and the option is not set. For `array` and `rows`, ``outputs`` are those of one response.
+        index_column: The index of the output column that counts the responses to a row; None: there is none.
+        tokens: The index in ``outputs`` of what is added up in the metric ``tokens``; None: nothing is.
     """
 
     inputs: tuple[TensorBinding, ...]
@@ -89,6 +102,14 @@ class ColumnBindings:
     defaults: tuple[pa.Array, ...] | None = None
     nullable: frozenset[int] = frozenset()
     is_array_batch: bool = False
+    responses: str | None = None
+    index_column: int | None = None
+    tokens: int | None = None
+
+    @property
+    def gives_lists(self) -> bool:
+        """Whether a row has a list of values of each of ``outputs``, with one for each response."""
+        return self.responses in ("array", "rows")
 
 
 @dataclass(frozen=True)
@@ -97,12 +118,14 @@ class OptionColumns:
 
     Attributes:
         optional_outputs: The indexes of the output columns that are NULL where a response lacks their tensor.
+        index_column: The index of the output column that counts the responses to a row; None: there is none.
     """
 
     references: Mapping[str, int]
     error_column: int | None
     defaults: tuple[pa.Array, ...] | None
     optional_outputs: frozenset[int]
+    index_column: int | None = None
 
 
 def check_declared(
@@ -123,12 +146,14 @@ def check_declared(
         PlanError: Something does not fit; the message names the column or option, and the remedy.
     """
     references: dict[str, int] = {}
-    error_column, defaults, optional_outputs = None, None, frozenset[int]()
+    error_column, index_column, defaults, optional_outputs = None, None, None, frozenset[int]()
     if options is not None:
         references = find_references(options, inputs)
         error_column = find_error_column(options, outputs)
-        optional_outputs = find_optional_outputs(options, outputs, error_column)
-        defaults = read_defaults(options, [column for n, column in enumerate(outputs) if n != error_column])
+        index_column = find_index_column(options, outputs)
+        others = {error_column, index_column}
+        optional_outputs = find_optional_outputs(options, outputs, others)
+        defaults = read_defaults(options, [column for n, column in enumerate(outputs) if n not in others])
     check_nullable(outputs, error_column)
     if arguments is not None:
         check_count(inputs, arguments)
@@ -137,7 +162,7 @@ def check_declared(
                 check_reference_argument(column, argument)
             elif not is_text_given_as_bytes(argument, column.type):
                 check_argument(column, argument)
-    return OptionColumns(references, error_column, defaults, optional_outputs)
+    return OptionColumns(references, error_column, defaults, optional_outputs, index_column)
 
 
 def bind_columns(
@@ -159,20 +184,16 @@ def bind_columns(
     Raises:
         PlanError: Something does not fit; the message names the column, both types and the remedy.
     """
-    if signature.decoupled:
-        raise SchemaError(
-            f"the server's model '{signature.name}' is decoupled, and the server's HTTP endpoint "
-            "does not serve decoupled models. " + Remedy.USE_ANOTHER_MODEL()
-        )
     check_scheduling(signature, options)
     from_options = check_declared(inputs, outputs, arguments, options)
-    error_column = from_options.error_column
+    error_column, index_column = from_options.error_column, from_options.index_column
     argument_types = tuple(arguments or (column.type for column in inputs))
     referred = set(from_options.references.values())
     in_places = tensor_places(inputs, signature.inputs, referred)
-    out_places = [place for place in range(len(outputs)) if place != error_column]
-    if error_column is not None:
-        check_error_column_name(outputs[error_column], signature.outputs)
+    out_places = [place for place in range(len(outputs)) if place not in (error_column, index_column)]
+    for key, place in (("error-column", error_column), ("response-index", index_column)):
+        if place is not None:
+            check_own_name(key, outputs[place], signature.outputs)
     in_tensors = match("input", [inputs[place] for place in in_places], signature.inputs)
     missing = [t for t in signature.inputs if t not in in_tensors and not t.optional]
     if missing:
@@ -186,13 +207,18 @@ def bind_columns(
             check_argument(inputs[place], argument_types[place])
     out_tensors = match("output", [outputs[place] for place in out_places], signature.outputs)
     in_pairs = [(place, inputs[place], tensor) for place, tensor in zip(in_places, in_tensors, strict=True)]
-    out_pairs = [(place, outputs[place], tensor) for place, tensor in zip(out_places, out_tensors, strict=True)]
+    responses = [of_one_response(outputs[place], options) for place in out_places]
+    out_pairs = list(zip(out_places, responses, out_tensors, strict=True))
+    if signature.decoupled:
+        check_streams(signature, [pair[1:] for pair in in_pairs], [pair[1:] for pair in out_pairs], options)
     for side, pairs in (("input", in_pairs), ("output", out_pairs)):
         for _, column, tensor in pairs:
             if column.type.depth and column.type.leaf.name == "BYTES":
                 check_type(side, column, tensor)  # first, because the remedies of what follows would say ARRAY<BYTES>
-    is_array_batch = signature.has_batch_axis and any(
-        column.type.depth == 1 and tensor.is_scalar for _, column, tensor in in_pairs
+    is_array_batch = (
+        signature.has_batch_axis
+        and not signature.decoupled
+        and any(column.type.depth == 1 and tensor.is_scalar for _, column, tensor in in_pairs)
     )
     if is_array_batch:
         check_one_row(signature)
@@ -203,14 +229,27 @@ def bind_columns(
         _fits("output", column, tensor, False, is_array_batch)
     if options is not None and from_options.defaults is not None:
         raw = {column.name for _, column, tensor in out_pairs if is_raw(column, tensor)}
-        check_raw_defaults(options, [column for _, column, _ in out_pairs], from_options.defaults, raw)
+        check_raw_defaults(options, [outputs[place] for place in out_places], from_options.defaults, raw)
+    only_parameters: set[int] = set()
+    if options is not None:
+        of_parameters, of_sequences = (
+            {from_options.references[name] for name in names(options)}
+            for names in (parameter_columns, sequence_columns)
+        )
+        only_parameters = of_parameters - of_sequences - {n for n, _, tensor in in_pairs if not tensor.optional}
     return ColumnBindings(
         inputs=tuple(
             TensorBinding(column, tensor, argument_types[place], place, is_flat)
             for (place, column, tensor), is_flat in zip(in_pairs, is_flattened, strict=True)
         ),
         outputs=tuple(
-            TensorBinding(column, tensor, column.type, place, may_be_missing=place in from_options.optional_outputs)
+            TensorBinding(
+                column,
+                tensor,
+                column.type,
+                place,
+                may_be_missing=signature.decoupled or place in from_options.optional_outputs,
+            )
             for place, column, tensor in out_pairs
         ),
         argument_types=argument_types,
@@ -218,8 +257,11 @@ def bind_columns(
         references=from_options.references,
         error_column=error_column,
         defaults=from_options.defaults,
-        nullable=frozenset(place for place, _, tensor in in_pairs if tensor.optional) - referred,
+        nullable=frozenset(place for place, _, tensor in in_pairs if tensor.optional) - referred | only_parameters,
         is_array_batch=is_array_batch,
+        responses=responses_of(signature, options),
+        index_column=index_column,
+        tokens=None if options is None else find_tokens_column(options, responses),
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pyflink_triton.model.signature import ModelSignature, TensorSpec
 from pyflink_triton.options.options import Options
 from pyflink_triton.schema.columns import Column
-from pyflink_triton.schema.option_columns import check_error_column_name, derived_inputs, derived_outputs
+from pyflink_triton.schema.option_columns import check_own_name, derived_inputs, derived_outputs
+from pyflink_triton.schema.responses import natural_output
 
 
 def derive_inputs(signature: ModelSignature, options: Options) -> tuple[Column, ...]:
@@ -15,16 +16,19 @@ def derive_inputs(signature: ModelSignature, options: Options) -> tuple[Column, 
 
 
 def derive_outputs(signature: ModelSignature, options: Options) -> tuple[Column, ...]:
-    """A column for each tensor in the server's order, then the error column.
+    """A column for each tensor in the server's order, then those that count responses or hold messages.
 
     Raises:
-        SchemaError: The error column has the name of a tensor.
+        SchemaError: One of the latter has the name of a tensor.
     """
-    tensors = tuple(map(_column, signature.outputs))
+    tensors = tuple(
+        Column(tensor.name, natural_output(tensor, options, decoupled=signature.decoupled))
+        for tensor in signature.outputs
+    )
     more = derived_outputs(options)
-    for column in more:
-        check_error_column_name(column, signature.outputs)
-    return (*tensors, *more)
+    for key, column in more.items():
+        check_own_name(key, column, signature.outputs)
+    return (*tensors, *more.values())
 
 
 def _column(tensor: TensorSpec) -> Column:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.model.signature import TensorSpec
 from pyflink_triton.options.options import Options
 from pyflink_triton.options.parsers import columns_of
+from pyflink_triton.options.request_parameters import Template
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.columns import Column, cast_needed, refuse_not_null
 from pyflink_triton.types.conversions import is_bytes_for_text
-from pyflink_triton.types.sql import INTEGERS, SqlType, simple
+from pyflink_triton.types.sql import FLOATS, INTEGERS, SqlType, simple
 
 
 def template_columns(options: Options) -> tuple[str, ...]:
@@ -53,6 +54,10 @@ def find_references(options: Options, inputs: Sequence[Column]) -> dict[str, int
     """
     wanted = [("sequence-id", name, is_template_type, "STRING") for name in template_columns(options)]
     wanted += [(key, name, _is_boolean, "BOOLEAN") for key, name in flag_columns(options)]
+    for key, value in options.parameters:
+        if isinstance(value, Template):
+            is_good = _is_parameter if value.is_column else is_template_type
+            wanted += [(f"parameters.{key}", name, is_good, "STRING") for name in value.columns]
     found: dict[str, int] = {}
     for key, name, is_good, type_ in wanted:
         index = find(name, inputs)
@@ -62,7 +67,7 @@ def find_references(options: Options, inputs: Sequence[Column]) -> dict[str, int
                 + Remedy.ADD_REFERENCE(name=name, type=type_)
             )
         if not is_good(inputs[index].type):
-            expected = "an integer or character type" if type_ == "STRING" else type_
+            expected = _EXPECTED.get(is_good, type_)
             raise SchemaError(
                 f"option '{key}' refers to the column '{inputs[index].name}', which is {inputs[index].type} but has to "
                 f"be {expected}. {Remedy.DECLARE_AS(type=type_)}"
@@ -73,6 +78,29 @@ def find_references(options: Options, inputs: Sequence[Column]) -> dict[str, int
 
 def _is_boolean(type_: SqlType) -> bool:
     return type_.name == "BOOLEAN"
+
+
+def _is_parameter(type_: SqlType) -> bool:
+    """Whether a request's parameter can have a value of this type."""
+    return is_template_type(type_) or type_.name in ("BOOLEAN", *FLOATS)
+
+
+#: What each check of a type expects, for messages.
+_EXPECTED = {
+    is_template_type: "an integer or character type",
+    _is_parameter: "BOOLEAN, an integer or character type, FLOAT or DOUBLE",
+}
+
+
+def parameter_columns(options: Options) -> tuple[str, ...]:
+    """The names of the columns that parameters of requests refer to, each once, in their order."""
+    templates = [value for _, value in options.parameters if isinstance(value, Template)]
+    return tuple(dict.fromkeys(name for value in templates for name in value.columns))
+
+
+def sequence_columns(options: Options) -> tuple[str, ...]:
+    """The names of the columns that the options of sequences refer to."""
+    return (*template_columns(options), *(name for _, name in flag_columns(options)))
 
 
 def check_reference_argument(column: Column, argument: SqlType) -> None:
@@ -110,24 +138,29 @@ def find_error_column(options: Options, outputs: Sequence[Column]) -> int | None
     return index
 
 
-def check_error_column_name(column: Column, tensors: Sequence[TensorSpec]) -> None:
-    """Refuse an error column with the name of an output tensor; raises SchemaError."""
+def check_own_name(key: str, column: Column, tensors: Sequence[TensorSpec]) -> None:
+    """Refuse an output column of our own with the name of an output tensor; raises SchemaError."""
     if any(tensor.name.lower() == column.name.lower() for tensor in tensors):
-        raise SchemaError(
-            f"option 'error-column' = '{column.name}' names a tensor of the model. {Remedy.RENAME_ERROR_COLUMN()}"
-        )
+        raise SchemaError(f"option '{key}' = '{column.name}' names a tensor of the model. {Remedy.RENAME_OWN_COLUMN()}")
 
 
-def find_optional_outputs(options: Options, outputs: Sequence[Column], error_column: int | None) -> frozenset[int]:
+def find_optional_outputs(
+    options: Options, outputs: Sequence[Column], others: Collection[int | None]
+) -> frozenset[int]:
     """Find the OUTPUT columns of the option `optional-outputs`.
 
+    Args:
+        options: The model's options.
+        outputs: The declared OUTPUT columns.
+        others: The indexes of those that have no tensor.
+
     Raises:
-        SchemaError: A column is not in OUTPUT, or is the error column.
+        SchemaError: A column is not in OUTPUT, or has no tensor.
     """
     found = {name: find(name, outputs) for name in options.optional_outputs}
     for name, place in found.items():
-        if place is None or place == error_column:
-            known = ", ".join(column.name for n, column in enumerate(outputs) if n != error_column)
+        if place is None or place in others:
+            known = ", ".join(column.name for n, column in enumerate(outputs) if n not in others)
             raise SchemaError(
                 f"option 'optional-outputs' names '{name}', which is not an OUTPUT column for an output of the model. "
                 f"{Remedy.NAME_OUTPUTS(names=known)}"
@@ -147,12 +180,14 @@ def derived_inputs(options: Options, columns: Sequence[Column]) -> tuple[Column,
     for name, type_ in (
         *((name, "STRING") for name in template_columns(options)),
         *((name, "BOOLEAN") for _, name in flag_columns(options)),
+        *((name, "STRING") for name in parameter_columns(options)),
     ):
         if find(name, (*columns, *more)) is None:
             more.append(Column(name, simple(type_)))
     return tuple(more)
 
 
-def derived_outputs(options: Options) -> tuple[Column, ...]:
-    """The column that a derived OUTPUT ends with, because `error-column` names it."""
-    return () if options.error_column is None else (Column(options.error_column, simple("STRING")),)
+def derived_outputs(options: Options) -> dict[str, Column]:
+    """The columns that a derived OUTPUT ends with, by the options that name them."""
+    named = (("response-index", options.response_index, "INT"), ("error-column", options.error_column, "STRING"))
+    return {key: Column(name, simple(type_)) for key, name, type_ in named if name is not None}

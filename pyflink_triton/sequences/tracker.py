@@ -24,9 +24,10 @@ from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.scheduling import SequenceBatching
 from pyflink_triton.options.options import Options
 from pyflink_triton.remedies import Remedy
-from pyflink_triton.sequences.ids import IdTemplate, WireId, encode_id
+from pyflink_triton.sequences.ids import WireId, encode_id
 from pyflink_triton.sequences.loss import NOT_FOUND, is_lost, why_lost
 from pyflink_triton.sequences.state import Row, SequenceFlags, SequenceState, Turn
+from pyflink_triton.tensors.text_template import TextTemplate
 
 _EMPTY = f"Invalid sequence ID: the id of the row is empty. {Remedy.GIVE_ID()}"
 _SAME_NUMBER = f"Invalid sequence ID: two ids are one number to the model. {Remedy.USE_NUMBERS()}"
@@ -66,7 +67,7 @@ class SequenceTracker:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         assert options.sequence_id is not None
-        self._template = IdTemplate(options.sequence_id, columns)
+        self._template = TextTemplate(options.sequence_id, columns)
         self._corrid = batching.corrid
         self._start, self._end = options.sequence_start, options.sequence_end
         self._begins = self._start is True

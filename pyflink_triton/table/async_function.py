@@ -63,7 +63,7 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
 
     def is_deterministic(self) -> bool:
         """Whether the model gives the same answer for the same row, as its option says."""
-        return self._declared.options.deterministic
+        return self._call.get("deterministic", self._declared.options.deterministic is not False)
 
     def accept(self, complete: Complete, fail: Fail) -> None:
         """Take what completes the row of the next ``eval``, and what fails the job."""

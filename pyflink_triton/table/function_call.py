@@ -8,7 +8,8 @@ from pyflink_triton.runtime.messages import OpenRequest
 class FunctionCall(OpenRequest, total=False):
     """What opens the model, without ``task``.
 
-    ``mark`` is a text that the jar finds in the pickled function.
+    ``mark`` is a text that the jar finds in the pickled function; ``deterministic`` is left out where it is true.
     """
 
     mark: str
+    deterministic: bool

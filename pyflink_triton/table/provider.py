@@ -227,6 +227,8 @@ class TritonModelProvider:
         }
         if "signature" in answer:
             call["planned"] = answer["signature"]
+        if "deterministic" in answer:
+            call["deterministic"] = answer["deterministic"]
         return call
 
 

@@ -64,7 +64,7 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
 
     def is_deterministic(self) -> bool:
         """Whether the model gives the same answer for the same row, as its option says."""
-        return self._declared.options.deterministic
+        return self._call.get("deterministic", self._declared.options.deterministic is not False)
 
     def eval(self, *arguments: Any) -> Any:
         """Predict a batch.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pyflink_triton._arrow import from_values, take
+from pyflink_triton._arrow import from_offsets, from_values, take
 from pyflink_triton.schema.binding import ColumnBindings
 
 
@@ -19,15 +19,21 @@ class Policy:
     Attributes:
         defaults: The default value of each output, as an array of one row; None: a failed row is NULL.
         error_column: The index of the output column for the message; None: there is none.
+        index_column: The index of the output column that counts responses, which comes after those of the tensors;
+            None: there is none.
     """
 
     defaults: tuple[pa.Array, ...] | None
     error_column: int | None
+    index_column: int | None = None
 
     @staticmethod
     def of(columns: ColumnBindings) -> Policy:
         """The policy that the options declare."""
-        return Policy(columns.defaults, columns.error_column)
+        defaults = columns.defaults
+        if defaults is not None and columns.responses == "rows":  # a failed row becomes one row
+            defaults = tuple(from_offsets(pa.list_(value.type), np.arange(2), value) for value in defaults)
+        return Policy(defaults, columns.error_column, columns.index_column)
 
     @property
     def covers(self) -> bool:
@@ -42,6 +48,7 @@ class Policy:
             errors: The message of each row that failed.
         """
         columns, rows = list(outputs), len(outputs[0])
+        own = {} if self.index_column is None else {self.index_column: columns.pop()}
         if errors and self.defaults is not None:
             places = np.arange(rows, dtype=np.int64)
             places[list(errors)] = rows
@@ -50,7 +57,9 @@ class Policy:
                 for column, default in zip(columns, self.defaults, strict=True)
             ]
         if self.error_column is not None:
-            columns.insert(self.error_column, _messages(errors, rows))
+            own[self.error_column] = _messages(errors, rows)
+        for place in sorted(own):
+            columns.insert(place, own[place])
         return columns
 
 

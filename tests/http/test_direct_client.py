@@ -168,14 +168,14 @@ def test_a_response_is_read_in_parts(loop: str) -> None:
 
     async def main() -> None:
         async with client(stream) as (one, url, server):
-            async with one.stream("POST", url, body=[b"x"], timeout=0.5) as (response, parts):
+            async with one.stream("POST", url, body=[b"x"], timeout=0.5, total=5.0) as (response, parts):
                 assert response.status == 200
                 assert [part async for part in parts] == [b"a", b"b", b"c"]
             with pytest.raises(NoResponseError) as error:
-                async with one.stream("POST", url, body=[b"x"], timeout=0.5) as (_, parts):
+                async with one.stream("POST", url, body=[b"x"], timeout=0.5, total=5.0) as (_, parts):
                     assert [part async for part in parts] == []
             assert error.value.fault is Fault.TIMEOUT
-            async with one.stream("POST", url, body=[b"x"], timeout=0.5) as (_, parts):
+            async with one.stream("POST", url, body=[b"x"], timeout=0.5, total=5.0) as (_, parts):
                 assert await anext(parts) == b"a"  # the rest is not wanted
             assert (await one.call("GET", url)).body == b"abc"
             assert [connection for connection, _ in server.heads] == [1, 1, 2, 3]

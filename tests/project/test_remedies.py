@@ -413,6 +413,9 @@ def test_settings_of_a_session(env: TableEnvironment, triton: Triton) -> None:
 
 #: Remedies that other tests do, beside what else they show.
 ELSEWHERE = {
+    Remedy.ASK_FOR_LESS: "test_streams.py::test_a_stream",
+    Remedy.CHANGE_DATATYPE: "test_binding.py::test_what_the_json_of_streams_cannot_hold_is_refused",
+    Remedy.CHANGE_DIMS: "test_binding.py::test_what_the_json_of_streams_cannot_hold_is_refused",
     Remedy.CHOOSE_PORT: "test_remedies.py::test_ports",
     Remedy.CONVERT_TEXT: "test_conversions.py::test_the_remedy_of_a_refused_call_runs",
     Remedy.DECLARE_ALL: "test_hardened.py::test_a_statement_that_asks_is_told_what_to_declare_and_that_works",
@@ -420,6 +423,8 @@ ELSEWHERE = {
     Remedy.DECLARE_IN_INPUT: "test_bytes.py::test_ml_predict_takes_bytes_where_they_are_declared",
     Remedy.DECLARE_ONE_OF: "test_hardened.py::test_a_type_that_no_datatype_is_natural_for_is_refused_at_open",
     Remedy.DECLARE_TENSORS: "test_hardened.py::test_a_declaration_that_does_not_fit_fails_the_job_and_takes_no_default",
+    Remedy.TAKE_NO_RESPONSE: "test_streams.py::test_a_stream",
+    Remedy.TAKE_RESPONSES: "test_streams.py::test_a_stream",
     Remedy.DECODE: "test_bytes.py::test_bytes_name_a_sequence_without_a_loss",
     Remedy.GIVE_A_VALUE: "test_outputs.py::test_a_request_of_nothing_is_its_rows_failure_with_the_reason",
     Remedy.GIVE_EXPRESSION: "test_model_names.py::test_a_module_that_comes_first_wins",

@@ -165,10 +165,26 @@ def test_what_is_given_is_cast_to_what_is_declared_or_refused(given: str, declar
     assert given in str(error.value)
 
 
-def test_decoupled_and_stateful_models_are_refused() -> None:
-    for field in ("decoupled", "stateful"):
-        with pytest.raises(SchemaError, match=field):
-            bind_columns(model([A], [OUT], **{field: True}), columns("A FLOAT"), columns("y FLOAT"))
+def test_stateful_models_are_refused() -> None:
+    with pytest.raises(SchemaError, match="stateful"):
+        bind_columns(model([A], [OUT], stateful=True), columns("A FLOAT"), columns("y FLOAT"))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "words"),
+    [
+        ((TensorSpec("A", DATATYPES["FP16"], (1,)), OUT), "cannot hold FP16"),
+        ((A, TensorSpec("y", DATATYPES["BF16"], (1,))), "cannot hold BF16"),
+        ((TensorSpec("A", DATATYPES["FP32"], (2, 3)), OUT), "one flat array"),
+        ((TensorSpec("A", DATATYPES["FP32"], (-1, -1)), OUT), "one flat array"),
+    ],
+)
+def test_what_the_json_of_streams_cannot_hold_is_refused(tensors: tuple[TensorSpec, TensorSpec], words: str) -> None:
+    given, answered = tensors
+    depth = max(len(given.dims), 1)
+    column = "A FLOAT" if given.dims == (1,) else f"A {'ARRAY<' * depth}FLOAT{'>' * depth}"
+    with pytest.raises(SchemaError, match=words):
+        bind_columns(model([given], [answered], decoupled=True), columns(column), columns("y FLOAT"))
 
 
 METADATA = {

@@ -17,9 +17,10 @@ from pyflink_triton.errors import ExhaustedError, LostError, NoSequenceError, Ro
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.scheduling import CORRID_MAXIMA, SequenceBatching
 from pyflink_triton.options.validation import parse_options
-from pyflink_triton.sequences.ids import IdTemplate, encode_id
+from pyflink_triton.sequences.ids import encode_id
 from pyflink_triton.sequences.state import SequenceFlags
 from pyflink_triton.sequences.tracker import SequenceTracker
+from pyflink_triton.tensors.text_template import TextTemplate
 
 Answer = Callable[["Server", int, SequenceFlags, "str | None"], Awaitable["str | None"]]
 NOT_STARTED = NoSequenceError("the model answered HTTP 400: must specify the START flag", status=400)
@@ -335,7 +336,7 @@ def test_texts_are_sent_as_they_are_up_to_128_bytes() -> None:
 def test_templates_are_filled_in_from_columns() -> None:
     batch = pa.record_batch([pa.array([1, 2, None], pa.int64()), pa.array(["x", None, "z"])], names=["c0", "c1"])
     columns = {"n": 0, "t": 1}
-    assert IdTemplate("a-${n}", columns).fill(batch) == ["a-1", "a-2", None]
-    assert IdTemplate("${t}${n}-é", columns).fill(batch) == ["x1-é", None, None]
-    assert IdTemplate("constant", columns).fill(batch) == ["constant"] * 3
-    assert IdTemplate("${n}", columns).fill(batch.slice(1)) == ["2", None]
+    assert TextTemplate("a-${n}", columns).fill(batch) == ["a-1", "a-2", None]
+    assert TextTemplate("${t}${n}-é", columns).fill(batch) == ["x1-é", None, None]
+    assert TextTemplate("constant", columns).fill(batch) == ["constant"] * 3
+    assert TextTemplate("${n}", columns).fill(batch.slice(1)) == ["2", None]

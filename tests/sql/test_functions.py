@@ -146,7 +146,6 @@ def test_inside_a_statement_set(sql: Sessions, tmp_path: Path) -> None:
         ("SELECT identity_fp32(text) FROM t", "CAST"),
         ("SELECT identity_fp32(f, f) FROM t", "identity_fp32"),
         ("SELECT sequence(id) FROM t", "stateful"),
-        ("SELECT decoupled(id) FROM t", "decoupled"),
     ],
 )
 def test_a_wrong_call_is_refused_while_planning(sql: Sessions, query: str, message: str) -> None:

@@ -114,7 +114,6 @@ def test_values_that_flink_lets_through_uncast_are_right(
         ("identity_fp32_nested", *["ARRAY<ARRAY<FLOAT>>"] * 2, [[[1.0], [1.0, 2.0]]], ["'x'", "ragged"]),
         ("fails", "BIGINT", "BIGINT", [-1], ["HTTP 500", "must not be negative"]),
         ("wrong_datatype", "FLOAT", "FLOAT", [1.0], ["output 'y' is INT32", "promised FP32"]),
-        ("decoupled", "INT", "INT", [1], ["decoupled"]),
         ("sequence", "BIGINT", "BIGINT", [1], ["stateful"]),
         ("no_such_model", "BIGINT", "BIGINT", [1], ["'no_such_model'", "unknown model"]),
     ],

@@ -171,7 +171,7 @@ COLUMNS = (
     typed(
         "misspelt output", "multi", "amount FLOAT; account BIGINT; note STRING", "skore FLOAT", "'skore'", "score FP32"
     ),
-    typed("decoupled model", "decoupled", "x INT", "y INT", "decoupled", "Use a model that gives one response"),
+    typed("decoupled model with bytes", "script", "script STRING", "text BYTES", "decoupled", "Declare it STRING"),
     typed("stateful model without an id", "sequence", "x BIGINT", "sum BIGINT", "stateful"),
     BadInput(
         "too few columns given", ("2 columns", "1 were given"), "add", "a FLOAT; b FLOAT", "sum FLOAT", ("FLOAT",)
@@ -230,7 +230,6 @@ STATEMENTS: dict[str, tuple[str, ...]] = {
         "Declare it FLOAT",
     ),
     "SELECT uses_int(i) FROM rows_in": ("uses_int'", "'x'", "BIGINT", "CAST(... AS INT)"),
-    "SELECT decoupled(1)": ("decoupled", "Use a model that gives one response"),
     "SELECT s, y FROM ML_PREDICT(TABLE rows_in, MODEL good, DESCRIPTOR(s))": ("'s'", "STRING", "FLOAT"),
     "SELECT s, y FROM ML_PREDICT(TABLE rows_in, MODEL good, DESCRIPTOR(x, s))": ("2", "input size (1)"),
     "SELECT s, y FROM ML_PREDICT(TABLE rows_in, MODEL good, DESCRIPTOR(x), MAP['tmeout', '1s'])": (

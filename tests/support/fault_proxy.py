@@ -30,7 +30,11 @@ class Call:
 
     @property
     def is_inference(self) -> bool:
-        return b"/infer " in self.head.split(b"\r\n", 1)[0]
+        return re.search(rb"/(infer|generate_stream) ", self.head.split(b"\r\n", 1)[0]) is not None
+
+    @property
+    def is_stream(self) -> bool:
+        return b"/generate_stream " in self.head.split(b"\r\n", 1)[0]
 
     @property
     def holds_poison(self) -> bool:
@@ -50,6 +54,7 @@ class FaultProxy:
         poison: What becomes of a call that holds a poisoned row, in place of those.
         tls: Its TLS; None for plain HTTP.
         hidden: The status that calls are answered whose path these expressions find, the first that does.
+        spared: Calls whose body holds these bytes pass, and take no step; empty: there are none.
         apart: Whether a connection ends with each call that is no inference, so that the first inference has a new
             one, whatever was asked before it.
         calls: Every call that it got.
@@ -62,6 +67,7 @@ class FaultProxy:
     poison: Step | None = None
     tls: ssl.SSLContext | None = None
     hidden: Mapping[str, int] = field(default_factory=dict)
+    spared: bytes = b""
     apart: bool = False
     calls: list[Call] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
@@ -132,6 +138,8 @@ class FaultProxy:
             path = call.head.split(b" ")[1].decode()
             status = next((status for words, status in self.hidden.items() if re.search(words, path)), None)
             return PASS if status is None else Step("status", status, b"there is nothing here")
+        if self.spared and self.spared in call.body:
+            return PASS
         if self.poison is not None:
             return self.poison if call.holds_poison else PASS
         return self._pending.pop(0) if self._pending else self.always
@@ -152,10 +160,38 @@ class FaultProxy:
             self.troubles.append(repr(error))
             raise
 
+    async def _relay(self, call: Call, writer: asyncio.StreamWriter, events: int | None) -> None:
+        """Hand on a stream as it comes, or its first events."""
+        reader, upstream = await asyncio.open_connection(*self.upstream)
+        try:
+            upstream.write(call.head + call.body)
+            came = b""
+            while not re.search(rb"\r\n0\r\n\r\n$|\r\ncontent-length: *\d+\r\n.*\r\n\r\n", came, re.I | re.S):
+                part = await reader.read(1 << 16)
+                if not part:
+                    raise ConnectionResetError("the Triton broke the stream")
+                came += part
+                if events is not None and came.count(b"data:") > events:
+                    ends = [found.start() for found in re.finditer(b"data:", came)]
+                    writer.write(came[len(came) - len(part) : ends[events]])
+                    break
+                writer.write(part)
+                await writer.drain()
+            found = _LENGTH.search(came)
+            if found is not None and events is None:
+                body = came.split(b"\r\n\r\n", 1)[1]
+                writer.write(await reader.readexactly(int(found.group(1)) - len(body)))
+            await writer.drain()
+        finally:
+            upstream.close()
+
     # Each kind of step: whether the connection goes on.
 
     async def _pass(self, step: Step, call: Call, writer: asyncio.StreamWriter) -> bool:
         await asyncio.sleep(step.seconds)
+        if call.is_stream:
+            await self._relay(call, writer, None)
+            return True
         head, body = await self._answer(call)
         goes_on = call.is_inference or not self.apart
         writer.write((head if goes_on else head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)) + body)
@@ -187,7 +223,10 @@ class FaultProxy:
         return False
 
     async def _reset(self, step: Step, call: Call, writer: asyncio.StreamWriter) -> bool:
-        """A reset, before the answer or, where `cut` is negative, before so many bytes of its end."""
+        """A reset: before the answer, where `cut` is negative before so many bytes of its end, or behind events."""
+        if step.events:
+            await self._relay(call, writer, step.events)
+            await asyncio.sleep(0.02)
         if step.cut:
             head, body = await self._answer(call)
             writer.write((head + body)[: step.cut])

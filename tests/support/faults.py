@@ -29,6 +29,7 @@ class Step:
         cut: Bytes: of an edited answer's end, fewer or more; of a broken one, how many do not arrive; negative.
         fits: Whether Content-Length follows the edited body.
         seconds: How long it takes, or how long the server is away.
+        events: Of a stream, how many events arrive before the connection breaks.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Step:
     cut: int = 0
     fits: bool = True
     seconds: float = 0.0
+    events: int = 0
 
 
 #: The call goes to the Triton and its answer back.

@@ -195,6 +195,22 @@ def _floats(*names: str) -> list[Tensor]:
 
 _ADD = ([Tensor("a", "FP32"), Tensor("b", "FP32")], [Tensor("sum", "FP32")], "add")
 
+_STREAMS = "model_transaction_policy { decoupled: true }"
+
+
+def script(name: str, *outputs: Tensor, max_batch_size: int = 0) -> Model:
+    """A decoupled model that does what its input says; see models/script.py."""
+    return Model(name, [Tensor("script", "BYTES")], outputs, "script", max_batch_size=max_batch_size, extra=_STREAMS)
+
+
+def _scripts() -> Iterable[Model]:
+    text = Tensor("text", "BYTES", (-1,))
+    yield script("script", text)
+    yield script("script_batch", text, max_batch_size=8)
+    more = [Tensor("number", "INT64"), Tensor("score", "FP32"), Tensor("flag", "BOOL"), Tensor("vector", "FP32", (-1,))]
+    yield script("script_many", text, *more)
+
+
 MODELS: tuple[Model, ...] = (
     *_identities(),
     Model(
@@ -215,7 +231,8 @@ MODELS: tuple[Model, ...] = (
     _x_to_y("fails", "fails", "INT64"),
     _x_to_y("crashes", "crashes", "INT64"),
     *_contract_breakers(),
-    _x_to_y("decoupled", "decoupled", "INT32", extra="model_transaction_policy { decoupled: true }"),
+    _x_to_y("decoupled", "decoupled", "INT32", extra=_STREAMS),
+    *_scripts(),
     *_sequences(),
     Model(
         "optional",

@@ -64,6 +64,7 @@ def cure(remedy: Remedy, broken: Mapping[str, Any], *cured: Mapping[str, Any], *
 _SEQUENCE = {"served": "sequence", "input": "x BIGINT", "output": "sum BIGINT"}
 _KEYED = {**_SEQUENCE, "input": "x BIGINT; user_id STRING", "sequence-id": "${user_id}"}
 _ADD = {"served": "add", "input": "a FLOAT; b FLOAT", "output": "sum FLOAT"}
+_SCRIPT = {"served": "script", "input": "script STRING", "output": "text STRING"}
 _INT = {"served": "identity_int64", "input": "x BIGINT", "output": "y BIGINT"}
 
 CURES = (
@@ -320,11 +321,33 @@ CURES = (
         type="STRING",
     ),
     cure(
-        Remedy.RENAME_ERROR_COLUMN,
+        Remedy.RENAME_OWN_COLUMN,
         {"error-column": "y", "output": "y STRING"},
         {"error-column": "why", "output": "y FLOAT; why STRING"},
     ),
-    cure(Remedy.USE_ANOTHER_MODEL, {"served": "decoupled", "input": "x INT", "output": "y INT"}, {"served": "slow"}),
+    # Decoupled models.
+    cure(Remedy.WRITE_PARAMETERS, {"parameters": "[]"}, {"parameters": '{"max_tokens": 200}'}),
+    cure(Remedy.SET_ROWS, {"response-index": "n", "output": "y FLOAT; n INT"}, {"responses": "rows"}),
+    cure(Remedy.LEAVE_OUT, {**_SCRIPT, "priority": "3"}, {"priority": None}),
+    cure(
+        Remedy.ADD_OUTPUT,
+        {**_SCRIPT, "responses": "rows", "response-index": "n"},
+        {"output": "text STRING; n INT"},
+        name="n",
+        type="INT",
+    ),
+    cure(
+        Remedy.DECLARE_INPUT,
+        {**_SCRIPT, "parameters.script": "${text}", "input": "text STRING"},
+        {"parameters.script": None, "input": "script STRING"},
+        name="script",
+    ),
+    cure(
+        Remedy.USE_ARRAY,
+        {**_SCRIPT, "responses": "rows", "request": "call", "arguments": ["STRING"]},
+        {"responses": "array", "output": "text ARRAY<STRING>"},
+        {"request": "check"},
+    ),
     cure(Remedy.WRITE_NAMES, {"optional-outputs": ","}, {"optional-outputs": "y"}),
     cure(Remedy.NAME_OUTPUTS, {"optional-outputs": "z"}, {"optional-outputs": "y"}, names="y"),
     cure(

@@ -25,14 +25,10 @@ final class Answers {
         outcomes = new Object[rows];
     }
 
-    void add(CompletableFuture<Collection<RowData>> future, RowData result) {
+    /** The outcome is an output row, a collection of them, or a failure. */
+    void add(CompletableFuture<Collection<RowData>> future, Object outcome) {
         futures[size] = future;
-        outcomes[size++] = result;
-    }
-
-    void add(CompletableFuture<Collection<RowData>> future, Throwable failure) {
-        futures[size] = future;
-        outcomes[size++] = failure;
+        outcomes[size++] = outcome;
     }
 
     /** Completes rows while no other thread has taken the rest. */
@@ -50,12 +46,15 @@ final class Answers {
         }
     }
 
+    @SuppressWarnings("unchecked")
     private void complete(int row) {
         Object outcome = outcomes[row];
         if (outcome instanceof RowData) {
             futures[row].complete(Collections.singletonList((RowData) outcome));
-        } else {
+        } else if (outcome instanceof Throwable) {
             futures[row].completeExceptionally((Throwable) outcome);
+        } else {
+            futures[row].complete((Collection<RowData>) outcome);
         }
     }
 }

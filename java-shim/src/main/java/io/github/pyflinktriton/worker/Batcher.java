@@ -123,7 +123,7 @@ final class Batcher {
         Answers answers = new Answers(rows);
         List<Batch> done;
         try {
-            RowData[] results = decode(reply.body, rows);
+            Object[] results = decode(reply.body, rows);
             done = pending.answer(runs, results, reply.header.path("errors"), answers);
         } finally {
             // Also those before a row that breaks the protocol, because they wait no more.
@@ -134,7 +134,7 @@ final class Batcher {
         backlog.answered(rows, done, reply.body.length);
     }
 
-    private RowData[] decode(byte[] body, int rows) throws ProtocolException {
+    private Object[] decode(byte[] body, int rows) throws ProtocolException {
         try {
             return decoder.decode(body, rows);
         } catch (ProtocolException e) {

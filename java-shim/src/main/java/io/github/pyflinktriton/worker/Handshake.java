@@ -14,7 +14,7 @@ import java.util.Properties;
 /** Checks that the jar and the Python package have the same version before they exchange rows. */
 final class Handshake {
 
-    static final int PROTOCOL = 4;
+    static final int PROTOCOL = 5;
     static final String VERSION = version();
 
     private Handshake() {}

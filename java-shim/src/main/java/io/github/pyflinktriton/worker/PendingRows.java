@@ -46,8 +46,10 @@ final class PendingRows {
     /**
      * Gives each row of a reply its result, or the error that came in its place. Returns the frames
      * all of whose rows are answered now.
+     *
+     * @param results as {@link io.github.pyflinktriton.rows.RowDecoder#decode} returns them
      */
-    List<Batch> answer(JsonNode runs, RowData[] results, JsonNode errors, Answers answers)
+    List<Batch> answer(JsonNode runs, Object[] results, JsonNode errors, Answers answers)
             throws ProtocolException {
         List<Batch> done = new ArrayList<>();
         int place = 0;

@@ -54,7 +54,8 @@ public final class PredictWorker implements AutoCloseable {
                                 .allocationManagerFactory(UnsafeAllocationManager.FACTORY)
                                 .build());
         encoder = new RowEncoder(call.arguments, allocator);
-        decoder = new RowDecoder(call.output, allocator);
+        boolean givesRows = opened.path("gives_rows").asBoolean();
+        decoder = new RowDecoder(call.output, givesRows, allocator);
         RowSize sizes = new RowSize(call.arguments);
         memory = SharedMemory.of(opened.path("memory"));
         client.onFreed(memory);

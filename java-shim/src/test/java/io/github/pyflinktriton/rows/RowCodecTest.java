@@ -8,12 +8,15 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.pyflinktriton.ProtocolException;
+
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.memory.RootAllocator;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.data.ArrayData;
 import org.apache.flink.table.data.GenericArrayData;
 import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.runtime.typeutils.ArrayDataSerializer;
 import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.ArrayType;
@@ -137,10 +140,42 @@ class RowCodecTest {
         RowType wide = RowType.of(type(DataTypes.DECIMAL(9, 0)));
         RowType narrow = RowType.of(type(DataTypes.DECIMAL(5, 0)));
         try (RowEncoder encoder = new RowEncoder(wide, allocator);
-                RowDecoder decoder = new RowDecoder(narrow, allocator)) {
+                RowDecoder decoder = new RowDecoder(narrow, false, allocator)) {
             Object[] row = {decimal("123456789", 9, 0)};
             byte[] body = body(encoder, Collections.singletonList(row));
             assertThrows(ArithmeticException.class, () -> decoder.decode(body, 1));
+        }
+    }
+
+    @Test
+    void aRowMayHaveAnyNumberOfOutputRows() throws IOException {
+        assertEquals(List.of(List.of("a", "b"), List.of(), List.of("c")), groups(3, 0, 0, 2));
+        assertEquals(List.of(List.of(), List.of()), groups(2));
+    }
+
+    @Test
+    void outputRowsBelongToTheRowsInTheirOrder() {
+        assertThrows(ProtocolException.class, () -> groups(2, 1, 0));
+        assertThrows(ProtocolException.class, () -> groups(2, 0, 2));
+        assertThrows(ProtocolException.class, () -> groups(2, -1));
+    }
+
+    /** Decodes output rows "a", "b", ... of these owners, and returns those of each row. */
+    private List<List<String>> groups(int rows, int... owners) throws IOException {
+        LogicalType string = type(DataTypes.STRING());
+        List<Object[]> outputs = new ArrayList<>();
+        for (int i = 0; i < owners.length; i++) {
+            outputs.add(new Object[] {owners[i], StringData.fromString("abc".substring(i, i + 1))});
+        }
+        try (RowEncoder encoder = new RowEncoder(RowType.of(type(DataTypes.INT()), string), allocator);
+                RowDecoder decoder = new RowDecoder(RowType.of(string), true, allocator)) {
+            List<List<String>> groups = new ArrayList<>();
+            for (Object group : decoder.decode(body(encoder, outputs), rows)) {
+                List<String> texts = new ArrayList<>();
+                ((List<?>) group).forEach(row -> texts.add(((RowData) row).getString(0).toString()));
+                groups.add(texts);
+            }
+            return groups;
         }
     }
 
@@ -152,13 +187,13 @@ class RowCodecTest {
         Loop(RowType types) {
             this.types = types;
             this.encoder = new RowEncoder(types, allocator);
-            this.decoder = new RowDecoder(types, allocator);
+            this.decoder = new RowDecoder(types, false, allocator);
         }
 
         void check(List<Object[]> rows) throws IOException {
-            RowData[] results = decoder.decode(body(encoder, rows), rows.size());
+            Object[] results = decoder.decode(body(encoder, rows), rows.size());
             for (int r = 0; r < rows.size(); r++) {
-                RowData row = results[r];
+                RowData row = (RowData) results[r];
                 for (int c = 0; c < types.getFieldCount(); c++) {
                     Object read =
                             RowData.createFieldGetter(types.getTypeAt(c), c).getFieldOrNull(row);

@@ -112,6 +112,7 @@ public final class FakeWorker {
         opened.put("frames_in_flight", setting("frames_in_flight", 4));
         opened.put("rows_in_flight", setting("rows_in_flight", 1024));
         opened.put("max_in_flight_bytes", setting("max_in_flight_bytes", 256 << 20));
+        opened.put("gives_rows", false);
         memory = FakeMemory.of(settings);
         if (memory != null) {
             memory.name(opened);

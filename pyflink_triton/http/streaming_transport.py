@@ -1,0 +1,142 @@
+"""A decoupled model's servers over HTTP, by Triton's generate extension: one row a request, its responses as events."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from pyflink_triton.errors import RowError
+from pyflink_triton.http.response import MAX_TEXT_BYTES, HttpResponse
+from pyflink_triton.http.transport import HttpTransport
+from pyflink_triton.metrics import Metrics
+from pyflink_triton.options.options import Options
+from pyflink_triton.protocol.failures import ErrorResponse, Fault, NoResponseError
+from pyflink_triton.protocol.generate import StreamError, read_event, write_row
+from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, OutputTensor, PreparedRequest
+from pyflink_triton.protocol.kserve_v2 import read_error
+from pyflink_triton.protocol.server_sent_events import EventSplitter
+from pyflink_triton.remedies import Remedy
+
+_HEADERS = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+
+
+@dataclass
+class _Stream:
+    """What has come of a stream.
+
+    Attributes:
+        responses: The outputs of each response.
+        size: The bytes of all of them.
+        has_begun: Whether the head has come, with the first response or with the end.
+    """
+
+    responses: list[Mapping[str, OutputTensor]] = field(default_factory=list)
+    size: int = 0
+    has_begun: bool = False
+
+
+class StreamingTransport:
+    """Sends the rows of a decoupled model; see ``Transport``.
+
+    Args:
+        http: Makes the calls; whoever made it closes it.
+        options: The model's options.
+        has_batch_axis: Whether the model's tensors have a leading axis of rows.
+        metrics: Where streams are counted.
+    """
+
+    def __init__(self, http: HttpTransport, options: Options, has_batch_axis: bool, metrics: Metrics) -> None:
+        self._http = http
+        self._options = options
+        self._has_batch_axis = has_batch_axis
+        self._metrics = metrics
+        self._held_bytes = 0
+        #: Set while there is room for more.
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        self.ready = http.ready
+
+    async def prepare(self, request: InferenceRequest, request_id: str) -> PreparedRequest:
+        """Write a row once. Its id is not sent, because the server hands it to the model as a parameter."""
+        return PreparedRequest(request_id, (write_row(request.inputs, request.parameters),), _HEADERS, request.outputs)
+
+    async def infer(
+        self, prepared: PreparedRequest, base: str, timeout: float, total: float, started: Callable[[], None]
+    ) -> InferenceResponse:
+        """Send a row, and read the stream of its responses to the end; see ``Transport.infer``."""
+        generation = self._http.credentials.generation
+        stream, is_whole, began = _Stream(), False, time.perf_counter()
+        await self._has_room.wait()
+        try:
+            async with self._http.client.stream(
+                "POST",
+                self._http.url(base, "generate_stream"),
+                body=prepared.buffers,
+                headers=prepared.headers,
+                timeout=timeout,
+                total=total,
+            ) as (head, parts):
+                if head.status != 200:
+                    raise await self._refused(head, parts, generation)
+                stream.has_begun = True
+                self._metrics.first_response(time.perf_counter() - began)
+                started()
+                await self._read(stream, prepared, head, parts)
+            is_whole = True
+        except NoResponseError as error:
+            if error.fault is Fault.TIMEOUT and not stream.has_begun:
+                error.fault = Fault.NOT_STARTED
+            raise
+        finally:
+            self._hold(-stream.size)
+            if stream.has_begun:
+                self._metrics.stream(len(stream.responses), cancelled=not is_whole)
+        responses = stream.responses
+        return InferenceResponse(responses[-1] if responses else {}, base, responses)
+
+    def _hold(self, size: int) -> None:
+        """Count bytes while they are held: no stream begins while they are more than the options allow."""
+        self._held_bytes += size
+        if self._held_bytes > self._options.max_in_flight_bytes:
+            self._has_room.clear()
+        else:
+            self._has_room.set()
+
+    async def _read(
+        self, stream: _Stream, prepared: PreparedRequest, head: HttpResponse, parts: AsyncIterator[bytes]
+    ) -> None:
+        splitter = EventSplitter()
+        async for part in parts:
+            stream.size += len(part)
+            self._hold(len(part))
+            if stream.size > self._options.max_response_bytes:
+                raise RowError(
+                    f"the responses to a row have more than {self._options.max_response_bytes} bytes together (the "
+                    f"option 'max-response-bytes'). {Remedy.ASK_FOR_LESS()}"
+                )
+            try:
+                for event in splitter.feed(part):
+                    stream.responses.append(read_event(event, prepared.outputs, self._has_batch_axis))
+            except StreamError as error:
+                raise self._failed(head, str(error)) from None
+        if splitter.rest.strip():
+            raise NoResponseError(Fault.CUT, True, False, "", 0.0)
+
+    async def _refused(self, head: HttpResponse, parts: AsyncIterator[bytes], generation: int) -> ErrorResponse:
+        """The error that came instead of a stream: the server's, or the model's first response."""
+        body = bytearray()
+        async for part in parts:
+            body += part
+            if len(body) > MAX_TEXT_BYTES:
+                break
+        events = EventSplitter().feed(bytes(body))
+        if events:
+            return self._failed(head, read_error(events[0]))
+        return self._http.error(replace(head, body=bytes(body)), generation)
+
+    def _failed(self, head: HttpResponse, text: str) -> ErrorResponse:
+        """The error that the model gave as a response, as what it means."""
+        words = str(self._http.credentials.redact(text.encode()), "utf-8", "replace")
+        return ErrorResponse(head.status, self._http.dialect.event_cause(words), f"an error: {words}")

@@ -1,0 +1,60 @@
+"""Splits a body of the type text/event-stream into the data of its events, however the body was cut into parts."""
+
+from __future__ import annotations
+
+_FIELD = b"data:"
+
+
+class EventSplitter:
+    """Takes the parts of a body, and gives the data of each event that is complete.
+
+    Source: the HTML standard, section "Server-sent events". Comments and fields other than ``data`` are passed over.
+    """
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._searched = 0
+
+    def feed(self, part: bytes) -> list[bytes]:
+        """Take the next part.
+
+        Args:
+            part: Bytes of the body.
+
+        Returns:
+            The data of the events that it completes, in order.
+        """
+        rest = self._rest
+        # A \r at the end may be half of a line's end.
+        rest += part
+        events = []
+        start = 0
+        while (found := _blank_line(rest, max(start, self._searched))) is not None:
+            end, after = found
+            data = _data(rest[start:end])
+            if data is not None:
+                events.append(data)
+            start = self._searched = after
+        del rest[:start]
+        self._searched = max(0, len(rest) - 3)
+        return events
+
+    @property
+    def rest(self) -> bytes:
+        """What came after the last complete event."""
+        return bytes(self._rest)
+
+
+def _blank_line(text: bytearray, start: int) -> tuple[int, int] | None:
+    """Where the first event ends, and where the next one begins."""
+    short, long = text.find(b"\n\n", start), text.find(b"\n\r\n", start)
+    if short < 0 and long < 0:
+        return None
+    if long < 0 or 0 <= short < long:
+        return short, short + 2
+    return long, long + 3
+
+
+def _data(event: bytearray) -> bytes | None:
+    lines = [line[len(_FIELD) :] for line in event.splitlines() if line.startswith(_FIELD)]
+    return b"\n".join(line[1:] if line.startswith(b" ") else line for line in lines) if lines else None

@@ -1,0 +1,229 @@
+"""Every stream of support/streams.py from a real Triton, through a proxy, for each value of `responses`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deliveries import upstream
+from fault_proxy import FaultProxy
+from streams import MODES, OPTIONS, STREAMS, Stream
+from triton import Triton
+
+from pyflink_triton.errors import PlanError
+from pyflink_triton.metrics import Metrics
+from pyflink_triton.runtime.open_model import open_model
+
+Columns = Mapping[str, str]
+SCRIPT, TEXT = {"script": "STRING"}, {"text": "STRING"}
+
+
+@dataclass
+class Outcome:
+    """What became of rows: a list of values for each, and the message of each that failed."""
+
+    rows: list[list[Any]] = field(default_factory=list)
+    errors: dict[int, str] = field(default_factory=dict)
+    counters: Counter[str] = field(default_factory=Counter)
+    histograms: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+async def predict(
+    url: str, model: str, inputs: Columns, outputs: Columns, rows: Sequence[Sequence[Any]], **options: str
+) -> Outcome:
+    """Predict rows with a model; the options have `_` for `-`, and `__` for `.`."""
+    written = {key.replace("__", ".").replace("_", "-"): value for key, value in options.items()}
+    sides = {
+        side: [{"name": name, "type": type_} for name, type_ in columns.items()]
+        for side, columns in (("input", inputs), ("output", outputs))
+    }
+    metrics = Metrics()
+    request: Any = {"model": "m", "options": {"endpoint": url, "model-name": model, **written}, **sides}
+    opened = await open_model(request, metrics)
+    try:
+        types = [type_.arrow for type_ in opened.columns.argument_types]
+        columns = [pa.array(values, type_) for values, type_ in zip(zip(*rows, strict=True), types, strict=True)]
+        batch = pa.record_batch(columns, names=[f"c{place}" for place in range(len(columns))])
+        began = time.monotonic()
+        predicted = await opened.predict(batch)
+        seconds = time.monotonic() - began
+    finally:
+        await opened.close()
+    taken = metrics.take()
+    assert taken is not None
+    values = zip(*(column.to_pylist() for column in predicted.outputs.columns), strict=True)
+    counters, answers = Counter(taken["counters"]), [list(row) for row in values]
+    return Outcome(answers, predicted.errors, counters, taken["histograms"], opened.warnings, seconds)
+
+
+def scripts(url: str, *texts: Any, outputs: Columns | None = None, model: str = "script", **options: str) -> Outcome:
+    """Predict rows that are scripts."""
+    rows = [(None if text is None else json.dumps(text),) for text in texts]
+    work = predict(url, model, SCRIPT, outputs or TEXT, rows, **options)
+    return asyncio.run(asyncio.wait_for(work, 60))
+
+
+#: The row beside a case's; no fault is made for it.
+BESIDE = json.dumps(["beside"])
+
+
+async def through_proxy(case: Stream, mode: str, triton: Triton) -> tuple[Outcome, int]:
+    async with FaultProxy(upstream(triton.http_url), case.steps, spared=b"beside") as proxy:
+        outputs = {"text": "ARRAY<STRING>" if mode == "array" else "STRING"}
+        options = {key.replace("-", "_"): value for key, value in {**OPTIONS, **case.options}.items()}
+        rows = [(case.text,), (BESIDE,)]
+        outcome = await predict(proxy.url, "script", SCRIPT, outputs, rows, responses=mode, **options)
+        return outcome, len([call for call in proxy.inferences if b"beside" not in call.body])
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("case", STREAMS, ids=lambda case: case.what)
+def test_a_stream(case: Stream, mode: str, triton: Triton) -> None:
+    outcome, requests = asyncio.run(asyncio.wait_for(through_proxy(case, mode, triton), 60))
+    expected, message = case.outcome(mode)
+    assert outcome.rows[0] == [expected]
+    assert message in outcome.errors.get(0, ""), outcome.errors
+    assert (0 in outcome.errors) == bool(message)
+    assert requests == case.requests
+    assert outcome.counters["retries"] == case.requests - 1
+    assert outcome.seconds >= case.seconds
+    # The row beside it is answered, whatever becomes of this one.
+    assert outcome.rows[1] == [["beside"] if mode in ("array", "rows") else "beside"]
+
+
+def test_hundreds_at_once(triton: Triton) -> None:
+    outcome = scripts(triton.http_url, *([{"sleep": 0.5}, str(row), "!"] for row in range(300)), responses="join")
+    assert outcome.rows == [[f"{row}!"] for row in range(300)]
+    assert outcome.counters["responses"] == 600
+    assert len(outcome.histograms["first_response_latency"]) == 300
+    assert min(outcome.histograms["first_response_latency"]) >= 500
+
+
+def test_several_outputs_and_missing_ones(triton: Triton) -> None:
+    outputs = {"text": "STRING", "number": "BIGINT", "score": "FLOAT", "flag": "BOOLEAN", "vector": "ARRAY<FLOAT>"}
+    stream = [
+        {"outputs": {"text": ["a"], "number": [2**63 - 1], "score": [0.1], "flag": [True], "vector": [1, 2]}},
+        {"outputs": {"text": ["b"], "score": [float("nan")]}},
+        {"outputs": {"number": [-1], "vector": []}},
+    ]
+    joined = scripts(triton.http_url, stream, outputs=outputs, model="script_many", responses="join")
+    assert joined.rows == [["ab", -1, None, None, []]]
+    arrays = {name: f"ARRAY<{type_}>" for name, type_ in outputs.items() if name not in ("vector", "score")}
+    listed = scripts(triton.http_url, stream, outputs=arrays, model="script_many", responses="array")
+    assert listed.rows == [[["a", "b", None], [2**63 - 1, None, -1], [True, None, None]]]
+    rows = scripts(
+        triton.http_url,
+        stream,
+        [],
+        None,
+        outputs={"n": "INT", "number": "BIGINT", "vector": "ARRAY<FLOAT>"},
+        model="script_many",
+        responses="rows",
+        response_index="n",
+    )
+    assert rows.rows == [
+        [[0, 1, 2], [2**63 - 1, None, -1], [[1.0, 2.0], None, []]],
+        [[], [], []],
+        [[None], [None], [None]],
+    ]
+
+
+def test_a_failed_row_becomes_one_row_under_a_policy(triton: Triton) -> None:
+    outputs = {"text": "STRING", "n": "INT", "why": "STRING"}
+    outcome = scripts(
+        triton.http_url,
+        ["a", {"error": "bad row"}],
+        ["b", "c"],
+        outputs=outputs,
+        responses="rows",
+        response_index="n",
+        error_column="why",
+        default_value="none",
+    )
+    assert outcome.rows[1] == [["b", "c"], [0, 1], None]
+    text, index, why = outcome.rows[0]
+    assert (text, index) == (["none"], [None])
+    assert "bad row" in why
+    assert not outcome.errors
+
+
+def test_parameters_reach_the_model(triton: Triton) -> None:
+    echo = json.dumps([{"parameters": 1}])
+    rows = [(echo, "warm", 5, 0.1, None, True), (echo, None, None, None, "x", False)]
+    inputs = {"script": "STRING", "mood": "STRING", "most": "INT", "heat": "FLOAT", "stop": "STRING", "flag": "BOOLEAN"}
+    outcome = asyncio.run(
+        predict(
+            triton.http_url,
+            "script",
+            inputs,
+            TEXT,
+            rows,
+            parameters='{"fixed": 200, "share": 0.5, "text": "200", "on": true}',
+            parameters__mood="${mood}",
+            parameters__most="${most}",
+            parameters__heat="${heat}",
+            parameters__stop="<${stop}>",
+            parameters__flag="${flag}",
+        )
+    )
+    fixed = {"fixed": 200, "share": 0.5, "text": "200", "on": True}
+    assert [json.loads(text) for (text,) in outcome.rows] == [
+        {**fixed, "mood": "warm", "most": 5, "heat": 0.1, "flag": True},
+        {**fixed, "stop": "<x>", "flag": False},
+    ]
+
+
+def test_tokens_are_counted(triton: Triton) -> None:
+    stream = [{"outputs": {"text": ["a"], "number": [3]}}, {"outputs": {"text": ["b"], "number": [4]}}]
+    outputs = {"text": "STRING", "number": "BIGINT"}
+    for responses, tokens in (("join", 7), ("last", 4)):
+        named = {"model": "script_many", "responses": responses, "tokens_column": "number"}
+        outcome = scripts(triton.http_url, stream, stream, outputs=outputs, **named)
+        assert outcome.counters["tokens"] == 2 * tokens
+
+
+def test_a_model_that_is_not_decoupled_gives_one_response(triton: Triton) -> None:
+    async def asked(outputs: Columns, **options: str) -> Outcome:
+        rows = [(1,), (None,), (3,)]
+        return await predict(triton.http_url, "identity_int64", {"x": "BIGINT"}, outputs, rows, **options)
+
+    outcome = asyncio.run(asked({"y": "ARRAY<BIGINT>"}, responses="array"))
+    assert outcome.rows == [[[1]], [None], [[3]]]
+    outcome = asyncio.run(asked({"y": "BIGINT", "n": "INT"}, responses="rows", response_index="n"))
+    assert outcome.rows == [[[1], [0]], [[None], [None]], [[3], [0]]]
+    outcome = asyncio.run(asked({"y": "BIGINT"}, responses="join"))
+    assert outcome.rows == [[1], [None], [3]]
+    assert "not decoupled" in outcome.warnings[0]
+
+
+#: Options and output columns that are refused, and words of the message.
+REFUSED: dict[str, tuple[dict[str, str], Columns, str]] = {
+    "priority": ({"priority": "3"}, TEXT, "'priority' has no effect"),
+    "sequences": ({"sequence-id": "a"}, TEXT, "'sequence-id' has no effect"),
+    "compression": ({"compression": "gzip"}, TEXT, "'compression' has no effect"),
+    "bytes": ({}, {"text": "BYTES"}, "cannot hold bytes"),
+    "a text as the array of responses": ({"responses": "array"}, TEXT, "Declare it ARRAY<STRING>"),
+    "an index without rows": ({"response-index": "n"}, TEXT, "Set 'responses' = 'rows'"),
+    "an index that is not there": ({"responses": "rows", "response-index": "n"}, TEXT, "Add `n` INT to OUTPUT"),
+    "a parameter that is an input": ({"parameters.script": "x"}, TEXT, "Declare `script` in INPUT"),
+    "a parameter of ours": ({"parameters.priority": "1"}, TEXT, "not for users to set"),
+    "a column of a parameter": ({"parameters.a": "${b}"}, TEXT, "Add `b` STRING to INPUT"),
+    "tokens that are a text": ({"tokens-column": "text"}, TEXT, "Declare it INT"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_is_refused_when_planned(what: str, triton: Triton) -> None:
+    options, outputs, words = REFUSED[what]
+    written = {key.replace(".", "__").replace("-", "_"): value for key, value in options.items()}
+    with pytest.raises(PlanError, match=words):
+        asyncio.run(predict(triton.http_url, "script", SCRIPT, outputs, [("[]",)], **written))

@@ -1,0 +1,136 @@
+"""What may become of the stream of responses to a row, as data, for each value of the option `responses`.
+
+Nothing here knows how the cases are run; `make pages` writes docs/streams.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from faults import PASS, Step
+from places import ROOT
+
+MODES = ("one", "last", "join", "array", "rows")
+DOCUMENT = ROOT / "docs" / "streams.md"
+#: Options of every case: retries are quick, and time-outs short.
+OPTIONS = {"retry-initial-backoff": "5 ms", "retry-max-backoff": "20 ms", "max-retries": "2", "timeout": "5 s"}
+
+_NONE = "gave no response"
+_MANY = "Set the option 'responses'"
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One stream.
+
+    Attributes:
+        what: What happens.
+        script: What the model does; see models/script.py.
+        parts: The texts that a stream that does not fail gives; None where it fails in every mode.
+        steps: What becomes of the first calls on their way to the server.
+        options: The model's options beside those of every case.
+        message: Words in the message of the row where it fails in every mode.
+        requests: How many requests are sent.
+        seconds: How long the row takes at the least.
+    """
+
+    what: str
+    script: Sequence[Any]
+    parts: Sequence[str] | None = None
+    steps: Sequence[Step] = (PASS,)
+    options: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""
+    requests: int = 1
+    seconds: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The script as the model takes it."""
+        return json.dumps(self.script)
+
+    def outcome(self, mode: str) -> tuple[Any, str]:
+        """What the row becomes, and words in its message where it fails.
+
+        The lists of `rows` are those of its rows.
+        """
+        failed = [None] if mode == "rows" else None
+        if self.parts is None:
+            return failed, self.message
+        parts = list(self.parts)
+        if mode in ("array", "rows"):
+            return parts, ""
+        if not parts:
+            return None, _NONE
+        if mode == "one" and len(parts) > 1:
+            return None, _MANY
+        return "".join(parts) if mode == "join" else parts[-1], ""
+
+
+def _good(what: str, *parts: str, **more: Any) -> Stream:
+    return Stream(what, parts, parts, **more)
+
+
+_STUB = "Stub process 'script_0' is not healthy."
+STREAMS = (
+    _good("no response"),
+    _good("1 response", "a"),
+    _good("3 responses", "a", "b", "c"),
+    _good("1,000 responses", *map(str, range(1000))),
+    _good("empty texts", "", "a", ""),
+    _good("texts of more than ASCII", "é", "\n\n", '"data: x"', "\u2028", "😀"),
+    Stream("an error first", [{"error": "bad row"}], message="answered an error: bad row"),
+    Stream("an error between responses", ["a", {"error": "bad row"}, "b"], message="bad row"),
+    Stream("an error last", ["a", "b", {"error": "bad row"}], message="bad row"),
+    Stream("an error that passes, again and again", ["a", {"error": _STUB}], message="is not healthy", requests=3),
+    Stream("the first response comes late", [{"sleep": 1.0}, "a", "b"], ("a", "b"), seconds=1.0),
+    Stream("all responses come slowly", ["a", {"sleep": 0.8}, "b", {"sleep": 0.8}, "c"], ("a", "b", "c"), seconds=1.6),
+    Stream(
+        "no response within `timeout`",
+        [{"sleep": 3.0}, "a"],
+        message="before a first response",
+        requests=2,
+        options={"timeout": "500 ms"},
+        seconds=1.0,
+    ),
+    Stream(
+        "none within `timeout` after the first",
+        ["a", {"sleep": 3.0}, "b"],
+        message="Request timed out after 500ms",
+        requests=3,
+        options={"timeout": "500 ms"},
+        seconds=1.5,
+    ),
+    Stream(
+        "not done within `total-timeout`",
+        ["a", *[{"sleep": 0.3}, "b"] * 8],
+        message="'total-timeout' allows 1s",
+        options={"timeout": "900 ms", "total-timeout": "1 s"},
+        seconds=0.9,
+    ),
+    _good("the connection breaks before the stream", "a", "b", steps=(Step("reset"), PASS), requests=2),
+    _good("the connection breaks inside the stream", "a", "b", "c", steps=(Step("reset", events=2), PASS), requests=2),
+    Stream(
+        "the connection breaks inside the stream, again and again",
+        ["a", "b", "c"],
+        steps=(Step("reset", events=2),) * 3,
+        message="broke inside an answer",
+        requests=3,
+    ),
+    _good(
+        "the queue is full",
+        "a",
+        steps=(Step("status", 503, b'{"error":"Exceeds maximum queue size"}'), PASS),
+        requests=2,
+    ),
+    Stream(
+        "more bytes than `max-response-bytes`",
+        ["x" * 600] * 4,
+        message="more than 2048 bytes together",
+        options={"max-response-bytes": "2 kb"},
+    ),
+    Stream("a text that is not UTF-8", [{"outputs": {"text": ["\xff"]}, "encoding": "latin-1"}], message="not UTF-8"),
+    Stream("a response of two elements", [{"outputs": {"text": ["a", "b"]}}], message="has 2 elements"),
+)
