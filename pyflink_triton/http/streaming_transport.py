@@ -67,8 +67,8 @@ class StreamingTransport:
     ) -> InferenceResponse:
         """Send a row, and read the stream of its responses to the end; see ``Transport.infer``."""
         generation = self._http.credentials.generation
-        stream, is_whole, began = _Stream(), False, time.perf_counter()
         await self._has_room.wait()
+        stream, is_whole, began = _Stream(), False, time.perf_counter()
         try:
             async with self._http.client.stream(
                 "POST",

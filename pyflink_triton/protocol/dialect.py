@@ -58,7 +58,7 @@ class Dialect:
 
 TRITON = Dialect(
     causes=(
-        (400, "stub process", Cause.MODEL_CRASHED),
+        (400, "stub process '", Cause.MODEL_CRASHED),
         (400, "must specify the start flag", Cause.SEQUENCE_NOT_STARTED),
         (400, "unexpected shape for input", Cause.BAD_SHAPE),
         (400, "unexpected deadlock", Cause.DEADLOCK),
@@ -86,7 +86,7 @@ TRITON = Dialect(
     unknown_model="unknown model",
     away=frozenset({400, 404, 502, 503, 504}),
     events=(
-        ("stub process", Cause.MODEL_CRASHED),
+        ("stub process '", Cause.MODEL_CRASHED),
         ("exceeds maximum queue size", Cause.TOO_MANY_REQUESTS),
         ("request timeout expired", Cause.TOO_MANY_REQUESTS),
         ("unable to allocate", Cause.SERVER_ERROR),

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from deliveries import upstream
 from fault_proxy import FaultProxy
-from streams import MODES, OPTIONS, STREAMS, Stream
+from streams import DOCUMENT, MODES, OPTIONS, STREAMS, Stream, document
 from triton import Triton
 
 from pyflink_triton.errors import PlanError
@@ -98,6 +100,41 @@ def test_a_stream(case: Stream, mode: str, triton: Triton) -> None:
     assert outcome.seconds >= case.seconds
     # The row beside it is answered, whatever becomes of this one.
     assert outcome.rows[1] == [["beside"] if mode in ("array", "rows") else "beside"]
+
+
+def test_the_page() -> None:
+    assert DOCUMENT.read_text() == document(), "run `make pages`"
+
+
+#: An input of the model script_inputs: its type, values, and how the model's JSON has what it got.
+INPUTS: dict[str, tuple[str, Sequence[Any], Sequence[Any]]] = {
+    "one_INT8": ("TINYINT", [-128, 127], [[-128], [127]]),
+    "one_INT64": ("BIGINT", [-(2**63), 2**63 - 1], [[-(2**63)], [2**63 - 1]]),
+    "one_UINT8": ("SMALLINT", [0, 255], [[0], [255]]),
+    "one_UINT64": ("DECIMAL(20, 0)", [Decimal(2**64 - 1), Decimal(2**53 + 1)], [[2**64 - 1], [2**53 + 1]]),
+    "one_FP32": ("FLOAT", [math.nan, 16777217.0], [["nan"], [(16777216.0).hex()]]),
+    "one_FP64": ("DOUBLE", [-math.inf, 5e-324], [["-inf"], [(5e-324).hex()]]),
+    "one_BOOL": ("BOOLEAN", [True, False], [[True], [False]]),
+    "pair": ("ARRAY<BIGINT>", [[1, 2], [2**62 + 1, -3]], [[1, 2], [2**62 + 1, -3]]),
+    "vector": (
+        "ARRAY<FLOAT>",
+        [[0.5, -0.0, 1e-45], [2.0]],
+        [[(0.5).hex(), (-0.0).hex(), (1.401298464324817e-45).hex()], [(2.0).hex()]],
+    ),
+    "texts": ("ARRAY<STRING>", [["", '"\\\n', "é\u2028😀"], ["x"]], [["", '"\\\n', "é\u2028😀"], ["x"]]),
+    "id": ("STRING", ["of the row", ""], [["of the row"], [""]]),
+    "parameters": ("INT", [-7, 7], [[-7], [7]]),
+}
+
+
+def test_every_input_arrives_as_it_was(triton: Triton) -> None:
+    types = {**SCRIPT, **{name: type_ for name, (type_, _, _) in INPUTS.items()}}
+    rows = [('[{"inputs": 1}]', *(values[n] for _, values, _ in INPUTS.values())) for n in (0, 1)]
+    outcome = asyncio.run(predict(triton.http_url, "script_inputs", types, TEXT, rows, parameters__more="1"))
+    assert not outcome.errors
+    for n in (0, 1):
+        expected = {name: got[n] for name, (_, _, got) in INPUTS.items()}
+        assert json.loads(outcome.rows[n][0]) == expected
 
 
 def test_hundreds_at_once(triton: Triton) -> None:

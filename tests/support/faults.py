@@ -187,7 +187,8 @@ def _statuses() -> Iterator[Case]:
     late = "Request timeout expired"
     yield from _passing("503, too long in the queue", triton_says(503, late), "Triton's own answer", late)
     dead = "Stub process 'x' is not healthy."
-    yield from _passing("500, a dead backend", triton_says(500, dead), "Triton's own answer", dead)
+    for status in (400, 500):
+        yield from _passing(f"{status}, a dead backend", triton_says(status, dead), "Triton's own answer", dead)
     for name, step in (
         ("502", page(502)),
         ("404, not loaded", triton_says(404, "Request for unknown model: 'm' has no available versions")),

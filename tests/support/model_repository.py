@@ -198,9 +198,10 @@ _ADD = ([Tensor("a", "FP32"), Tensor("b", "FP32")], [Tensor("sum", "FP32")], "ad
 _STREAMS = "model_transaction_policy { decoupled: true }"
 
 
-def script(name: str, *outputs: Tensor, max_batch_size: int = 0) -> Model:
-    """A decoupled model that does what its input says; see models/script.py."""
-    return Model(name, [Tensor("script", "BYTES")], outputs, "script", max_batch_size=max_batch_size, extra=_STREAMS)
+def script(name: str, *outputs: Tensor, more: Sequence[Tensor] = (), max_batch_size: int = 0) -> Model:
+    """A decoupled model that does what its first input says; see models/script.py."""
+    inputs = [Tensor("script", "BYTES"), *more]
+    return Model(name, inputs, outputs, "script", max_batch_size=max_batch_size, extra=_STREAMS)
 
 
 def _scripts() -> Iterable[Model]:
@@ -209,6 +210,10 @@ def _scripts() -> Iterable[Model]:
     yield script("script_batch", text, max_batch_size=8)
     more = [Tensor("number", "INT64"), Tensor("score", "FP32"), Tensor("flag", "BOOL"), Tensor("vector", "FP32", (-1,))]
     yield script("script_many", text, *more)
+    numbers = ("INT8", "INT64", "UINT8", "UINT64", "FP32", "FP64", "BOOL")
+    inputs = [*(Tensor(f"one_{name}", name) for name in numbers), Tensor("pair", "INT64", (2,))]
+    inputs += [Tensor("vector", "FP32", (-1,)), Tensor("texts", "BYTES", (-1,))]
+    yield script("script_inputs", text, more=[*inputs, Tensor("id", "BYTES"), Tensor("parameters", "INT32")])
 
 
 MODELS: tuple[Model, ...] = (

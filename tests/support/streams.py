@@ -134,3 +134,41 @@ STREAMS = (
     Stream("a text that is not UTF-8", [{"outputs": {"text": ["\xff"]}, "encoding": "latin-1"}], message="not UTF-8"),
     Stream("a response of two elements", [{"outputs": {"text": ["a", "b"]}}], message="has 2 elements"),
 )
+
+
+def document() -> str:
+    """The table, for the docs."""
+    options = ", ".join(f"`{key}` = `{value}`" for key, value in OPTIONS.items())
+    lines = [
+        "# Streams of responses, and what becomes of the row",
+        "",
+        "Written by `make pages` from the data that the tests run: a decoupled model that does what a row says, on a",
+        f"real Triton, with {options}, unless the case says otherwise.",
+        "A failed row becomes what its policy says; here it is NULL, and its message is in the `error-column`. Each goes",
+        "through the core (`tests/delivery/test_streams.py`), and in real jobs through every front door that takes the",
+        "value of `responses` (`tests/sql/test_stream_doors.py`): `rows` is for `ML_PREDICT` alone.",
+        "",
+        f"| what the model does | requests | {' | '.join(f'`{mode}`' for mode in MODES)} |",
+        f"| --- | --- |{' --- |' * len(MODES)}",
+    ]
+    for case in STREAMS:
+        more = "".join(f", `{key}` = `{value}`" for key, value in case.options.items())
+        cells = [case.what + more, str(case.requests), *(_cell(case, mode) for mode in MODES)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _cell(case: Stream, mode: str) -> str:
+    value, message = case.outcome(mode)
+    if message:
+        return f"fails: {message}"
+    if mode == "rows":
+        return f"{len(value):,} row{'s' * (len(value) != 1)}"
+    if mode == "array":
+        return f"{len(value):,} element{'s' * (len(value) != 1)}"
+    short = value if len(value) <= 12 else f"{value[:8]} ... ({len(value):,} characters)"
+    return f"`{json.dumps(short, ensure_ascii=False)}`"
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(document())

@@ -1,7 +1,7 @@
 """Answers as the request's script says, which is JSON: a list of steps.
 
 Steps: a text, which is one response; {"outputs": {...}}, a response with these outputs, whose texts may have another
-"encoding"; {"parameters": 1}, the request's parameters as a text; {"sleep": seconds}; {"error": message}, a response
+"encoding"; {"parameters": 1}, the request's parameters as a text; {"inputs": 1}, its other inputs as one; {"sleep": seconds}; {"error": message}, a response
 that is an error; {"exit": code}, the end of the model's process.
 Each request runs in a thread of its own, as those of a language model do.
 """
@@ -46,6 +46,8 @@ class TritonPythonModel:
             elif "parameters" in step:
                 parameters = json.loads(request.parameters())
                 sender.send(self.response({"text": [json.dumps(parameters, sort_keys=True)]}))
+            elif "inputs" in step:
+                sender.send(self.response({"text": [json.dumps(values(request), sort_keys=True)]}))
         sender.send(flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
     def response(self, outputs, encoding="utf-8"):
@@ -61,3 +63,14 @@ class TritonPythonModel:
         if self.log:
             with open(self.log, "a") as log:
                 log.write(what + "\n")
+
+
+def values(request):
+    """The inputs of a request beside its script, flat; a float as the text of its bits."""
+    found = {tensor.name(): tensor.as_numpy().reshape(-1) for tensor in request.inputs() if tensor.name() != "script"}
+    return {
+        name: [each.decode() for each in array] if array.dtype == object
+        else [float(each).hex() for each in array] if array.dtype.kind == "f"
+        else array.tolist()
+        for name, array in found.items()
+    }
