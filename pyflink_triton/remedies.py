@@ -85,6 +85,7 @@ class Remedy(Enum):
     DECLARE_INPUT = "Declare `{name}` in INPUT"
     USE_ARRAY = "Write ML_PREDICT, or set 'responses' = 'array'"
     TAKE_NO_RESPONSE = "Where a row may have none, set 'responses' = 'array' or 'rows'"
+    SET_RESPONSES = "Set the option 'responses', as in 'responses' = 'one'"
     TAKE_RESPONSES = "Set the option 'responses' to 'last', 'join', 'array' or 'rows'"
     NAME_EXACTLY = "Write the name exactly as the model has it"
     GIVE_ONE_ELEMENT = "Give it one element for each row, as CROSS JOIN UNNEST does"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyflink_triton._units import format_duration
 from pyflink_triton.options.options import Options
-from pyflink_triton.protocol.failures import ErrorResponse, Fault, NoResponseError
+from pyflink_triton.protocol.failures import Cause, ErrorResponse, Fault, NoResponseError
 from pyflink_triton.remedies import Remedy
 
 _MESSAGES: dict[Fault, str] = {
@@ -53,6 +53,8 @@ def describe_error(options: Options, base: str, error: ErrorResponse) -> str:
         error: The error.
     """
     message = f"{describe_model(options, base)} answered {error.description}"
+    if error.cause is Cause.DECOUPLED:
+        return f"{message}. {Remedy.SET_RESPONSES()}"
     is_elsewhere = error.hides and error.status in (404, 405)
     return f"{message}. {Remedy.CHECK_ENDPOINT()}" if is_elsewhere else message
 

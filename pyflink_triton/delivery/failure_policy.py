@@ -87,6 +87,7 @@ BEHAVIOURS: dict[Fault | Cause, Behaviour] = {
     Cause.ACCESS_DENIED: _ACCESS,
     Cause.NOT_LOADED: Behaviour(Action.HOLD_BACK, rechecks=True, nothing_ran=True),
     Cause.NOT_FOUND: Behaviour(Action.FAIL_JOB, rechecks=True, error=JobError),
+    Cause.DECOUPLED: Behaviour(Action.FAIL_JOB, rechecks=True, error=JobError),
     Cause.NOT_SUPPORTED: _JOB,
     Cause.REQUEST_TIMEOUT: Behaviour(Action.RETRY),
     Cause.TOO_LARGE: Behaviour(Action.FAIL_ROW, splits=True, nothing_ran=True),

@@ -110,7 +110,12 @@ class ModelClient:
                     raise UnavailableError(f"{model} answered {error.description} for its configuration") from None
             signature = read_signature(metadata, config, self._options.max_batch_size)
             scheduling = None if config is None else await read_scheduling(config, partial(self._step_config, base))
-            signature = with_scheduling(signature, scheduling, self._options.sequence_id is not None)
+            signature = with_scheduling(
+                signature,
+                scheduling,
+                names_sequences=self._options.sequence_id is not None,
+                names_responses=self._options.responses is not None,
+            )
             if signature.stateful:
                 with contextlib.suppress(ErrorResponse):
                     return replace(signature, server_version=await self.transport.server_version(base))

@@ -189,7 +189,9 @@ def _read(metadata: Mapping[str, Any], config: Mapping[str, Any] | None, max_bat
     )
 
 
-def with_scheduling(signature: ModelSignature, scheduling: Scheduling | None, names_sequences: bool) -> ModelSignature:
+def with_scheduling(
+    signature: ModelSignature, scheduling: Scheduling | None, *, names_sequences: bool, names_responses: bool = False
+) -> ModelSignature:
     """Add the scheduling to a signature.
 
     Args:
@@ -197,9 +199,12 @@ def with_scheduling(signature: ModelSignature, scheduling: Scheduling | None, na
         scheduling: The result of ``read_scheduling``; None where the server hides the configuration.
         names_sequences: Whether the user set ``sequence-id``. A model whose configuration, or that of a step, is hidden
             is taken for stateful then.
+        names_responses: Whether the user set ``responses``. A model whose configuration is hidden is taken for
+            decoupled then: the server gives other models' answers as streams, too.
     """
     if scheduling is None:
         scheduling = HIDDEN if names_sequences else UNKNOWN
+        signature = replace(signature, decoupled=names_responses)
     elif scheduling.is_partial and scheduling.sequences is None and names_sequences:
         scheduling = replace(scheduling, sequences=HIDDEN.sequences)
     return replace(signature, stateful=scheduling.sequences is not None, scheduling=scheduling)

@@ -76,6 +76,7 @@ TRITON = Dialect(
         (500, "failed to parse", Cause.UNPARSABLE),
         (500, "stub process", Cause.MODEL_CRASHED),
         (500, "", Cause.MODEL_FAILED),
+        (501, "decoupled", Cause.DECOUPLED),
         (501, "", Cause.NOT_SUPPORTED),
         (502, "", Cause.GATEWAY),
         (503, "exceeds maximum queue size", Cause.TOO_MANY_REQUESTS),

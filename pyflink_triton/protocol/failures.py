@@ -29,6 +29,7 @@ class Cause(Enum):
     ACCESS_DENIED = "the server does not accept the credentials"
     NOT_LOADED = "the model is known and not loaded"
     NOT_FOUND = "there is no such model or path"
+    DECOUPLED = "the model is decoupled, and was asked for one response"
     NOT_SUPPORTED = "the server does not know the method"
     REQUEST_TIMEOUT = "the server waited too long for the request"
     TOO_LARGE = "the request is too large"

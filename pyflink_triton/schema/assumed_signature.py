@@ -11,6 +11,7 @@ from pyflink_triton.options.options import Options
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import check_declared
 from pyflink_triton.schema.columns import Column
+from pyflink_triton.schema.responses import of_one_response
 from pyflink_triton.types.triton import DEFAULT_DATATYPES
 
 #: Parts of Triton's messages about a request that does not fit the model, whatever its rows hold.
@@ -44,9 +45,16 @@ def assume_signature(inputs: Sequence[Column], outputs: Sequence[Column], option
     referred = set(declared.references.values())
     flatten = options.flatten_batch_dim
     ins = [_tensor(column, flatten) for place, column in enumerate(inputs) if place not in referred]
-    outs = [_tensor(column, False) for place, column in enumerate(outputs) if place != declared.error_column]
+    own = (declared.error_column, declared.index_column)
+    answers = [of_one_response(column, options) for place, column in enumerate(outputs) if place not in own]
+    outs = [_tensor(column, False) for column in answers]
     signature = ModelSignature(options.model_name, tuple(ins), tuple(outs), options.max_batch_size)
-    return with_scheduling(signature, None, options.sequence_id is not None)
+    return with_scheduling(
+        signature,
+        None,
+        names_sequences=options.sequence_id is not None,
+        names_responses=options.responses is not None,
+    )
 
 
 def _tensor(column: Column, flatten: bool) -> TensorSpec:

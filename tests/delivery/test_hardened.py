@@ -347,10 +347,18 @@ def test_a_declaration_that_does_not_fit_fails_the_job_and_takes_no_default(
     assert len(proxy.inferences) <= 2
 
 
-def test_a_decoupled_model_fails_the_job(triton: Triton) -> None:
+def test_a_decoupled_model_needs_the_option_responses(triton: Triton) -> None:
     proxy = FaultProxy(upstream(triton.http_url), hidden=ALL)
-    with pytest.raises(JobError, match=r"HTTP 501 for /v2/models/decoupled/infer: .*decoupled"):
+    with pytest.raises(JobError, match=r"HTTP 501 for /v2/models/decoupled/infer: .*decoupled.* Set the option"):
         through(proxy, asked("{proxy}", "decoupled", *X_INT, default_value="null"), [(1,)])
+    proxy = FaultProxy(upstream(triton.http_url), hidden=ALL)
+    answers, _ = through(proxy, asked("{proxy}", "decoupled", *X_INT, responses="last"), [(3,), (1,)])
+    assert answers == [(3,), (1,)]
+    # Triton streams the one answer of any other model.
+    proxy = FaultProxy(upstream(triton.http_url), hidden=ALL)
+    arrays = {"x": "BIGINT"}, {"y": "ARRAY<BIGINT>"}
+    answers, _ = through(proxy, asked("{proxy}", "identity_int64", *arrays, responses="array"), [(3,)])
+    assert answers == [([3],)]
 
 
 def test_an_array_that_is_of_another_size_is_its_rows_fault(triton: Triton) -> None:

@@ -280,6 +280,41 @@ def test_a_hidden_configuration(triton: Triton) -> None:
             assert answered.outputs.column(0).to_pylist() == [1.0]
 
 
+@does(Remedy.TAKE_RESPONSES, Remedy.TAKE_NO_RESPONSE, Remedy.ASK_FOR_LESS)
+def test_streams_of_responses(triton: Triton) -> None:
+    model = {"served": "script", "input": "script STRING", "output": "text STRING"}
+
+    def answers(script: str, **changes: str) -> tuple[list[Any], str]:
+        options = {key.replace("_", "-"): value for key, value in changes.items()}
+        predicted = predict(triton.http_url, {**model, **options}, pa.array([script]))
+        return predicted.outputs.column(0).to_pylist(), predicted.errors.get(0, "")
+
+    two, none, long = '["a", "b"]', "[]", f'["{"x" * 3000}"]'
+    assert Remedy.TAKE_RESPONSES() in answers(two)[1]
+    array = {"responses": "array", "output": "text ARRAY<STRING>"}
+    for more, taken in (({"responses": "last"}, "b"), ({"responses": "join"}, "ab"), (array, ["a", "b"])):
+        assert answers(two, **more) == ([taken], "")
+    assert answers(two, responses="rows") == ([["a", "b"]], "")
+    assert Remedy.TAKE_NO_RESPONSE() in answers(none)[1]
+    assert answers(none, **array) == ([[]], "")
+    assert answers(none, responses="rows") == ([[]], "")
+    assert Remedy.ASK_FOR_LESS() in answers(long, max_response_bytes="2 kb")[1]
+    assert answers(long, max_response_bytes="8 kb")[1] == answers(two, responses="last", max_response_bytes="2 kb")[1]
+
+
+@does(Remedy.SET_RESPONSES)
+def test_a_decoupled_model_behind_a_gate(triton: Triton) -> None:
+    model = {"served": "script", "input": "script STRING", "output": "text STRING"}
+    alone = {**model, "plan-check": "off", "max-batch-size": "0"}
+    for paths in (("/script", "/config"), ("/config",)):
+        with gate(triton.http_url, hidden=403, ends=paths) as hiding:
+            with pytest.raises(JobError) as error:
+                predict(hiding.url, alone, pa.array(['["a"]']))
+            assert Remedy.SET_RESPONSES() in str(error.value)
+            answered = predict(hiding.url, {**alone, "responses": "one"}, pa.array(['["a"]']))
+            assert answered.outputs.column(0).to_pylist() == ["a"]
+
+
 @does(Remedy.DECLARE, Remedy.DECLARE_BYTES)
 def test_outputs_of_another_kind(triton: Triton) -> None:
     array = {"served": "identity_fp32_array", "input": "x ARRAY<FLOAT>", "output": "y FLOAT"}

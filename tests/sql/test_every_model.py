@@ -13,14 +13,18 @@ from triton import Triton
 
 #: Those that answer otherwise than they promise; what they cost is in test_contract.py and test_faults.py.
 UNTRUE = {"omits_output", "wrong_datatype", "wrong_count", "crashes"}
+#: Decoupled ones with what JSON cannot hold.
+REFUSED = {"script_half", "script_grid"}
 #: A value of each type, as SQL.
 VALUES = {"BOOLEAN": "TRUE", "STRING": "'a'", "DECIMAL(20, 0)": "CAST(1 AS DECIMAL(20, 0))", "BYTES": "x'61'"}
 
+#: What models/script.py is to do.
+SCRIPT = """'["a"]'"""
+
 
 def is_served(model: Model) -> bool:
-    """Whether it is neither stateful, an ensemble over a stateful one, nor decoupled."""
-    text = model.extra
-    return not ("sequence" in text or "decoupled" in text or model.name in UNTRUE)
+    """Whether it is neither stateful nor an ensemble over a stateful one."""
+    return not ("sequence" in model.extra or model.name in UNTRUE | REFUSED)
 
 
 SERVED = [model for model in MODELS if is_served(model)]
@@ -38,7 +42,8 @@ def value_of(type_: str, dims: tuple[int, ...]) -> str:
 def call_of(model: Model, described: list[tuple[Any, ...]]) -> str:
     dims = {tensor.name: tensor.dims for tensor in model.inputs}
     inputs = [(row[0], row[1]) for row in described if row[3]]
-    return f"`{model.name}`({', '.join(value_of(type_, dims[name]) for name, type_ in inputs)})"
+    values = [SCRIPT if name == "script" else value_of(type_, dims[name]) for name, type_ in inputs]
+    return f"`{model.name}`({', '.join(values)})"
 
 
 @pytest.mark.parametrize("mode", ["streaming", "batch"])

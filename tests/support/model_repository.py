@@ -210,6 +210,8 @@ def _scripts() -> Iterable[Model]:
     yield script("script_batch", text, max_batch_size=8)
     more = [Tensor("number", "INT64"), Tensor("score", "FP32"), Tensor("flag", "BOOL"), Tensor("vector", "FP32", (-1,))]
     yield script("script_many", text, *more)
+    yield script("script_half", Tensor("half", "FP16"))
+    yield script("script_grid", Tensor("grid", "FP32", (-1, -1)))
     numbers = ("INT8", "INT64", "UINT8", "UINT64", "FP32", "FP64", "BOOL")
     inputs = [*(Tensor(f"one_{name}", name) for name in numbers), Tensor("pair", "INT64", (2,))]
     inputs += [Tensor("vector", "FP32", (-1,)), Tensor("texts", "BYTES", (-1,))]

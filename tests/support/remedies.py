@@ -348,6 +348,16 @@ CURES = (
         {"responses": "array", "output": "text ARRAY<STRING>"},
         {"request": "check"},
     ),
+    cure(
+        Remedy.CHANGE_DATATYPE,
+        {**_SCRIPT, "served": "script_half", "output": "half FLOAT"},
+        {"served": "script_many", "output": "score FLOAT"},
+    ),
+    cure(
+        Remedy.CHANGE_DIMS,
+        {**_SCRIPT, "served": "script_grid", "output": "grid ARRAY<ARRAY<FLOAT>>"},
+        {"served": "script_many", "output": "vector ARRAY<FLOAT>"},
+    ),
     cure(Remedy.WRITE_NAMES, {"optional-outputs": ","}, {"optional-outputs": "y"}),
     cure(Remedy.NAME_OUTPUTS, {"optional-outputs": "z"}, {"optional-outputs": "y"}, names="y"),
     cure(
