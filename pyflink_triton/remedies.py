@@ -81,6 +81,7 @@ class Remedy(Enum):
     SET_OPTIONAL_OUTPUT = "If a row may lack it, set 'optional-outputs' = '{column}'"
     GIVE_A_VALUE = "Give one of them a value"
     CHANGE_DATATYPE = "Give the model FP32 there"
+    RENAME_INPUT = "Give the model's input another name"
     CHANGE_DIMS = "Give the model a tensor with one free dim there, and declare an ARRAY"
     DECLARE_INPUT = "Declare `{name}` in INPUT"
     USE_ARRAY = "Write ML_PREDICT, or set 'responses' = 'array'"

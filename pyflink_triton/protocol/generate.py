@@ -15,7 +15,6 @@ from pyflink_triton.protocol.inference import InputTensor, OutputTensor
 from pyflink_triton.protocol.kserve_v2 import excerpt
 from pyflink_triton.types.wire import FixedSize, LengthPrefixed, Wire
 
-_PARAMETERS = "parameters"
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 #: What JSON has for the elements of each kind of numpy type.
 _JSON_TYPES: Mapping[str, set[type]] = {"b": {bool}, "i": {int}, "u": {int}, "f": {int, float}}
@@ -33,10 +32,7 @@ def write_row(inputs: Sequence[InputTensor], parameters: Mapping[str, Any]) -> b
         parameters: Its parameters: texts, numbers and booleans.
     """
     values = {tensor.spec.name: _written(tensor) for tensor in inputs}
-    nested = dict(parameters)
-    if _PARAMETERS in values:  # the server looks for inputs there, too
-        nested[_PARAMETERS] = values[_PARAMETERS]
-    return _encode({**values, **({_PARAMETERS: nested} if nested else {})}).encode()
+    return _encode({**values, **({"parameters": parameters} if parameters else {})}).encode()
 
 
 def _written(tensor: InputTensor) -> Any:

@@ -112,12 +112,17 @@ def check_streams(
     for key in sorted(options.written) if options is not None else ():
         if key.startswith(_WITHOUT_STREAMS):
             raise OptionError(f"option '{key}' has no effect, because {model}. {Remedy.LEAVE_OUT()}")
+    names = {tensor.name for tensor in signature.inputs}
+    if "parameters" in names:
+        raise SchemaError(
+            f"{model}, and its server takes no request over HTTP for one with an input 'parameters'. "
+            + Remedy.RENAME_INPUT()
+        )
     for side, pairs in (("input", inputs), ("output", outputs)):
         for column, tensor in pairs:
             problem = _problem(column, tensor)
             if problem is not None:
                 raise SchemaError(f"{pair(side, column, tensor)} {model}, and its requests are JSON: {problem}")
-    names = {tensor.name for tensor in signature.inputs}
     for name, _ in options.parameters if options is not None else ():
         if name in names:
             raise OptionError(

@@ -123,7 +123,6 @@ INPUTS: dict[str, tuple[str, Sequence[Any], Sequence[Any]]] = {
     ),
     "texts": ("ARRAY<STRING>", [["", '"\\\n', "é\u2028😀"], ["x"]], [["", '"\\\n', "é\u2028😀"], ["x"]]),
     "id": ("STRING", ["of the row", ""], [["of the row"], [""]]),
-    "parameters": ("INT", [-7, 7], [[-7], [7]]),
 }
 
 

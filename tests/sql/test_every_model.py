@@ -13,8 +13,8 @@ from triton import Triton
 
 #: Those that answer otherwise than they promise; what they cost is in test_contract.py and test_faults.py.
 UNTRUE = {"omits_output", "wrong_datatype", "wrong_count", "crashes"}
-#: Decoupled ones with what JSON cannot hold.
-REFUSED = {"script_half", "script_grid"}
+#: Decoupled ones that Triton does not serve over HTTP, or whose tensors JSON cannot hold.
+REFUSED = {"script_half", "script_grid", "script_parameters"}
 #: A value of each type, as SQL.
 VALUES = {"BOOLEAN": "TRUE", "STRING": "'a'", "DECIMAL(20, 0)": "CAST(1 AS DECIMAL(20, 0))", "BYTES": "x'61'"}
 

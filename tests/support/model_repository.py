@@ -215,7 +215,8 @@ def _scripts() -> Iterable[Model]:
     numbers = ("INT8", "INT64", "UINT8", "UINT64", "FP32", "FP64", "BOOL")
     inputs = [*(Tensor(f"one_{name}", name) for name in numbers), Tensor("pair", "INT64", (2,))]
     inputs += [Tensor("vector", "FP32", (-1,)), Tensor("texts", "BYTES", (-1,))]
-    yield script("script_inputs", text, more=[*inputs, Tensor("id", "BYTES"), Tensor("parameters", "INT32")])
+    yield script("script_inputs", text, more=[*inputs, Tensor("id", "BYTES")])
+    yield script("script_parameters", text, more=[Tensor("parameters", "INT32")])
 
 
 MODELS: tuple[Model, ...] = (

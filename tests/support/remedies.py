@@ -354,6 +354,11 @@ CURES = (
         {"served": "script_many", "output": "score FLOAT"},
     ),
     cure(
+        Remedy.RENAME_INPUT,
+        {**_SCRIPT, "served": "script_parameters", "input": "script STRING; parameters INT"},
+        {"served": "script", "input": "script STRING"},
+    ),
+    cure(
         Remedy.CHANGE_DIMS,
         {**_SCRIPT, "served": "script_grid", "output": "grid ARRAY<ARRAY<FLOAT>>"},
         {"served": "script_many", "output": "vector ARRAY<FLOAT>"},
