@@ -145,7 +145,7 @@ def document() -> str:
         "Written by `make pages` from the data that the tests run: a decoupled model that does what a row says, on a",
         f"real Triton, with {options}, unless the case says otherwise.",
         "A failed row becomes what its policy says; here it is NULL, and the message is in the `error-column`. Each",
-        "goes through the core (`tests/delivery/test_streams.py`), and in real jobs through every front door that takes",
+        "passes the core (`tests/delivery/test_streams.py`), and in real jobs every front door that takes",
         "the value of `responses` (`tests/sql/test_stream_doors.py`): `rows` is for `ML_PREDICT` alone.",
         "",
         f"| what the model does | requests | {' | '.join(f'`{mode}`' for mode in MODES)} |",
