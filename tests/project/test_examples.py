@@ -47,3 +47,13 @@ def test_a_model_is_a_function_in_sql_and_in_python() -> None:
     printed = run("functions.py")
     assert re.search(r"positive +\d+ reviews", printed)
     assert "As a PyFlink function" in printed
+
+
+def test_a_language_model_chats_sums_up_and_extracts() -> None:
+    printed = run("language_model.py")
+    chat, summary, tickets = printed.split("\nSELECT")[-3:]
+    # A customer's second question comes with what was said before.
+    assert r"customer: where is my parcel\nagent: it left our depot this morning\ncustomer: can i" in chat
+    assert len(re.findall(r"^  \d \| 'customer: .*' \| '.+'$", chat, re.M)) == 7
+    assert len(re.findall(r"^  2026-03-02 (09|10):00:00 \| \d \| '.+'$", summary, re.M)) == 2
+    assert len(re.findall(r"^  '.*' \| '(delivery|refund|other)' \| (True|False)$", tickets, re.M)) == 7

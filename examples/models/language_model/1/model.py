@@ -1,7 +1,6 @@
-"""A small language model, with the inputs and outputs of Triton's vLLM backend.
+"""A small language model, with inputs, outputs and parameters of Triton's vLLM backend.
 
-The network is that of textgenrnn (MIT licence), a package on PyPI that brings its weights: two LSTM layers with
-attention over the last 40 characters, trained on titles of forum posts. A token is a character.
+It takes `max_tokens`, `temperature`, `seed`, `stop` and `structured_outputs`. A token is a character.
 """
 
 import json
@@ -9,78 +8,19 @@ import queue
 import threading
 from pathlib import Path
 
-import h5py
 import numpy as np
 import triton_python_backend_utils as pb
+from constraint import Constraint
+from network import END, Network
 
-WINDOW = 40
-END = "<s>"
 #: How many requests are worked on at once; the others wait.
 WORKERS = 4
-
-
-class Network:
-    """Gives the probabilities of the next character.
-
-    Args:
-        directory: Where the package's files are.
-    """
-
-    def __init__(self, directory):
-        vocabulary = json.loads((directory / "textgenrnn_vocab.json").read_bytes())
-        self.ids = vocabulary
-        self.characters = {number: character for character, number in vocabulary.items()}
-        with h5py.File(directory / "textgenrnn_weights.hdf5") as file:
-            self.embeddings = file["embedding/embedding/embeddings:0"][:]
-            self.layers = [self.layer(file[f"{name}/{name}"]) for name in ("rnn_1", "rnn_2")]
-            self.attention = file["attention/attention/attention_W:0"][:, 0]
-            self.kernel, self.bias = file["output/output/kernel:0"][:], file["output/output/bias:0"][:]
-
-    @staticmethod
-    def layer(group):
-        """The weights as cuDNN orders them, as those of one matrix product a step."""
-        kernel, recurrent = group["kernel:0"][:], group["recurrent_kernel:0"][:]
-        gates = [gate.T.reshape(gate.shape, order="F") for gate in np.split(kernel, 4, axis=1)]
-        return (
-            np.hstack(gates),
-            np.hstack([gate.T for gate in np.split(recurrent, 4, axis=1)]),
-            group["bias:0"][:].reshape(2, -1).sum(axis=0),
-        )
-
-    def next(self, text):
-        """The probabilities of each character after a text."""
-        ids = [self.ids.get(character, 0) for character in text[-WINDOW:]]
-        inputs = self.embeddings[[0] * (WINDOW - len(ids)) + ids]
-        first = lstm(inputs, *self.layers[0])
-        steps = np.concatenate([inputs, first, lstm(first, *self.layers[1])], axis=1)
-        weights = softmax(steps @ self.attention)
-        return softmax(weights @ steps @ self.kernel + self.bias)
-
-
-def lstm(inputs, kernel, recurrent, bias):
-    size = recurrent.shape[0]
-    hidden, cell = np.zeros(size), np.zeros(size)
-    outputs = []
-    for step in inputs @ kernel + bias:
-        gates = step + hidden @ recurrent
-        enter, forget, leave = (sigmoid(gates[at * size : (at + 1) * size]) for at in (0, 1, 3))
-        cell = forget * cell + enter * np.tanh(gates[2 * size : 3 * size])
-        hidden = leave * np.tanh(cell)
-        outputs.append(hidden)
-    return np.array(outputs)
-
-
-def sigmoid(values):
-    return 1 / (1 + np.exp(-values))
-
-
-def softmax(values):
-    powers = np.exp(values - values.max())
-    return powers / powers.sum()
+#: The defaults are vLLM's.
+DEFAULTS = {"max_tokens": 16, "temperature": 1.0, "seed": None, "stop": [], "structured_outputs": "{}"}
 
 
 class TritonPythonModel:
-    """Answers a request with one response, or with a response for each character."""
+    """Answers a request with one response, or with one for each token."""
 
     def initialize(self, args):
         self.network = Network(Path(args["model_repository"]) / args["model_version"])
@@ -99,50 +39,73 @@ class TritonPythonModel:
             try:
                 self.answer(request, sender)
             except Exception as error:
-                sender.send(pb.InferenceResponse(error=pb.TritonError(f"{type(error).__name__}: {error}")))
+                sender.send(pb.InferenceResponse(error=pb.TritonError(f"Error generating stream: {error}")))
             sender.send(flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
     def answer(self, request, sender):
         prompt = value(request, "text_input", b"").decode()
-        parameters = json.loads(value(request, "sampling_parameters", b"{}"))
-        # vLLM takes parameters of the request, too, and the input counts more.
-        parameters = {**json.loads(request.parameters() or "{}"), **parameters}
         streams = bool(value(request, "stream", False))
         leaves_out_prompt = bool(value(request, "exclude_input_in_output", streams))
-        pieces = self.generate(prompt, parameters)
-        if streams:
-            for piece in pieces:
-                if request.is_cancelled():
-                    return
-                sender.send(response(piece, 1))
-            return
-        text = list(pieces)
-        sender.send(response(("" if leaves_out_prompt else prompt) + "".join(text), len(text)))
+        if streams and not leaves_out_prompt:
+            raise ValueError("When streaming, `exclude_input_in_output` = False is not allowed.")
+        # As in vLLM: where the input is there, the parameters of the request do not count.
+        given = value(request, "sampling_parameters", None) or request.parameters() or "{}"
+        tokens = []
+        for text, reason in self.generate(prompt, parameters_of(json.loads(given))):
+            if request.is_cancelled():
+                return
+            if streams:
+                sender.send(response(request, text, reason, 1))
+            tokens.append(text)
+        if not streams:
+            tokens.insert(0, "" if leaves_out_prompt else prompt)
+            sender.send(response(request, "".join(tokens), reason, len(tokens) - 1))
 
     def generate(self, prompt, parameters):
-        """Yield characters until the text ends, or one of `stop` is there, or there are `max_tokens`."""
-        random = np.random.default_rng(int(parameters.get("seed", 0)))
-        temperature = float(parameters.get("temperature", 0.0))
-        stops = parameters.get("stop", [])
-        stops = [stops] if isinstance(stops, str) else stops
-        text = [END, *prompt]
-        written = ""
-        for _ in range(int(parameters.get("max_tokens", 16))):
-            chances = self.network.next(text)
-            chances[0] = 0
-            if temperature > 0:
-                chances = softmax(np.log(chances + 1e-9) / temperature)
-                number = int(random.choice(len(chances), p=chances))
-            else:
-                number = int(chances.argmax())
-            character = self.network.characters.get(number, "")
-            if character == END:
+        """Yield the text of each token, and with that of the last one why it is the last."""
+        constraint = Constraint(json.loads(parameters["structured_outputs"]), self.network.characters)
+        stops = [parameters["stop"]] if isinstance(parameters["stop"], str) else parameters["stop"]
+        # What may become a stop text is held back.
+        most_held = max(map(len, stops), default=1) - 1
+        random = np.random.default_rng(parameters["seed"])
+        written, given = "", 0
+        allowed = constraint.following(written)
+        for count in range(1, parameters["max_tokens"] + 1):
+            chances = self.network.next(END, *prompt, *written)
+            character = self.network.characters[choose(chances, allowed, parameters["temperature"], random)]
+            if character != END:
+                written += character
+                allowed = constraint.following(written)
+            found = [written.index(stop) for stop in stops if stop in written]
+            is_over = character == END or found or constraint.is_whole(allowed)
+            reason = "stop" if is_over else "length" if count == parameters["max_tokens"] else None
+            written = written[: min(found)] if found else written
+            ready = len(written) if reason else max(given, len(written) - most_held)
+            yield written[given:ready], reason
+            given = ready
+            if reason:
                 return
-            text.append(character)
-            written += character
-            yield character
-            if any(written.endswith(stop) for stop in stops if stop):
-                return
+
+
+def parameters_of(given):
+    # The name before vLLM 0.11.
+    given = {"structured_outputs" if name == "guided_decoding" else name: each for name, each in given.items()}
+    unknown = sorted(set(given) - set(DEFAULTS))
+    if unknown:
+        raise ValueError(f"Unexpected keyword argument '{unknown[0]}'")
+    parameters = {**DEFAULTS, **given}
+    if parameters["max_tokens"] < 1:
+        raise ValueError(f"max_tokens must be at least 1, got {parameters['max_tokens']}.")
+    return parameters
+
+
+def choose(chances, allowed, temperature, random):
+    """A token among those that are allowed: the likeliest one, or one by chance."""
+    chances = chances[allowed]
+    if temperature == 0:
+        return allowed[chances.argmax()]
+    powers = (chances / chances.max()) ** (1 / temperature)
+    return allowed[random.choice(len(allowed), p=powers / powers.sum())]
 
 
 def value(request, name, default):
@@ -150,10 +113,10 @@ def value(request, name, default):
     return default if tensor is None else tensor.as_numpy().reshape(-1)[0]
 
 
-def response(text, tokens):
-    return pb.InferenceResponse(
-        [
-            pb.Tensor("text_output", np.array([text.encode()], np.object_)),
-            pb.Tensor("num_output_tokens", np.array([tokens], np.uint32)),
-        ]
-    )
+def response(request, text, reason, tokens):
+    tensors = [pb.Tensor("text_output", np.array([text.encode()], np.object_))]
+    if value(request, "return_finish_reason", False):
+        tensors.append(pb.Tensor("finish_reason", np.array([str(reason).encode()], np.object_)))
+    if value(request, "return_num_output_tokens", False):
+        tensors.append(pb.Tensor("num_output_tokens", np.array([tokens], np.uint32)))
+    return pb.InferenceResponse(tensors)
