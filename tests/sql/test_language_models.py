@@ -132,6 +132,16 @@ def test_a_constraint_holds_whatever_is_drawn(kind: str, env: TableEnvironment) 
     assert len({text for _, _, text in got}) > 1
 
 
+def test_an_answer_that_is_cut_is_no_json(env: TableEnvironment) -> None:
+    constraint, _ = CONSTRAINTS["json"]
+    options = {"parameters.structured_outputs": json.dumps(constraint), "parameters.max_tokens": "20"}
+    query = (
+        "SELECT n, JSON_VALUE(t, '$.who'), JSON_VALUE(t, '$.years' RETURNING INTEGER), CHAR_LENGTH(t) "
+        "FROM (SELECT n, chat(prompt, TRUE) AS t FROM prompts)"
+    )
+    assert chat(env, query, options) == [(n, None, None, 20) for n in range(len(PROMPTS))]
+
+
 def test_a_stop_text_ends_the_answer_and_is_not_in_it(env: TableEnvironment, url: str) -> None:
     whole = answer(url, PROMPTS[1], temperature=0, max_tokens=40)
     stop = whole[10:13]
