@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -43,7 +43,9 @@ class Unreliable:
         head = write_request(request, request_id)
         return PreparedRequest(request_id, [head, b"".join(request.inputs[0].data)], {}, request.outputs)
 
-    async def infer(self, prepared: PreparedRequest, base: str, timeout: float) -> InferenceResponse:
+    async def infer(
+        self, prepared: PreparedRequest, base: str, timeout: float, total: float, started: Callable[[], None]
+    ) -> InferenceResponse:
         await asyncio.sleep(self._random.choice([0.0, 0.0005, 0.003]))
         if self._random.random() < self._failing:
             fault = self._random.choice(FAULTS)
@@ -56,6 +58,7 @@ class Unreliable:
             raise ErrorResponse(400, Cause.BAD_SHAPE, "too many rows")
         if (np.frombuffer(data, np.int64) % POISON == 0).any():
             raise ErrorResponse(400, Cause.BAD_REQUEST, "poisoned")
+        started()
         return InferenceResponse(read_response(*response([(entry, data)]), prepared.outputs), base)
 
     async def ready(self, base: str, timeout: float | None = None) -> None:
@@ -206,10 +209,13 @@ class Instances(Unreliable):
         self._free = asyncio.Semaphore(instances)
         self.calls = 0
 
-    async def infer(self, prepared: PreparedRequest, base: str, timeout: float) -> InferenceResponse:
+    async def infer(
+        self, prepared: PreparedRequest, base: str, timeout: float, total: float, started: Callable[[], None]
+    ) -> InferenceResponse:
         self.calls += 1
         async with self._free:
             await asyncio.sleep(0.1)
+        started()
         entry = json.loads(bytes(prepared.buffers[0]))["inputs"][0]
         return InferenceResponse(
             read_response(*response([(entry, bytes(prepared.buffers[1]))]), prepared.outputs), base
