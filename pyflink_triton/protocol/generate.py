@@ -12,12 +12,11 @@ import numpy as np
 from pyflink_triton.errors import ContractError, RowError
 from pyflink_triton.model.signature import TensorSpec
 from pyflink_triton.protocol.inference import InputTensor, OutputTensor
+from pyflink_triton.protocol.json_tensors import encode_elements
 from pyflink_triton.protocol.kserve_v2 import excerpt
-from pyflink_triton.types.wire import FixedSize, LengthPrefixed, Wire
+from pyflink_triton.types.wire import LengthPrefixed, Wire
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-#: What JSON has for the elements of each kind of numpy type.
-_JSON_TYPES: Mapping[str, set[type]] = {"b": {bool}, "i": {int}, "u": {int}, "f": {int, float}}
 
 
 class StreamError(Exception):
@@ -91,18 +90,7 @@ def read_event(data: bytes, wanted: Sequence[TensorSpec], has_batch_axis: bool) 
 
 def _tensor(spec: TensorSpec, value: Any, has_batch_axis: bool) -> OutputTensor:
     elements = value if isinstance(value, list) else [value]
-    wire = spec.datatype.wire
-    try:
-        if isinstance(wire, FixedSize):
-            if not set(map(type, elements)) <= _JSON_TYPES[wire.dtype.kind]:
-                raise TypeError
-            with np.errstate(over="raise"):
-                encoded = np.array(elements, wire.dtype).data.cast("B")
-        else:
-            texts = [element.encode() for element in elements]
-            encoded = memoryview(b"".join(part for text in texts for part in (len(text).to_bytes(4, "little"), text)))
-    except (TypeError, ValueError, AttributeError, ArithmeticError):
-        raise ContractError(f"output '{spec.name}' holds a value that is not {spec.datatype.name}") from None
+    encoded = encode_elements(spec, elements)
     return OutputTensor((*((1,) if has_batch_axis else ()), *_shape(spec, len(elements))), encoded)
 
 
