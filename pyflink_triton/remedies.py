@@ -134,7 +134,13 @@ class Remedy(Enum):
         "declare each column with the name of its tensor and the type of its datatype, and set 'max-batch-size' to the "
         "model's max_batch_size"
     )
+    DESCRIBE_TENSORS = (
+        "Let it do so by get_input_types and get_output_types, or declare INPUT and OUTPUT with the names and types of "
+        "its tensors, and set 'plan-check' = 'off' and 'max-batch-size'"
+    )
     SET_BATCH_LIMIT = "Set the option 'max-batch-size' to what the model takes"
+    ANSWER_BINARY = "Let the model give its outputs in binary form, as kserve's get_predict_response does"
+    CHANGE_SERVER = "Serve the model from Triton, or from kserve's Python server"
     SWITCH_CACHE_OFF = "Switch response_cache off in the model's configuration"
     SET_BATCH_SIZE = "set the option 'max-batch-size' (0 if the model has no batch axis)"
     PLAN_AGAIN = "Plan the statement again"

@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from kserve_process import kserve
 from soak import IS_SOAK
 from triton import own_triton, triton
 
-__all__ = ["own_triton", "triton"]
+__all__ = ["kserve", "own_triton", "triton"]
 
 if not IS_SOAK:
     # Jobs this short never warm up, and without the optimizing compiler each takes a third less time. A local Flink

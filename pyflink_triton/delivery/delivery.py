@@ -133,12 +133,14 @@ class Delivery:
         try:
             return await self._call(sending, endpoint, seconds, self._remaining(request))
         except NoResponseError as error:
-            message = describe_no_response(endpoint.base, error)
+            server = self._transport.server(endpoint.base)
+            message = describe_no_response(endpoint.base, server, error)
             is_sent, status, retry_after = error.sent, None, 0.0
             free = _STALE if error.stale else None
             behaviour = BEHAVIOURS[error.fault]
         except ErrorResponse as error:
-            message = describe_error(self._options, endpoint.base, error)
+            server = self._transport.server(endpoint.base)
+            message = describe_error(self._options, endpoint.base, server, error)
             if error.status >= 500:
                 message += f" (request {sending.prepared.request_id})"
             is_sent, status, retry_after = True, error.status, error.retry_after
@@ -191,7 +193,7 @@ class Delivery:
                 self._learn(endpoint, behaviour, begun)
             raise
         except ContractError as error:
-            raise error.reworded(f"{describe_model(self._options, endpoint.base)}: {error}") from None
+            raise error.reworded(f"{self._model(endpoint.base)}: {error}") from None
         finally:
             self._metrics.end(time.perf_counter() - began)
             endpoint.in_flight -= 1
@@ -269,9 +271,10 @@ class Delivery:
             return last
         base = request.endpoint or self._options.endpoint
         trouble = self._endpoints.trouble(request.endpoint)
-        return RetryableError(
-            HELD_BACK, trouble or f"no request could be sent to {describe_model(self._options, base)}"
-        )
+        return RetryableError(HELD_BACK, trouble or f"no request could be sent to {self._model(base)}")
+
+    def _model(self, base: str) -> str:
+        return describe_model(self._options, base, self._transport.server(base))
 
     def _remaining(self, request: Request) -> float:
         return self._row_timeout if request.deadline is None else request.deadline - self._loop.time()

@@ -13,12 +13,12 @@ from pyflink_triton._async import within
 from pyflink_triton.addresses import unaddressable
 from pyflink_triton.delivery.error_messages import describe_model, describe_no_response
 from pyflink_triton.delivery.failure_policy import BEHAVIOURS, Action
+from pyflink_triton.delivery.other_servers import check_datatypes, check_metadata, check_server
 from pyflink_triton.errors import AccessError, JobError, TritonError, UnavailableError
 from pyflink_triton.http.transport import HttpTransport
 from pyflink_triton.model.scheduling import read_scheduling
 from pyflink_triton.model.signature import ModelSignature, read_signature, with_scheduling
 from pyflink_triton.options.options import Options
-from pyflink_triton.protocol.dialect import TRITON
 from pyflink_triton.protocol.failures import Cause, ErrorResponse, NoResponseError
 from pyflink_triton.remedies import Remedy
 
@@ -40,7 +40,7 @@ class ModelClient:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self.transport = HttpTransport(options, TRITON)
+        self.transport = HttpTransport(options)
         self.hides_readiness = False
 
     async def __aenter__(self) -> ModelClient:
@@ -81,7 +81,7 @@ class ModelClient:
         try:
             return await (self._signature(base) if seconds is None else within(seconds, self._signature(base)))
         except asyncio.TimeoutError:
-            return UnavailableError(f"{describe_model(self._options, base)} gave no answer")
+            return UnavailableError(f"{self._model(base)} gave no answer")
         except TritonError as error:
             if isinstance(error, UnavailableError) or (error.hides and self._options.trusts_declaration):
                 return error
@@ -89,6 +89,7 @@ class ModelClient:
 
     async def _signature(self, base: str) -> ModelSignature:
         not_ready = await self._not_ready(base)
+        check_server(self.transport.dialect(base), self._options, base)
         if not_ready is not None and not not_ready.hides:
             raise self._unavailable(base, await self._explained(base, not_ready))
         # Triton describes only what is ready.
@@ -106,9 +107,15 @@ class ModelClient:
                 config = await self.transport.config(base)
             except ErrorResponse as error:
                 if not error.hides:
-                    model = describe_model(self._options, base)
+                    model = self._model(base)
                     raise UnavailableError(f"{model} answered {error.description} for its configuration") from None
+            dialect = self.transport.dialect(base)
+            check_server(dialect, self._options, base)
+            check_metadata(dialect, self._options, self._model(base), metadata)
             signature = read_signature(metadata, config, self._options.max_batch_size)
+            check_datatypes(dialect, self._model(base), signature)
+            if not dialect.has_extensions:
+                return signature
             scheduling = None if config is None else await read_scheduling(config, partial(self._step_config, base))
             signature = with_scheduling(
                 signature,
@@ -172,7 +179,8 @@ class ModelClient:
                 is_denied = error.cause is Cause.ACCESS_DENIED
                 kind: type[TritonError] = AccessError if is_denied else UnavailableError
                 remedy = _CREDENTIALS if is_denied else Remedy.CHECK_ENDPOINT()
-                message = f"Triton at {base}, asked for its models, answered {error.description}. {remedy}"
+                server = self.transport.server(base)
+                message = f"{server} at {base}, asked for its models, answered {error.description}. {remedy}"
                 raise kind(message, status=error.status) from None
 
     @contextlib.contextmanager
@@ -183,22 +191,23 @@ class ModelClient:
         except NoResponseError as error:
             behaviour = BEHAVIOURS[error.fault]
             kind = behaviour.error if behaviour.action is Action.FAIL_JOB else UnavailableError
-            raise kind(describe_no_response(base, error)) from None
+            raise kind(describe_no_response(base, self.transport.server(base), error)) from None
+
+    def _model(self, base: str) -> str:
+        return describe_model(self._options, base, self.transport.server(base))
 
     def _unavailable(self, base: str, error: ErrorResponse) -> TritonError:
-        model = describe_model(self._options, base)
-        return UnavailableError(f"{model} is not ready: {error.description}", status=error.status)
+        return UnavailableError(f"{self._model(base)} is not ready: {error.description}", status=error.status)
 
     def _hidden(self, base: str, error: ErrorResponse) -> TritonError:
         kinds: dict[int, type[TritonError]] = {401: AccessError, 403: AccessError, 404: UnavailableError}
         kind = kinds.get(error.status, JobError)
         check = Remedy.CHECK_ENDPOINT()
         remedy = {401: _CREDENTIALS, 403: f"{_CREDENTIALS}; {_DECLARE}"}.get(error.status, f"{check}; {_DECLARE}")
-        model = describe_model(self._options, base)
-        return kind(f"{model} answered {error.description}. {remedy}", status=error.status, hides=True)
+        return kind(f"{self._model(base)} answered {error.description}. {remedy}", status=error.status, hides=True)
 
     def _refused(self, base: str, error: ErrorResponse) -> TritonError:
         behaviour = BEHAVIOURS[error.cause]
         kinds: dict[Action, type[TritonError]] = {Action.FAIL_JOB: behaviour.error, Action.FAIL_ROW: JobError}
         kind = kinds.get(behaviour.action, UnavailableError)
-        return kind(f"{describe_model(self._options, base)} answered {error.description}", status=error.status)
+        return kind(f"{self._model(base)} answered {error.description}", status=error.status)

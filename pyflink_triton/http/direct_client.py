@@ -87,6 +87,7 @@ class DirectClient:
         body: Sequence[bytes | memoryview] | None = None,
         headers: Mapping[str, str] = _NO_HEADERS,
         timeout: float | None = None,
+        is_text: bool = False,
     ) -> HttpResponse:
         """Make a call. A GET that met a connection which the server had closed is sent once more.
 
@@ -96,6 +97,7 @@ class DirectClient:
             body: The request's body, in parts.
             headers: Headers beside those of every call.
             timeout: Seconds for all of it; None for the option ``timeout``.
+            is_text: Whether text comes back whatever is sent; without it, tensors where there is a body.
 
         Raises:
             NoResponseError: There was no answer.
@@ -104,7 +106,7 @@ class DirectClient:
         seconds = self._options.timeout if timeout is None else timeout
         began = time.monotonic()
         try:
-            return await self._once(method, url, body, headers, seconds)
+            return await self._once(method, url, body, headers, seconds, is_text=is_text)
         except NoResponseError as error:
             if method != "GET" or not error.stale:
                 raise
@@ -173,10 +175,11 @@ class DirectClient:
         seconds: float,
         *,
         own: bool = False,
+        is_text: bool = False,
     ) -> HttpResponse:
         target = self._target(url)
-        text_limit = MAX_TEXT_BYTES
-        limits = (text_limit if body is None else self._options.max_response_bytes, text_limit)
+        text_limit, is_text = MAX_TEXT_BYTES, is_text or body is None
+        limits = (text_limit if is_text else self._options.max_response_bytes, text_limit)
         connection: Connection | None = None
         try:
             deadline = time.monotonic() + seconds
@@ -193,10 +196,10 @@ class DirectClient:
         else:
             self._pool.give(target.origin, connection)
         came = HttpResponse(response.status, response.headers, response.body, target.path)
-        if is_finished(came, is_inference=body is not None):
+        if is_finished(came, is_inference=not is_text):
             return came
         limit = limits[response.status != 200]
-        return await finish(came, self.credentials, self._expected, limit, is_inference=body is not None)
+        return await finish(came, self.credentials, self._expected, limit, is_inference=not is_text)
 
     def _target(self, url: str) -> _Target:
         found = self._targets.get(url)

@@ -98,6 +98,7 @@ class ProxiedClient:
         body: Sequence[bytes | memoryview] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        is_text: bool = False,
     ) -> HttpResponse:
         """Make a call; see ``DirectClient.call``."""
         target = URL(url, encoded=True)
@@ -116,10 +117,12 @@ class ProxiedClient:
                 proxy=self._proxies.get(target.origin()),
                 **more,
             ) as response:
-                limit = self._options.max_response_bytes if response.status == 200 and body else MAX_TEXT_BYTES
+                is_inference = body is not None and not is_text
+                is_large = response.status == 200 and is_inference
+                limit = self._options.max_response_bytes if is_large else MAX_TEXT_BYTES
                 content = await self._read(response, limit)
                 came = HttpResponse(response.status, response.headers, content, target.raw_path)
-                return await finish(came, self.credentials, self._expected, limit, is_inference=body is not None)
+                return await finish(came, self.credentials, self._expected, limit, is_inference=is_inference)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             failed = _no_response(error, sent, self._options.timeout if timeout is None else timeout)
             if failed.stale:

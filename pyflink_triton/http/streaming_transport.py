@@ -12,6 +12,7 @@ from pyflink_triton.http.response import MAX_TEXT_BYTES, HttpResponse
 from pyflink_triton.http.transport import HttpTransport
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.options import Options
+from pyflink_triton.protocol.dialect import TRITON
 from pyflink_triton.protocol.failures import ErrorResponse, Fault, NoResponseError
 from pyflink_triton.protocol.generate import StreamError, read_event, write_row
 from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, OutputTensor, PreparedRequest
@@ -57,6 +58,7 @@ class StreamingTransport:
         self._has_room = asyncio.Event()
         self._has_room.set()
         self.ready = http.ready
+        self.server = http.server
 
     async def prepare(self, request: InferenceRequest, request_id: str) -> PreparedRequest:
         """Write a row once. Its id is not sent, because the server hands it to the model as a parameter."""
@@ -79,7 +81,7 @@ class StreamingTransport:
                 total=total,
             ) as (head, parts):
                 if head.status != 200:
-                    raise await self._refused(head, parts, generation)
+                    raise await self._refused(base, head, parts, generation)
                 stream.has_begun = True
                 self._metrics.first_response(time.perf_counter() - began)
                 started()
@@ -124,7 +126,9 @@ class StreamingTransport:
         if splitter.rest.strip():
             raise NoResponseError(Fault.CUT, True, False, "", 0.0)
 
-    async def _refused(self, head: HttpResponse, parts: AsyncIterator[bytes], generation: int) -> ErrorResponse:
+    async def _refused(
+        self, base: str, head: HttpResponse, parts: AsyncIterator[bytes], generation: int
+    ) -> ErrorResponse:
         """The error that came instead of a stream: the server's, or the model's first response."""
         body = bytearray()
         async for part in parts:
@@ -134,9 +138,9 @@ class StreamingTransport:
         events = EventSplitter().feed(bytes(body))
         if events:
             return self._failed(head, read_error(events[0]))
-        return self._http.error(replace(head, body=bytes(body)), generation)
+        return self._http.error(base, replace(head, body=bytes(body)), generation)
 
     def _failed(self, head: HttpResponse, text: str) -> ErrorResponse:
         """The error that the model gave as a response, as what it means."""
         words = str(self._http.credentials.redact(text.encode()), "utf-8", "replace")
-        return ErrorResponse(head.status, self._http.dialect.event_cause(words), f"an error: {words}")
+        return ErrorResponse(head.status, TRITON.event_cause(words), f"an error: {words}")

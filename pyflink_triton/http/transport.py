@@ -1,7 +1,8 @@
-"""A model's servers over HTTP, in the KServe v2 protocol as Triton speaks it."""
+"""A model's servers over HTTP, in the KServe v2 protocol as each of them speaks it."""
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import json
 import time
@@ -15,36 +16,38 @@ from pyflink_triton.http.direct_client import DirectClient
 from pyflink_triton.http.environment_proxies import environment_proxies
 from pyflink_triton.http.response import HttpResponse
 from pyflink_triton.options.options import Options
-from pyflink_triton.protocol.dialect import Dialect
+from pyflink_triton.protocol.dialect import TRITON, Dialect, dialect_of
 from pyflink_triton.protocol.failures import Cause, ErrorResponse, Fault, NoResponseError
-from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, PreparedRequest
+from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, OutputTensor, PreparedRequest
 from pyflink_triton.protocol.kserve_v2 import HEADER_LENGTH, excerpt, read_error, read_response, write_request
 from pyflink_triton.remedies import Remedy
 
 if TYPE_CHECKING:
     from pyflink_triton.http.proxied_client import ProxiedClient
 
+_JSON = {"Content-Type": "application/json"}
+
 
 class HttpTransport:
-    """Calls the endpoints of a model; see ``Transport``.
+    """Calls the endpoints of a model, and finds out what kind of server each is; see ``Transport``.
 
     Args:
         options: The model's options.
-        dialect: What the servers' errors mean.
 
     Attributes:
         credentials: The headers of every call.
         client: Makes the calls.
-        dialect: What the servers' errors mean.
 
     Raises:
         OptionError: A TLS file cannot be used.
         AccessError: A secret is missing.
     """
 
-    def __init__(self, options: Options, dialect: Dialect) -> None:
+    def __init__(self, options: Options) -> None:
         self._options = options
-        self.dialect = dialect
+        #: What the endpoints speak that are known.
+        self._dialects: dict[str, Dialect] = {}
+        self._identifying = asyncio.Lock()
         self.client = _client(options)
         self.credentials = self.client.credentials
         self._models = {base: self._model_url(base) for base in options.endpoints}
@@ -66,9 +69,35 @@ class HttpTransport:
         """End every call under way and close the connections."""
         await self.client.close()
 
+    def dialect(self, base: str) -> Dialect:
+        """What an endpoint speaks; Triton's dialect where that is not known yet."""
+        return self._dialects.get(base, TRITON)
+
+    def server(self, base: str) -> str:
+        """Name the kind of server; see ``Transport.server``."""
+        return self.dialect(base).server
+
+    async def _identify(self, base: str) -> Dialect:
+        """Find out what an endpoint speaks, once, when it has answered something."""
+        async with self._identifying:
+            if base in self._dialects:
+                return self._dialects[base]
+            try:
+                response = await self.client.call("GET", f"{base}/v2")
+                found = self._object(base, response) if response.status == 200 else {}
+            except ContractError:
+                found = {}
+            except NoResponseError:
+                return TRITON
+            if found or response.status in TRITON.hiding:  # else it may answer another time
+                self._dialects[base] = dialect_of(found)
+            return dialect_of(found)
+
     async def prepare(self, request: InferenceRequest, request_id: str) -> PreparedRequest:
         """Write a request once, compressed where the options ask for it; see ``Transport.prepare``."""
-        header = write_request(request, request_id)
+        # A request may go to any endpoint, and what one server needs does no harm to another.
+        dialect = next((each for each in self._dialects.values() if each.answers_in_json), TRITON)
+        header = write_request(request, request_id, dialect)
         buffers: Sequence[bytes | memoryview] = (header, *(part for tensor in request.inputs for part in tensor.data))
         headers = {HEADER_LENGTH: str(len(header)), "Content-Type": "application/octet-stream"}
         encoding = self._options.compression
@@ -90,10 +119,27 @@ class HttpTransport:
             timeout=max(min(timeout, total), 0.001),
         )
         if response.status != 200:
-            raise self.error(response, generation)
-        outputs = read_response(response.headers, response.body, prepared.outputs, prepared.request_id)
+            await self._identify(base)
+            raise self.error(base, response, generation)
+        outputs = await self._read(base, response, prepared)
         started()
         return InferenceResponse(outputs, base)
+
+    async def _read(self, base: str, response: HttpResponse, prepared: PreparedRequest) -> dict[str, OutputTensor]:
+        """Read a response; one that is not as Triton's shows what an endpoint speaks that was away before."""
+
+        def read(dialect: Dialect) -> dict[str, OutputTensor]:
+            return read_response(response.headers, response.body, prepared.outputs, prepared.request_id, dialect)
+
+        if base in self._dialects:
+            return read(self._dialects[base])
+        try:
+            outputs = read(TRITON)
+            if all(tensor.data is not None for tensor in outputs.values()):
+                return outputs
+        except ContractError:
+            pass
+        return read(await self._identify(base))
 
     async def ready(self, base: str, timeout: float | None = None) -> None:
         """Return if the model is ready; see ``Transport.ready``."""
@@ -103,7 +149,7 @@ class HttpTransport:
             return
         response = await self.client.probe(url, timeout)
         if response.status != 200:
-            raise self.error(response)
+            raise self.error(base, response)
 
     async def metadata(self, base: str) -> Mapping[str, Any]:
         """Read the model's metadata; see ``Transport.metadata``."""
@@ -112,7 +158,9 @@ class HttpTransport:
     async def config(self, base: str, model: str | None = None, version: str | None = None) -> Mapping[str, Any]:
         """Read a model's configuration; see ``Transport.config``."""
         url = self._models[base] if model is None else model_url(base, model, version)
-        return self._object(base, await self._ask("GET", base, f"{url}/config"))
+        response = await self._ask("GET", base, f"{url}/config")
+        self._dialects[base] = TRITON  # no other server has it
+        return self._object(base, response)
 
     async def server_version(self, base: str) -> str:
         """Read the server's version; see ``Transport.server_version``."""
@@ -120,36 +168,47 @@ class HttpTransport:
 
     async def index(self, base: str) -> Sequence[str]:
         """List the names of the models that are ready; see ``Transport.index``."""
-        response = await self._ask("POST", base, f"{base}/v2/repository/index")
         try:
-            return sorted({str(entry["name"]) for entry in json.loads(response.body) if entry.get("state") == "READY"})
+            response = await self._ask("POST", base, f"{base}/v2/repository/index", body=(b"{}",))
+        except ErrorResponse:
+            if self.dialect(base).has_extensions:
+                raise
+            response = await self._ask("GET", base, f"{base}/v2/models")
+        try:
+            found = json.loads(response.body)
+            if isinstance(found, dict):  # the names of all, ready or not
+                return sorted({str(name) for name in found["models"]})
+            return sorted({str(entry["name"]) for entry in found if entry.get("state") == "READY"})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise self._not_triton(base, response, "no list of models") from None
 
-    async def _ask(self, method: str, base: str, url: str) -> HttpResponse:
+    async def _ask(self, method: str, base: str, url: str, body: Sequence[bytes] | None = None) -> HttpResponse:
         """Make a call other than an inference, and read secrets again where the server refuses them."""
         generation = self.credentials.generation
+        headers = {} if body is None else _JSON
         try:
-            response = await self.client.call(method, url)
+            response = await self.client.call(method, url, body=body, headers=headers, is_text=True)
             if response.status in (401, 403) and self.credentials.renew(generation):
-                response = await self.client.call(method, url)
+                response = await self.client.call(method, url, body=body, headers=headers, is_text=True)
         except NoResponseError as error:
             is_cut = error.fault in (Fault.RESET, Fault.NONSENSE)
             if is_cut and await self.client.speaks_tls(base):
                 raise ContractError(f"what answers at {base} speaks TLS. {Remedy.WRITE_HTTPS()}") from None
             raise
         if response.status != 200:
-            raise self.error(response)
+            await self._identify(base)
+            raise self.error(base, response)
         return response
 
-    def error(self, response: HttpResponse, generation: int | None = None) -> ErrorResponse:
+    def error(self, base: str, response: HttpResponse, generation: int | None = None) -> ErrorResponse:
         """Say what an error means.
 
         Args:
+            base: The endpoint's base URL.
             response: The error.
             generation: The credentials' ``generation`` when the call began; None where they were renewed already.
         """
-        dialect, status, text = self.dialect, response.status, read_error(response.body)
+        dialect, status, text = self.dialect(base), response.status, read_error(response.body)
         cause = dialect.cause(status, text)
         path = f" for {response.path}" if status in dialect.hiding else ""
         return ErrorResponse(

@@ -64,6 +64,7 @@ class ModelSignature:
         stateful: Whether the model keeps state between the requests of a sequence.
         scheduling: How the server schedules its requests: sequences, priorities, caches.
         server_version: The server's version, such as ``2.51.0``; empty where it does not matter or is not known.
+        is_assumed: Whether the declared columns stand for it, which say of a scalar no dims.
     """
 
     name: str
@@ -74,6 +75,7 @@ class ModelSignature:
     stateful: bool = False
     scheduling: Scheduling = STATELESS
     server_version: str = ""
+    is_assumed: bool = False
 
     @property
     def has_batch_axis(self) -> bool:

@@ -1,31 +1,45 @@
-"""What the errors of one kind of server mean: its statuses, and the phrases by which it names causes."""
+"""What one kind of server speaks: what its errors mean, by statuses and phrases, and what it has and lacks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pyflink_triton.protocol.failures import Cause
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """The errors of one kind of server.
+    """One kind of server.
 
     Attributes:
+        server: Its name, as messages have it.
         causes: Status, a phrase of the server's text in lower case, and what both mean. The first match counts.
         hiding: Statuses by which servers and gateways refuse to be asked.
         unknown_model: A phrase by which the server itself says that it has no such model, in lower case.
         events: A phrase of an error in a stream of responses in lower case, and what it means. The first match counts;
             any other error is the row's.
         away: Statuses of a readiness check that say that the model, or all behind a gateway, is not there.
+        has_extensions: Whether it has Triton's: the configuration of a model, and the index of all.
+        answers_in_json: Whether a model may answer in JSON where binary outputs were asked for, and with an id of its
+            own. Such a server is asked for binary outputs in each way that there is.
+        lacks: What it does not have of what an option, by its key, is for.
+        unread: The datatypes that it cannot read.
+        refusal: Why none of its models can be used; empty where they can.
     """
 
+    server: str
     causes: Sequence[tuple[int, str, Cause]]
     hiding: frozenset[int]
     unknown_model: str
     away: frozenset[int]
     events: Sequence[tuple[str, Cause]] = ()
+    has_extensions: bool = False
+    answers_in_json: bool = False
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
+    refusal: str = ""
 
     def cause(self, status: int, text: str) -> Cause:
         """Say what an error means.
@@ -57,6 +71,7 @@ class Dialect:
 
 
 TRITON = Dialect(
+    server="Triton",
     causes=(
         (400, "stub process '", Cause.MODEL_CRASHED),
         (400, "must specify the start flag", Cause.SEQUENCE_NOT_STARTED),
@@ -92,4 +107,54 @@ TRITON = Dialect(
         ("request timeout expired", Cause.TOO_MANY_REQUESTS),
         ("unable to allocate", Cause.SERVER_ERROR),
     ),
+    has_extensions=True,
 )
+#: What the REST endpoint of kserve's Python server answers. While it shuts down it has no models.
+KSERVE = Dialect(
+    server="kserve",
+    causes=(
+        (400, "", Cause.BAD_REQUEST),
+        (401, "", Cause.ACCESS_DENIED),
+        (403, "", Cause.ACCESS_DENIED),
+        (404, "does not exist", Cause.NOT_LOADED),
+        (404, "", Cause.NOT_FOUND),
+        (405, "", Cause.NOT_SUPPORTED),
+        (408, "", Cause.REQUEST_TIMEOUT),
+        (413, "", Cause.TOO_LARGE),
+        (422, "", Cause.BAD_REQUEST),
+        (429, "", Cause.TOO_MANY_REQUESTS),
+        (500, "using utf-8", Cause.UNPARSABLE),
+        (500, "", Cause.MODEL_FAILED),
+        (501, "", Cause.NOT_SUPPORTED),
+        (502, "", Cause.GATEWAY),
+        (503, "is not ready", Cause.NOT_LOADED),
+        (503, "", Cause.UNAVAILABLE),
+    ),
+    hiding=frozenset({401, 403, 404, 405}),
+    unknown_model="does not exist",
+    away=frozenset({404, 502, 503, 504}),
+    answers_in_json=True,
+    lacks={
+        "model-version": "versions of a model",
+        "priority": "priorities",
+        "sequence-id": "sequences",
+        "compression": "compressed requests",
+        "responses": "streams of responses",
+    },
+    unread=frozenset({"BF16"}),
+)
+#: MLServer, as far as it is told from others.
+MLSERVER = replace(
+    KSERVE, server="MLServer", refusal="takes tensors in JSON only, and this package sends them in binary form"
+)
+#: The kinds of server by the name that each gives of itself.
+_DIALECTS: Mapping[str, Dialect] = {"triton": TRITON, "kserve": KSERVE, "mlserver": MLSERVER}
+
+
+def dialect_of(metadata: Mapping[str, Any]) -> Dialect:
+    """Say what kind of server it is; one that is not known is taken for Triton.
+
+    Args:
+        metadata: What it answers to ``GET /v2``.
+    """
+    return _DIALECTS.get(str(metadata.get("name")).lower(), TRITON)

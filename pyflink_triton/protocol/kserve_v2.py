@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import chain
 from typing import Any, NamedTuple
 
-from pyflink_triton.errors import ContractError
+from pyflink_triton.errors import ContractError, RowError
 from pyflink_triton.model.signature import TensorSpec
+from pyflink_triton.protocol.dialect import TRITON, Dialect
 from pyflink_triton.protocol.inference import InferenceRequest, OutputTensor
+from pyflink_triton.protocol.json_tensors import encode_elements
+from pyflink_triton.remedies import Remedy
+from pyflink_triton.types.sql import FLOATS
 
 #: The HTTP header with the length of the JSON in front of the tensors, in requests and in responses.
 HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -25,17 +30,18 @@ _KEPT_JSON = 2048
 _MAX_TEXT = 2000
 
 
-def write_request(request: InferenceRequest, request_id: str) -> bytes:
+def write_request(request: InferenceRequest, request_id: str, dialect: Dialect = TRITON) -> bytes:
     """Write a request's JSON; the inputs' bytes follow it in the same order.
 
     Args:
         request: The request.
         request_id: Its id, in ASCII without quotes.
+        dialect: What the servers speak.
     """
     parameters, outputs = request.parameters, ""
-    if request.asks_for_all:
+    if request.asks_for_all or dialect.answers_in_json:
         parameters = {**parameters, _BINARY_OUTPUTS: True}
-    else:
+    if not request.asks_for_all:
         outputs = _outputs(tuple(spec.name for spec in request.outputs))
     written = f'"parameters":{_encode(parameters)},' if parameters else ""
     inputs = ",".join(
@@ -61,16 +67,21 @@ def _outputs(names: tuple[str, ...]) -> str:
 
 
 class _Output(NamedTuple):
-    """What the JSON says of one output; ``size`` is None where its values are in the JSON."""
+    """What the JSON says of one output; ``size`` is None where its values are in the JSON, as ``values``."""
 
     name: str
     datatype: object
     shape: tuple[int, ...] | None
     size: int | None
+    values: object
 
 
 def read_response(
-    headers: Mapping[str, str], body: bytes | bytearray, wanted: Sequence[TensorSpec], request_id: str = ""
+    headers: Mapping[str, str],
+    body: bytes | bytearray,
+    wanted: Sequence[TensorSpec],
+    request_id: str = "",
+    dialect: Dialect = TRITON,
 ) -> dict[str, OutputTensor]:
     """Read a response.
 
@@ -79,48 +90,75 @@ def read_response(
         body: The HTTP body.
         wanted: The outputs that are wanted, with the datatypes that the model promised.
         request_id: The request's id, which the response repeats or leaves out.
+        dialect: What the server speaks.
 
     Returns:
         Those of the wanted outputs that the response has, by name. Others are passed over, whatever they look like.
 
     Raises:
         ContractError: The response breaks the protocol or is to another request, or an output has another datatype.
+        RowError: JSON cannot hold a value of an output.
     """
-    outputs = {spec.name: spec.datatype.name for spec in wanted}
+    outputs = {spec.name: spec for spec in wanted}
     size = _header_size(headers, body)
     view, position = memoryview(body), size
     try:
-        # Without the id the JSON of most responses is that of one before.
-        text = bytes(view[:size]).replace(request_id.encode(), b"", 1)
-        answered = _read_again(text) if size < _KEPT_JSON else _read_outputs(text)
+        answered = _read_outputs(bytes(view[:size])) if dialect.answers_in_json else _read_own(view[:size], request_id)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         # Secrets are taken out of text only, and a response with this header is tensors.
         words = "" if HEADER_KEY in headers else f": {excerpt(body)}"
         raise ContractError(f"the server's answer has no outputs{words}") from None
     tensors: dict[str, OutputTensor] = {}
-    for name, datatype, shape, length in answered:
+    for name, datatype, shape, length, values in answered:
         start, position = position, position + (length or 0)
         if position > len(body):
             raise ContractError(f"the server's answer ends inside the output '{name}'")
-        promised = outputs.get(name)
-        if promised is None:
+        spec = outputs.get(name)
+        if spec is None:
             continue
         if name in tensors:
             raise ContractError(f"the server's answer has the output '{name}' twice")
-        if datatype != promised:
-            raise ContractError(f"output '{name}' is {datatype}, and the model promised {promised}")
+        if datatype != spec.datatype.name:
+            raise ContractError(f"output '{name}' is {datatype}, and the model promised {spec.datatype.name}")
         if shape is None:
             raise ContractError(f"output '{name}' has no shape")
-        tensors[name] = OutputTensor(shape, None if length is None else view[start:position])
+        data = None if length is None else view[start:position]
+        if data is None and dialect.answers_in_json:
+            data = _read_values(spec, values)
+        tensors[name] = OutputTensor(shape, data)
     if position != len(body):
         raise ContractError(f"the server's answer has {len(body) - position} bytes too many")
     return tensors
 
 
-def _read_outputs(text: bytes) -> tuple[_Output, ...]:
-    """Read the JSON of a response, from which the request's own id was taken out."""
+def _read_values(spec: TensorSpec, values: object) -> memoryview:
+    """Encode an output's values that came in JSON, flat or nested; their number is checked with the shape."""
+    if not isinstance(values, list):
+        raise ContractError(f"output '{spec.name}' has no values")
+    try:
+        while values and type(values[0]) is list:
+            values = list(chain.from_iterable(values))
+    except TypeError:
+        raise ContractError(f"output '{spec.name}' has values of different depths") from None
+    if None in values and spec.datatype.sql in FLOATS:
+        raise RowError(
+            f"output '{spec.name}' holds null, which is how JSON has NaN and infinities. {Remedy.ANSWER_BINARY()}",
+            splits=True,
+        )
+    return encode_elements(spec, values)
+
+
+def _read_own(view: memoryview, request_id: str) -> tuple[_Output, ...]:
+    """Read the JSON of a response that has to repeat the request's id."""
+    # Without the id the JSON of most responses is that of one before.
+    text = bytes(view).replace(request_id.encode(), b"", 1)
+    return _read_again(text) if len(text) < _KEPT_JSON else _read_outputs(text, has_id=False)
+
+
+def _read_outputs(text: bytes, has_id: bool = True) -> tuple[_Output, ...]:
+    """Read the JSON of a response; without ``has_id``, from which the request's own id was taken out."""
     answer = json.loads(str(text, "utf-8"))  # of bytes it would look for the encoding
-    if answer.get("id"):
+    if answer.get("id") and not has_id:
         raise ContractError("the server's answer has the id of another request")
     outputs = []
     for entry in answer["outputs"]:
@@ -129,13 +167,17 @@ def _read_outputs(text: bytes) -> tuple[_Output, ...]:
         size = _binary_size(name, entry)
         outputs.append(
             _Output(
-                name if isinstance(name, str) else "", entry.get("datatype"), tuple(shape) if is_shape else None, size
+                name if isinstance(name, str) else "",
+                entry.get("datatype"),
+                tuple(shape) if is_shape else None,
+                size,
+                entry.get("data"),
             )
         )
     return tuple(outputs)
 
 
-_read_again = lru_cache(maxsize=128)(_read_outputs)
+_read_again = lru_cache(maxsize=128)(partial(_read_outputs, has_id=False))
 
 
 def _header_size(headers: Mapping[str, str], body: bytes | bytearray) -> int:

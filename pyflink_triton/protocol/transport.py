@@ -48,6 +48,14 @@ class InferenceTransport(Protocol):
         """
         ...
 
+    def server(self, base: str) -> str:
+        """Name the kind of server that an endpoint is, for messages, as far as it is known.
+
+        Args:
+            base: The endpoint's base URL.
+        """
+        ...
+
 
 class Transport(InferenceTransport, Protocol):
     """Connections to the endpoints of one model; see ``InferenceTransport``."""

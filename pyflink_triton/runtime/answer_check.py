@@ -31,6 +31,7 @@ class AnswerCheck:
 
     def __init__(self, signature: ModelSignature, outputs: Sequence[TensorBinding]) -> None:
         self._has_batch_axis = signature.has_batch_axis
+        self._is_assumed = signature.is_assumed
         self._may_cache = signature.scheduling.may_cache
         self._outputs = outputs
         #: The shapes of most responses are those of one before.
@@ -70,7 +71,10 @@ class AnswerCheck:
         return outputs
 
     def _check_shape(self, place: int, shape: tuple[int, ...], rows: int) -> tuple[tuple[int, ...], int]:
-        return check_shape(self._outputs[place], shape, rows, self._has_batch_axis, self._may_cache)
+        binding = self._outputs[place]
+        if self._is_assumed and self._has_batch_axis and binding.tensor.is_scalar and len(shape) == 1:
+            shape = (*shape, 1)  # a value for each row either way
+        return check_shape(binding, shape, rows, self._has_batch_axis, self._may_cache)
 
     def _count(self, name: str, rows: int, error: RowError) -> None:
         if rows > 1 or name in self._kept:

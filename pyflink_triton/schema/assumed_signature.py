@@ -48,7 +48,7 @@ def assume_signature(inputs: Sequence[Column], outputs: Sequence[Column], option
     own = (declared.error_column, declared.index_column)
     answers = [of_one_response(column, options) for place, column in enumerate(outputs) if place not in own]
     outs = [_tensor(column, False) for column in answers]
-    signature = ModelSignature(options.model_name, tuple(ins), tuple(outs), options.max_batch_size)
+    signature = ModelSignature(options.model_name, tuple(ins), tuple(outs), options.max_batch_size, is_assumed=True)
     return with_scheduling(
         signature,
         None,

@@ -64,6 +64,9 @@ class Unreliable:
     async def ready(self, base: str, timeout: float | None = None) -> None:
         await asyncio.sleep(0)
 
+    def server(self, base: str) -> str:
+        return "Triton"
+
 
 def model(random: Random, column: str, batch: int, dims: tuple[int, ...]) -> tuple[Delivery, Predictor, Metrics]:
     tensor = TensorSpec("x", DATATYPES["INT64"], dims)
@@ -231,7 +234,7 @@ def test_rows_wait_for_others_while_the_server_is_busy_but_not_for_long(instance
         x = TensorSpec("x", DATATYPES["INT64"], (1,))
         columns = bind_columns(identity(x), parse_columns(["x BIGINT"]), parse_columns(["x BIGINT"]))
         server = Instances(instances)
-        delivery = Delivery(options, server, Metrics())  # type: ignore[arg-type]
+        delivery = Delivery(options, server, Metrics())
         made = Predictor(delivery, identity(x), columns, options, Metrics())
 
         async def predict(number: int) -> None:

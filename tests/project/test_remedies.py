@@ -448,9 +448,11 @@ def test_settings_of_a_session(env: TableEnvironment, triton: Triton) -> None:
 
 #: Remedies that other tests do, beside what else they show.
 ELSEWHERE = {
+    Remedy.ANSWER_BINARY: "test_other_servers.py::test_nan_needs_a_binary_answer",
     Remedy.ASK_FOR_LESS: "test_streams.py::test_a_stream",
     Remedy.CHANGE_DATATYPE: "test_binding.py::test_what_the_json_of_streams_cannot_hold_is_refused",
     Remedy.CHANGE_DIMS: "test_binding.py::test_what_the_json_of_streams_cannot_hold_is_refused",
+    Remedy.CHANGE_SERVER: "test_other_servers.py::test_mlserver_is_refused_in_one_sentence",
     Remedy.CHOOSE_PORT: "test_remedies.py::test_ports",
     Remedy.CONVERT_TEXT: "test_conversions.py::test_the_remedy_of_a_refused_call_runs",
     Remedy.DECLARE_ALL: "test_hardened.py::test_a_statement_that_asks_is_told_what_to_declare_and_that_works",
@@ -458,6 +460,7 @@ ELSEWHERE = {
     Remedy.DECLARE_IN_INPUT: "test_bytes.py::test_ml_predict_takes_bytes_where_they_are_declared",
     Remedy.DECLARE_ONE_OF: "test_hardened.py::test_a_type_that_no_datatype_is_natural_for_is_refused_at_open",
     Remedy.DECLARE_TENSORS: "test_hardened.py::test_a_declaration_that_does_not_fit_fails_the_job_and_takes_no_default",
+    Remedy.DESCRIBE_TENSORS: ("test_other_servers.py::test_the_declaration_stands_for_what_a_model_does_not_describe"),
     Remedy.TAKE_NO_RESPONSE: "test_streams.py::test_a_stream",
     Remedy.TAKE_RESPONSES: "test_streams.py::test_a_stream",
     Remedy.DECODE: "test_bytes.py::test_bytes_name_a_sequence_without_a_loss",

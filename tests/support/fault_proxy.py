@@ -29,6 +29,10 @@ class Call:
     connection: int
 
     @property
+    def path(self) -> str:
+        return self.head.split(b" ", 2)[1].decode()
+
+    @property
     def is_inference(self) -> bool:
         return re.search(rb"/(infer|generate_stream) ", self.head.split(b"\r\n", 1)[0]) is not None
 
