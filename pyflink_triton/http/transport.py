@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pyflink_triton.http.proxied_client import ProxiedClient
 
 _JSON = {"Content-Type": "application/json"}
+#: Seconds until a server that did not say what it is is asked again.
+_ASK_AGAIN = 10.0
 
 
 class HttpTransport:
@@ -47,6 +49,8 @@ class HttpTransport:
         self._options = options
         #: What the endpoints speak that are known.
         self._dialects: dict[str, Dialect] = {}
+        #: When the others may be asked again.
+        self._ask_at: dict[str, float] = {}
         self._identifying = asyncio.Lock()
         self.client = _client(options)
         self.credentials = self.client.credentials
@@ -80,8 +84,9 @@ class HttpTransport:
     async def _identify(self, base: str) -> Dialect:
         """Find out what an endpoint speaks, once, when it has answered something."""
         async with self._identifying:
-            if base in self._dialects:
-                return self._dialects[base]
+            if base in self._dialects or time.monotonic() < self._ask_at.get(base, 0.0):
+                return self.dialect(base)
+            self._ask_at[base] = time.monotonic() + _ASK_AGAIN
             try:
                 response = await self.client.call("GET", f"{base}/v2")
                 found = self._object(base, response) if response.status == 200 else {}
