@@ -124,6 +124,7 @@ class Remedy(Enum):
     )
     ASK_FOR_LESS = "Raise it, or ask the model for shorter answers"
     RAISE_TIMEOUT = "Raise the option 'timeout', or find out why the model is slow"
+    RAISE_TOTAL = "Raise the option 'total-timeout', or ask the model for shorter answers"
     PLAN_WITHOUT_SERVER = "To plan without the server, set 'plan-check' = 'best-effort'"
     CREATE_WITHOUT_SERVER = "To create the model without the server, declare INPUT and OUTPUT"
     DECLARE_ALL = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -15,6 +16,8 @@ _SOON, _LATE = 1 / 8, 1 / 2
 
 class ConcurrencyLimit:
     """A limit that doubles in each round of responses at first, then rises by one, and falls by half on trouble.
+
+    A round is as long as a response usually takes to come; a stream of responses holds its place for longer.
 
     Args:
         maximum: The largest limit.
@@ -36,6 +39,7 @@ class ConcurrencyLimit:
         #: Those whose time runs. They go before the others, in their order.
         self._first: deque[asyncio.Future[None]] = deque()
         self._round = 0
+        self._risen_at = 0.0
         self.usual = 0.0
         self.on_free: Callable[[], None] = _ignore
 
@@ -111,9 +115,17 @@ class ConcurrencyLimit:
         if seconds > max(self._late, 2.0 * fastest):
             self.slower(begun)
         elif self._limit < self._maximum and seconds < max(self._soon, 1.5 * fastest):
-            step = 1.0 if self._limit < self._doubles_below else 1.0 / self._limit
-            self._limit = min(self._maximum, self._limit + step)
+            self._limit = min(self._maximum, self._limit + self._step())
             self._wake()
+
+    def _step(self) -> float:
+        """How much the limit rises with a response."""
+        now = time.monotonic()
+        since, self._risen_at = now - self._risen_at, now
+        if self._limit < self._doubles_below:
+            return 1.0
+        rounds = since / self.usual if self._taken >= self.limit and self.usual else 0.0
+        return max(1.0 / self._limit, min(1.0, rounds))
 
     def slower(self, begun: int) -> None:
         """A call found the server too busy: one fall for the calls of a round, not one for each.
@@ -123,6 +135,7 @@ class ConcurrencyLimit:
         """
         if begun == self._round:
             self._round += 1
+            self._risen_at = time.monotonic()
             self._limit = self._doubles_below = max(1.0, min(self._limit, self._taken) / 2)
 
     def _wake(self) -> None:

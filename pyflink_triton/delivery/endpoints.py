@@ -114,12 +114,15 @@ class Endpoints:
         if not free:
             return None
         now = self._clock()
+
+        def is_worse(each: Endpoint) -> bool:
+            # One request at a time tries an endpoint that comes back.
+            is_tried = each.faults >= _EJECT_AFTER and each.in_flight > 0
+            return each.aside_until > now or is_tried or each is avoid
+
         self._last = (self._last + 1) % len(self.all)  # of endpoints with as much under way, each in turn
         order = [*self.all[self._last :], *self.all[: self._last]]
-        return min(
-            free,
-            key=lambda each: (each.aside_until > now or each is avoid, each.in_flight, order.index(each)),
-        )
+        return min(free, key=lambda each: (is_worse(each), each.in_flight, order.index(each)))
 
     def leave(self, endpoint: Endpoint, ticket: int | None, failed: bool | None) -> None:
         """Give the ticket of a call back to the circuit breaker; see ``CircuitBreaker.leave``."""

@@ -18,6 +18,8 @@ _MESSAGES: dict[Fault, str] = {
     Fault.TIMEOUT: f"Request timed out after {{seconds}} at {{base}}. {Remedy.RAISE_TIMEOUT()}",
     Fault.NOT_STARTED: "Request timed out after {seconds} at {base}, before a first response. "
     f"{Remedy.RAISE_TIMEOUT()}",
+    Fault.STOPPED: f"Request timed out after {{seconds}} at {{base}}, between two responses. {Remedy.RAISE_TIMEOUT()}",
+    Fault.OVERDUE: f"Request timed out at {{base}}, while responses came. {Remedy.RAISE_TOTAL()}",
     Fault.RESET: "the connection to {base} broke before an answer: {details}",
     Fault.CUT: "the connection to {base} broke inside an answer",
     Fault.NONSENSE: f"what answers at {{base}} does not speak HTTP. {Remedy.CHECK_ENDPOINT()}",

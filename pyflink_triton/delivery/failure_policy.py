@@ -77,6 +77,9 @@ BEHAVIOURS: dict[Fault | Cause, Behaviour] = {
     Fault.TIMEOUT: Behaviour(Action.RETRY, counts=True, slows=True),
     # The server goes on with what it has begun, so that another attempt doubles its work.
     Fault.NOT_STARTED: Behaviour(Action.RETRY, counts=True, slows=True, retries=1),
+    # How long a stream takes says nothing about load.
+    Fault.STOPPED: Behaviour(Action.RETRY, counts=True),
+    Fault.OVERDUE: Behaviour(Action.RETRY),
     Fault.RESET: _BROKEN,
     Fault.CUT: _BROKEN,
     Fault.NONSENSE: _CONTRACT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 
 from tenacity import RetryCallState
@@ -56,6 +57,8 @@ class Retries:
         self._remaining = remaining
         #: Retries so far, whatever their causes: the waits double over all of them.
         self._used = 0
+        #: Those after failures that are retried fewer times.
+        self._used_after: Counter[Behaviour] = Counter()
         self._free_used: set[str] = set()
         self._wait = 0.0
         self.last: RetryableError | None = None
@@ -76,8 +79,9 @@ class Retries:
             self._free_used.add(failed.free)
             return True
         self._used += 1
-        most = self._options.max_retries
-        if self._used > (most if failed.behaviour.retries is None else min(most, failed.behaviour.retries)):
+        self._used_after[failed.behaviour] += 1
+        most = failed.behaviour.retries
+        if self._used > self._options.max_retries or (most is not None and self._used_after[failed.behaviour] > most):
             return False
         first = self._options.retry_initial_backoff
         backoff = min(first * 2 ** (self._used - 1) + random.uniform(0.0, first), self._options.retry_max_backoff)

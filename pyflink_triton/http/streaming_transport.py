@@ -88,8 +88,11 @@ class StreamingTransport:
                 await self._read(stream, prepared, head, parts)
             is_whole = True
         except NoResponseError as error:
-            if error.fault is Fault.TIMEOUT and not stream.has_begun:
-                error.fault = Fault.NOT_STARTED
+            if error.fault is Fault.TIMEOUT:
+                is_over = time.perf_counter() - began >= total
+                error.fault = Fault.OVERDUE if is_over else Fault.STOPPED
+                if not stream.has_begun:
+                    error.fault = Fault.NOT_STARTED
             raise
         finally:
             self._hold(-stream.size)

@@ -14,6 +14,8 @@ class Fault(Enum):
     TLS = "one side does not trust the other's certificate"
     TIMEOUT = "no response comes in time"
     NOT_STARTED = "no response of a stream comes in time"
+    STOPPED = "a stream has begun, and its next response does not come in time"
+    OVERDUE = "the row's time is over while the responses of its stream come"
     RESET = "the connection broke before the response"
     CUT = "the connection broke inside the response"
     NONSENSE = "what came back is not of the protocol"

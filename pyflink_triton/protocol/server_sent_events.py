@@ -47,12 +47,12 @@ class EventSplitter:
 
 def _blank_line(text: bytearray, start: int) -> tuple[int, int] | None:
     """Where the first event ends, and where the next one begins."""
-    short, long = text.find(b"\n\n", start), text.find(b"\n\r\n", start)
-    if short < 0 and long < 0:
-        return None
-    if long < 0 or 0 <= short < long:
-        return short, short + 2
-    return long, long + 3
+    short = text.find(b"\n\n", start)
+    # No further than that, or each of many events would search all that came.
+    long = text.find(b"\n\r\n", start, len(text) if short < 0 else short)
+    if long >= 0:
+        return long, long + 3
+    return None if short < 0 else (short, short + 2)
 
 
 def _data(event: bytearray) -> bytes | None:

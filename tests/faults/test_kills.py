@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from cluster import Cluster, standalone_cluster
 from flink_session import read_lines
+from jobs import WORKER
+from processes import children
 from soak import IS_SOAK
 from triton import Triton
 from waiting import wait_for
@@ -53,20 +55,6 @@ def flink(tmp_path: Path) -> Iterator[Cluster]:
         yield cluster
 
 
-def workers_of(parents: set[int]) -> set[int]:
-    """The workers that these processes started."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                if parent in parents and b"pyflink_triton.bridge" in (entry / "cmdline").read_bytes():
-                    found.add(int(entry.name))
-            except OSError:
-                continue  # it ended meanwhile
-    return found
-
-
 @pytest.mark.timeout(1800)
 def test_each_row_is_there_once_whatever_is_killed(
     flink: Cluster, own_triton: Callable[..., Triton], tmp_path: Path
@@ -81,7 +69,7 @@ def test_each_row_is_there_once_whatever_is_killed(
         (tmp_path / "numbers" / f"{part}.csv").write_text(lines)
 
     def workers() -> set[int]:
-        return workers_of(flink.task_managers())
+        return set(children(flink.task_managers(), WORKER))
 
     def kill_a_worker() -> None:
         os.kill(min(workers()), signal.SIGKILL)

@@ -471,6 +471,7 @@ ELSEWHERE = {
     Remedy.KEEP_KEY: "test_determinism.py::test_flink_refuses_what_needs_the_same_answer_again",
     Remedy.NAME_EXACTLY: "test_binding.py::test_a_name_that_may_be_two_tensors_is_refused",
     Remedy.NO_CAST: "test_conversions.py::test_sentences",
+    Remedy.RAISE_TOTAL: "test_stream_faults.py::test_long_answers_say_nothing_about_the_server",
     Remedy.SET_BATCH_LIMIT: (
         "test_batch_limits.py::test_a_thousand_rows_of_a_model_that_takes_one_cost_few_refused_calls"
     ),

@@ -6,6 +6,7 @@ import mmap
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ class Shim:
         self._planning: dict[int, str] = {}
         self.counters: dict[str, int] = {}
         self.gauges: dict[str, float] = {}
+        #: When heartbeats were read.
+        self.heartbeats: list[float] = []
         #: The blocks of the shared memory that the worker gave back.
         self.freed: list[int] = []
         self.memory: mmap.mmap | None = None
@@ -121,6 +124,8 @@ class Shim:
                 self.counters[name] = self.counters.get(name, 0) + delta
             self.freed += frame.header.get("freed", [])
             self.gauges.update(frame.header.get("metrics", {}).get("gauges", {}))
+            if frame.kind == "heartbeat":
+                self.heartbeats.append(time.monotonic())
             if kind == "heartbeat" or frame.kind != "heartbeat":
                 assert kind in (None, frame.kind), frame.header
                 return frame

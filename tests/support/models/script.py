@@ -3,7 +3,8 @@
 Steps: a text, which is one response; {"outputs": {...}}, a response with these outputs, whose texts may have another
 "encoding"; {"parameters": 1}, the request's parameters as a text; {"inputs": 1}, its other inputs as one; {"sleep": seconds}; {"error": message}, a response
 that is an error; {"exit": code}, the end of the model's process.
-Each request runs in a thread of its own, as those of a language model do.
+Each request runs in a thread of its own, as those of a language model do. The file that SCRIPT_LOG names gets a line
+when a stream has begun, has given its first text, is cancelled, or ends.
 """
 
 import json
@@ -29,12 +30,16 @@ class TritonPythonModel:
         script = json.loads(pb.get_input_tensor_by_name(request, "script").as_numpy().reshape(-1)[0])
         sender = request.get_response_sender()
         self.note("begun")
+        answered = False
         for step in script:
             if request.is_cancelled():
                 self.note("cancelled")
                 break
             if isinstance(step, str):
                 sender.send(self.response({"text": [step]}))
+                if not answered:
+                    self.note("answered")
+                    answered = True
             elif "outputs" in step:
                 sender.send(self.response(step["outputs"], step.get("encoding", "utf-8")))
             elif "sleep" in step:
@@ -48,6 +53,8 @@ class TritonPythonModel:
                 sender.send(self.response({"text": [json.dumps(parameters, sort_keys=True)]}))
             elif "inputs" in step:
                 sender.send(self.response({"text": [json.dumps(values(request), sort_keys=True)]}))
+        else:
+            self.note("ended")
         sender.send(flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
     def response(self, outputs, encoding="utf-8"):
