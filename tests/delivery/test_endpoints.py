@@ -182,6 +182,22 @@ def test_an_endpoint_that_keeps_failing_is_put_aside_for_longer_and_longer_and_t
     assert many.choose(None) is bad
 
 
+def test_one_request_at_a_time_tries_an_endpoint_that_was_put_aside() -> None:
+    """A server whose backend is dead takes a second to say so of each call: no more may queue there meanwhile."""
+    clock = Clock()
+    many = endpoints(clock, count=2)
+    tried, good = many.all
+    good.in_flight = 5
+    for _ in range(3):
+        many.failed(tried)
+    clock.now = 1.1
+    assert many.choose(None) is tried
+    tried.in_flight = 1
+    assert many.choose(None) is good
+    many.answered(tried)
+    assert many.choose(None) is tried
+
+
 def test_the_last_endpoint_is_never_put_aside() -> None:
     one = endpoints(Clock(), count=1)
     for _ in range(100):

@@ -11,6 +11,7 @@ from flink_session import collect, create_model, session, view
 from jobs import assert_gone, busy, workers
 from py4j.protocol import Py4JJavaError
 from scripted import Scripted, parts, scripted, stream
+from soak import some
 from waiting import wait_for
 
 __all__ = ["scripted"]
@@ -68,8 +69,17 @@ POLICIES: dict[str, tuple[dict[str, str], str]] = {
 }
 
 
-@pytest.mark.parametrize("fault", ["backend", "server"])
-@pytest.mark.parametrize("policy", ["fail", *POLICIES])
+CASES = [
+    ("fail", "backend"),
+    ("default", "backend"),
+    ("error column", "server"),
+    ("fail", "server"),
+    ("error column", "backend"),
+    ("default", "server"),
+]
+
+
+@pytest.mark.parametrize(("policy", "fault"), some(CASES, 2))
 def test_what_dies_in_mid_stream_fails_rows_by_their_policy(policy: str, fault: str, scripted: Start) -> None:
     """Rows that are answered before are right; those under way fail in time, and those behind them, too."""
     server = scripted()
@@ -144,15 +154,16 @@ def test_streams_that_are_too_slow_fail_alone(scripted: Start) -> None:
     stop = {7: stream(7, 2, between=12.0)}
     endless = {n: stream(n, 200, first=0.5, between=0.5) for n in (20, 40)}
     slow = {**late, **stop, **endless}
-    scripts = [slow.get(n) or stream(n, 6, first=0.8, between=0.8) for n in range(60)]
-    limits = {**QUICK, "timeout": "3 s", "total_timeout": "14 s", "max_retries": "1"}
+    # First responses within an eighth of `timeout` raise the limit of concurrency.
+    scripts = [slow.get(n) or stream(n, 6, first=0.1, between=0.8) for n in range(60)]
+    limits = {**QUICK, "timeout": "4 s", "total_timeout": "16 s", "max_retries": "1"}
     env = prepared(server.url, scripts, error_column="why", **limits)
     got = sorted(collect(env, QUERY.format(columns="n, place, text, why")), key=lambda row: (row[0], row[1] or 0))
     failed = {row[0]: row[3] for row in got if row[1] is None}
     assert failed.keys() == slow.keys()
     assert all("before a first response" in failed[n] for n in late)
     assert all("between two responses" in failed[n] for n in stop)
-    assert all("'total-timeout' allows 14s" in failed[n] for n in endless)
+    assert all("'total-timeout' allows 16s" in failed[n] for n in endless)
     good = [n for n in range(60) if n not in slow]
     expected = [(n, place, text, None) for n in good for place, text in enumerate(parts(n, 6))]
     assert [row for row in got if row[0] not in slow] == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -43,7 +44,7 @@ SET 'restart-strategy.fixed-delay.attempts' = '1000';
 SET 'restart-strategy.fixed-delay.delay' = '500 ms';
 SET 'table.exec.async-ml-predict.max-concurrent-operations' = '{capacity}';
 CREATE TABLE scripts (n INT, script STRING) WITH (
-  'connector' = 'filesystem', 'path' = '{directory}/scripts', 'format' = 'json'
+  'connector' = 'filesystem', 'path' = '{directory}/scripts', 'format' = 'csv'
 );
 CREATE TABLE parts (n INT, place INT, text STRING) WITH (
   'connector' = 'filesystem', 'path' = '{directory}/parts', 'format' = 'json'
@@ -64,13 +65,16 @@ def flink(tmp_path: Path) -> Iterator[Cluster]:
 
 
 def write_scripts(directory: Path) -> list[tuple[int, int, str]]:
-    """Write the rows, and return the parts that they have to become."""
+    """Write the rows, and return the parts that they have to become.
+
+    Not as JSON, because after a restart Flink's source reads a file of JSON from its beginning again.
+    """
     directory.mkdir()
     made = [delayed(n, MOST_PARTS, PAUSE_SECONDS) for n in range(ROWS)]
     step = ROWS // FILES
     for start in range(0, ROWS, step):
-        lines = [json.dumps({"n": n, "script": made[n][0]}) for n in range(start, start + step)]
-        (directory / f"{start}.json").write_text("".join(f"{line}\n" for line in lines))
+        with (directory / f"{start}.csv").open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows((n, made[n][0]) for n in range(start, start + step))
     return [(n, place, part(n, place)) for n, (_, count) in enumerate(made) for place in range(count)]
 
 
