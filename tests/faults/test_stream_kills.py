@@ -67,7 +67,7 @@ def flink(tmp_path: Path) -> Iterator[Cluster]:
 def write_scripts(directory: Path) -> list[tuple[int, int, str]]:
     """Write the rows, and return the parts that they have to become.
 
-    Not as JSON, because after a restart Flink's source reads a file of JSON from its beginning again.
+    Not as JSON: after a restart Flink's source read such a file from its second row on again.
     """
     directory.mkdir()
     made = [delayed(n, MOST_PARTS, PAUSE_SECONDS) for n in range(ROWS)]

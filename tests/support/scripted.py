@@ -112,7 +112,7 @@ def scripted(
     own_triton: Callable[..., Triton], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], Scripted]:
     """A function that starts a server with the model."""
-    started = []
+    started: list[Scripted] = []
 
     def start() -> Scripted:
         log = tmp_path / f"script-{len(started)}.log"
