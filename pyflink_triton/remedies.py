@@ -75,6 +75,7 @@ class Remedy(Enum):
     ADD_REFERENCE = "Add `{name}` {type} to INPUT"
     ADD_ERROR_COLUMN = "Add `{name}` STRING to OUTPUT"
     ADD_OUTPUT = "Add `{name}` {type} to OUTPUT"
+    NAME_TEXT_OUTPUT = "Name one that is a STRING"
     RENAME_OWN_COLUMN = "Give the column another name"
     NAME_TENSOR = "Name it after one of these tensors: {tensors}."
     NAME_OUTPUTS = "Name one or more of these: {names}"
@@ -121,6 +122,10 @@ class Remedy(Enum):
     WRITE_HTTP_OR_SHOW_CERTIFICATE = (
         "If the server speaks plain HTTP, write the option 'endpoint' with http. If it asks for a client certificate, "
         "set the option 'tls-cert-file'"
+    )
+    ASK_FOR_FINISH = (
+        "If the server is not overloaded, give the model the input that makes it answer this, or leave the option "
+        "'finish-column' out"
     )
     ASK_FOR_LESS = "Raise it, or ask the model for shorter answers"
     RAISE_TIMEOUT = "Raise the option 'timeout', or find out why the model is slow"

@@ -20,6 +20,7 @@ _MESSAGES: dict[Fault, str] = {
     f"{Remedy.RAISE_TIMEOUT()}",
     Fault.STOPPED: f"Request timed out after {{seconds}} at {{base}}, between two responses. {Remedy.RAISE_TIMEOUT()}",
     Fault.OVERDUE: f"Request timed out at {{base}}, while responses came. {Remedy.RAISE_TOTAL()}",
+    Fault.UNFINISHED: f"the stream of responses from {{base}} ended without {{details}}. {Remedy.ASK_FOR_FINISH()}",
     Fault.RESET: "the connection to {base} broke before an answer: {details}",
     Fault.CUT: "the connection to {base} broke inside an answer",
     Fault.NONSENSE: f"what answers at {{base}} does not speak HTTP. {Remedy.CHECK_ENDPOINT()}",

@@ -80,6 +80,7 @@ BEHAVIOURS: dict[Fault | Cause, Behaviour] = {
     # How long a stream takes says nothing about load.
     Fault.STOPPED: Behaviour(Action.RETRY, counts=True),
     Fault.OVERDUE: Behaviour(Action.RETRY),
+    Fault.UNFINISHED: Behaviour(Action.RETRY),
     Fault.RESET: _BROKEN,
     Fault.CUT: _BROKEN,
     Fault.NONSENSE: _CONTRACT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pyflink_triton.errors import RowError
@@ -45,13 +45,17 @@ class StreamingTransport:
         http: Makes the calls; whoever made it closes it.
         options: The model's options.
         has_batch_axis: Whether the model's tensors have a leading axis of rows.
+        finish: The output that the last response of a whole stream has; None: nothing says that.
         metrics: Where streams are counted.
     """
 
-    def __init__(self, http: HttpTransport, options: Options, has_batch_axis: bool, metrics: Metrics) -> None:
+    def __init__(
+        self, http: HttpTransport, options: Options, has_batch_axis: bool, finish: str | None, metrics: Metrics
+    ) -> None:
         self._http = http
         self._options = options
         self._has_batch_axis = has_batch_axis
+        self._finish = finish
         self._metrics = metrics
         self._held_bytes = 0
         #: Set while there is room for more.
@@ -87,6 +91,9 @@ class StreamingTransport:
                 started()
                 await self._read(stream, prepared, head, parts)
             is_whole = True
+            if self._finish is not None and not _is_finished(stream.responses, self._finish):
+                details = f"the output '{self._finish}'"
+                raise NoResponseError(Fault.UNFINISHED, True, False, details, time.perf_counter() - began)
         except NoResponseError as error:
             if error.fault is Fault.TIMEOUT:
                 is_over = time.perf_counter() - began >= total
@@ -147,3 +154,9 @@ class StreamingTransport:
         """The error that the model gave as a response, as what it means."""
         words = str(self._http.credentials.redact(text.encode()), "utf-8", "replace")
         return ErrorResponse(head.status, TRITON.event_cause(words), f"an error: {words}")
+
+
+def _is_finished(responses: Sequence[Mapping[str, OutputTensor]], finish: str) -> bool:
+    """Whether the last response fills an output; vLLM writes `None` into it in all others."""
+    last = responses[-1].get(finish) if responses else None
+    return last is not None and bytes(last.data or b"")[4:] not in (b"", b"None", b"null")

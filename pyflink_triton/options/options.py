@@ -87,6 +87,11 @@ class Options:
         "tokens-column", "String", read.text, None,
         "Name of an integer column in OUTPUT with a number of tokens. Its values are added up in the metric `tokens`.",
     )  # fmt: skip
+    finish_column: str | None = option(
+        "finish-column", "String", read.text, None,
+        "Name of a STRING column in OUTPUT that only the last response of a whole stream fills, as `finish_reason`. A "
+        "stream that ends without it was cut, and is tried again. With `responses` = `join` it is that of the last.",
+    )  # fmt: skip
     deterministic: bool | None = option(
         "deterministic", "Boolean", read.boolean, None,
         "Whether the model always gives the same answer for the same row. Flink's planner uses this for `m(x)`. By "

@@ -16,6 +16,7 @@ class Fault(Enum):
     NOT_STARTED = "no response of a stream comes in time"
     STOPPED = "a stream has begun, and its next response does not come in time"
     OVERDUE = "the row's time is over while the responses of its stream come"
+    UNFINISHED = "a stream ended without what its last response has"
     RESET = "the connection broke before the response"
     CUT = "the connection broke inside the response"
     NONSENSE = "what came back is not of the protocol"

@@ -120,7 +120,8 @@ async def open_model(request: OpenRequest, metrics: Metrics) -> OpenedModel:
         transport: InferenceTransport = client.transport
         if signature.decoupled:
             options = options.for_streams()
-            transport = StreamingTransport(client.transport, options, signature.has_batch_axis, metrics)
+            finish = None if columns.finish is None else columns.outputs[columns.finish].tensor.name
+            transport = StreamingTransport(client.transport, options, signature.has_batch_axis, finish, metrics)
         delivery = Delivery(options, transport, metrics, guard.check, hides_readiness=client.hides_readiness)
         warn = partial(_warn, declared.model)
         predictor = Predictor(delivery, signature, columns, options, metrics, task.get("subtask", 0), warn)

@@ -34,6 +34,7 @@ from pyflink_triton.schema.option_columns import (
 from pyflink_triton.schema.raw_tensors import check_raw, is_raw
 from pyflink_triton.schema.responses import (
     check_streams,
+    find_finish_column,
     find_index_column,
     find_tokens_column,
     of_one_response,
@@ -91,6 +92,7 @@ class ColumnBindings:
             response and the option is not set. For `array` and `rows`, ``outputs`` are those of one response.
         index_column: The index of the output column that counts the responses to a row; None: there is none.
         tokens: The index in ``outputs`` of what is added up in the metric ``tokens``; None: nothing is.
+        finish: The index in ``outputs`` of what the last response of a whole stream has; None: nothing says that.
     """
 
     inputs: tuple[TensorBinding, ...]
@@ -105,6 +107,7 @@ class ColumnBindings:
     responses: str | None = None
     index_column: int | None = None
     tokens: int | None = None
+    finish: int | None = None
 
     @property
     def gives_lists(self) -> bool:
@@ -262,6 +265,7 @@ def bind_columns(
         responses=responses_of(signature, options),
         index_column=index_column,
         tokens=None if options is None else find_tokens_column(options, responses),
+        finish=None if options is None else find_finish_column(options, responses),
     )
 
 

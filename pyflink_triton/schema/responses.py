@@ -52,17 +52,10 @@ def find_index_column(options: Options, outputs: Sequence[Column]) -> int | None
     Raises:
         SchemaError: The column is not in OUTPUT, or is not an INT.
     """
-    name = options.response_index
-    if name is None:
-        return None
-    place = find(name, outputs)
-    if place is None:
+    place = _find("response-index", options.response_index, outputs, "INT")
+    if place is not None and outputs[place].type.name != "INT":
         raise SchemaError(
-            f"option 'response-index' = '{name}' names no OUTPUT column. {Remedy.ADD_OUTPUT(name=name, type='INT')}"
-        )
-    if outputs[place].type.name != "INT":
-        raise SchemaError(
-            f"option 'response-index' = '{name}' is an OUTPUT column of type {outputs[place].type}. "
+            f"option 'response-index' = '{options.response_index}' is an OUTPUT column of type {outputs[place].type}. "
             + Remedy.DECLARE_AS(type="INT")
         )
     return place
@@ -74,18 +67,38 @@ def find_tokens_column(options: Options, outputs: Sequence[Column]) -> int | Non
     Raises:
         SchemaError: The column is not in OUTPUT, or is not of integers.
     """
-    name = options.tokens_column
+    place = _find("tokens-column", options.tokens_column, outputs, "INT")
+    if place is not None and outputs[place].type.name not in INTEGERS:
+        raise SchemaError(
+            f"option 'tokens-column' = '{options.tokens_column}' is an OUTPUT column of type {outputs[place].type}. "
+            + Remedy.DECLARE_AS(type="INT")
+        )
+    return place
+
+
+def find_finish_column(options: Options, outputs: Sequence[Column]) -> int | None:
+    """Find the OUTPUT column of the option `finish-column` among those that have a tensor; None where it is not set.
+
+    Raises:
+        SchemaError: The column is not in OUTPUT, or is not a STRING.
+    """
+    place = _find("finish-column", options.finish_column, outputs, "STRING")
+    if place is not None and outputs[place].type.name != "STRING":
+        raise SchemaError(
+            f"option 'finish-column' = '{options.finish_column}' is an OUTPUT column of type {outputs[place].type}. "
+            + Remedy.NAME_TEXT_OUTPUT()
+        )
+    return place
+
+
+def _find(key: str, name: str | None, outputs: Sequence[Column], type_: str) -> int | None:
+    """Find the OUTPUT column that an option names; ``type_`` is that of one to add."""
     if name is None:
         return None
     place = find(name, outputs)
     if place is None:
         raise SchemaError(
-            f"option 'tokens-column' = '{name}' names no OUTPUT column. {Remedy.ADD_OUTPUT(name=name, type='INT')}"
-        )
-    if outputs[place].type.name not in INTEGERS:
-        raise SchemaError(
-            f"option 'tokens-column' = '{name}' is an OUTPUT column of type {outputs[place].type}. "
-            + Remedy.DECLARE_AS(type="INT")
+            f"option '{key}' = '{name}' names no OUTPUT column. {Remedy.ADD_OUTPUT(name=name, type=type_)}"
         )
     return place
 
@@ -142,13 +155,16 @@ def _problem(column: Column, tensor: TensorSpec) -> str | None:
 
 
 def response_warnings(signature: ModelSignature, options: Options) -> list[str]:
-    """Warn where `responses` is set for a model that always gives one."""
-    if options.responses is None or signature.decoupled:
+    """Warn of options for streams where a model always gives one response."""
+    if signature.decoupled:
         return []
-    return [
-        f"The server's model '{signature.name}' is not decoupled: its answer counts as one response to the option "
-        "'responses'."
-    ]
+    model = f"The server's model '{signature.name}' is not decoupled"
+    warnings = []
+    if options.responses is not None:
+        warnings.append(f"{model}: its answer counts as one response to the option 'responses'.")
+    if options.finish_column is not None:
+        warnings.append(f"{model}: its answer is whole, and the option 'finish-column' has no effect.")
+    return warnings
 
 
 def refuse_rows(options: Options) -> None:

@@ -34,7 +34,7 @@ class ResponseStreams:
 
     def __init__(self, columns: ColumnBindings, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._tokens = columns.tokens
+        self._tokens, self._finish = columns.tokens, columns.finish
         self._outputs = columns.outputs
         self._responses = columns.responses
         self._gives_lists = columns.gives_lists
@@ -63,8 +63,8 @@ class ResponseStreams:
         if self._responses != "join":
             return self._values(stream[-1:])
         return [
-            _joined(values) if pa.types.is_string(values.type) else values[count - 1 :]
-            for values in self._values(stream)
+            _joined(values) if pa.types.is_string(values.type) and place != self._finish else values[count - 1 :]
+            for place, values in enumerate(self._values(stream))
         ]
 
     def of_one(self, outputs: list[pa.Array], rows: int) -> list[pa.Array]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 from deliveries import upstream
 from fault_proxy import FaultProxy
+from faults import Step
 from streams import DOCUMENT, MODES, OPTIONS, STREAMS, Stream, document
 from triton import Triton
 
@@ -227,6 +228,29 @@ def test_tokens_are_counted(triton: Triton) -> None:
         assert outcome.counters["tokens"] == 2 * tokens
 
 
+def test_a_stream_that_was_cut_without_a_word_is_tried_again(triton: Triton) -> None:
+    """Triton may lose the last responses of a stream, and end it as if it were whole."""
+    whole = json.dumps(
+        [{"outputs": {"text": ["a"], "reason": ["None"]}}, {"outputs": {"text": ["b"], "reason": ["stop"]}}]
+    )
+    event = b'data: {"model_name":"script_many","model_version":"1","text":"a","reason":"None"}\n\n'
+    cut = Step("status", 200, event, ("Content-Type: text/event-stream",))
+    empty = Step("status", 200, b"", ("Content-Type: text/event-stream",))
+    outputs = {"text": "STRING", "reason": "STRING"}
+
+    async def asked(responses: str, outputs: Columns) -> tuple[Outcome, int]:
+        async with FaultProxy(upstream(triton.http_url), (cut, empty)) as proxy:
+            options = {**OPTIONS, "responses": responses, "finish-column": "reason"}
+            written = {key.replace("-", "_"): value for key, value in options.items()}
+            outcome = await predict(proxy.url, "script_many", SCRIPT, outputs, [(whole,)], **written)
+            return outcome, len(proxy.inferences)
+
+    outcome, requests = asyncio.run(asked("join", outputs))
+    assert (outcome.rows, requests) == ([["ab", "stop"]], 3)
+    outcome, requests = asyncio.run(asked("array", dict.fromkeys(outputs, "ARRAY<STRING>")))
+    assert (outcome.rows, requests) == ([[["a", "b"], ["None", "stop"]]], 3)
+
+
 def test_a_model_that_is_not_decoupled_gives_one_response(triton: Triton) -> None:
     async def asked(outputs: Columns, **options: str) -> Outcome:
         rows = [(1,), (None,), (3,)]
@@ -239,6 +263,11 @@ def test_a_model_that_is_not_decoupled_gives_one_response(triton: Triton) -> Non
     outcome = asyncio.run(asked({"y": "BIGINT"}, responses="join"))
     assert outcome.rows == [[1], [None], [3]]
     assert "not decoupled" in outcome.warnings[0]
+    text = asyncio.run(
+        predict(triton.http_url, "identity_bytes", {"x": "STRING"}, {"y": "STRING"}, [("a",)], finish_column="y")
+    )
+    assert text.rows == [["a"]]
+    assert "has no effect" in text.warnings[0]
 
 
 #: Options and output columns that are refused, and words of the message.
@@ -253,6 +282,7 @@ REFUSED: dict[str, tuple[dict[str, str], Columns, str]] = {
     "a parameter that is an input": ({"parameters.script": "x"}, TEXT, "Declare `script` in INPUT"),
     "a parameter of ours": ({"parameters.priority": "1"}, TEXT, "not for users to set"),
     "a column of a parameter": ({"parameters.a": "${b}"}, TEXT, "Add `b` STRING to INPUT"),
+    "a finish that is not there": ({"finish-column": "why"}, TEXT, "Add `why` STRING to OUTPUT"),
     "tokens that are a text": ({"tokens-column": "text"}, TEXT, "Declare it INT"),
 }
 

@@ -302,6 +302,17 @@ def test_streams_of_responses(triton: Triton) -> None:
     assert answers(long, max_response_bytes="8 kb")[1] == answers(two, responses="last", max_response_bytes="2 kb")[1]
 
 
+@does(Remedy.ASK_FOR_FINISH)
+def test_a_stream_without_its_finish(triton: Triton) -> None:
+    model = {"served": "script_many", "input": "script STRING", "output": "text STRING; reason STRING"}
+    model["finish-column"] = "reason"
+    asked, unasked = ('[{"outputs": {"text": ["a"], "reason": ["stop"]}}]', '["a"]')
+    assert Remedy.ASK_FOR_FINISH() in predict(triton.http_url, model, pa.array([unasked])).errors[0]
+    assert predict(triton.http_url, model, pa.array([asked])).outputs.column(0).to_pylist() == ["a"]
+    del model["finish-column"]
+    assert predict(triton.http_url, model, pa.array([unasked])).outputs.column(0).to_pylist() == ["a"]
+
+
 @does(Remedy.SET_RESPONSES)
 def test_a_decoupled_model_behind_a_gate(triton: Triton) -> None:
     model = {"served": "script", "input": "script STRING", "output": "text STRING"}

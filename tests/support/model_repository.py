@@ -209,7 +209,7 @@ def _scripts() -> Iterable[Model]:
     yield script("script", text)
     yield script("script_batch", text, max_batch_size=8)
     more = [Tensor("number", "INT64"), Tensor("score", "FP32"), Tensor("flag", "BOOL"), Tensor("vector", "FP32", (-1,))]
-    yield script("script_many", text, *more)
+    yield script("script_many", text, *more, Tensor("reason", "BYTES"))
     yield script("script_half", Tensor("half", "FP16"))
     yield script("script_grid", Tensor("grid", "FP32", (-1, -1)))
     numbers = ("INT8", "INT64", "UINT8", "UINT64", "FP32", "FP64", "BOOL")

@@ -354,6 +354,11 @@ CURES = (
         {"served": "script_many", "output": "score FLOAT"},
     ),
     cure(
+        Remedy.NAME_TEXT_OUTPUT,
+        {**_SCRIPT, "served": "script_many", "output": "reason STRING; flag BOOLEAN", "finish-column": "flag"},
+        {"finish-column": "reason"},
+    ),
+    cure(
         Remedy.RENAME_INPUT,
         {**_SCRIPT, "served": "script_parameters", "input": "script STRING; parameters INT"},
         {"served": "script", "input": "script STRING"},
