@@ -229,13 +229,15 @@ def are_answers(rows: Sequence[tuple[Any, ...]]) -> bool:
 
 def test_the_statements_of_the_page_run(url: str) -> None:
     """Over models with the signatures that vLLM and TensorRT-LLM give theirs."""
-    sampled, predicted, by_plan, *parrots, tickets, parts = run_statements(url, "".join(blocks("sql", PAGE)))
+    sampled, predicted, by_plan, finished, *parrots, tickets, parts = run_statements(url, "".join(blocks("sql", PAGE)))
     assert are_answers(sampled)
     assert are_answers(predicted)
     assert by_plan == [
         (id_, answer(url, question, temperature=0, max_tokens=500 if plan == "pro" else 100))
         for id_, question, plan in QUESTIONS
     ]
+    assert are_answers([row[:2] for row in finished])
+    assert {reason for *_, reason in finished} <= {"stop", "length"}
     whole = [(id_, question) for id_, question, _ in QUESTIONS]
     cut = [(id_, question.partition("user:")[0]) for id_, question in whole]
     assert parrots == [whole, whole, cut, whole]
