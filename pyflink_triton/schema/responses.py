@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from pyflink_triton.errors import OptionError, SchemaError
@@ -52,13 +52,7 @@ def find_index_column(options: Options, outputs: Sequence[Column]) -> int | None
     Raises:
         SchemaError: The column is not in OUTPUT, or is not an INT.
     """
-    place = _find("response-index", options.response_index, outputs, "INT")
-    if place is not None and outputs[place].type.name != "INT":
-        raise SchemaError(
-            f"option 'response-index' = '{options.response_index}' is an OUTPUT column of type {outputs[place].type}. "
-            + Remedy.DECLARE_AS(type="INT")
-        )
-    return place
+    return _find("response-index", options.response_index, outputs, {"INT"}, Remedy.DECLARE_AS(type="INT"))
 
 
 def find_tokens_column(options: Options, outputs: Sequence[Column]) -> int | None:
@@ -67,13 +61,7 @@ def find_tokens_column(options: Options, outputs: Sequence[Column]) -> int | Non
     Raises:
         SchemaError: The column is not in OUTPUT, or is not of integers.
     """
-    place = _find("tokens-column", options.tokens_column, outputs, "INT")
-    if place is not None and outputs[place].type.name not in INTEGERS:
-        raise SchemaError(
-            f"option 'tokens-column' = '{options.tokens_column}' is an OUTPUT column of type {outputs[place].type}. "
-            + Remedy.DECLARE_AS(type="INT")
-        )
-    return place
+    return _find("tokens-column", options.tokens_column, outputs, INTEGERS, Remedy.DECLARE_AS(type="INT"))
 
 
 def find_finish_column(options: Options, outputs: Sequence[Column]) -> int | None:
@@ -82,24 +70,19 @@ def find_finish_column(options: Options, outputs: Sequence[Column]) -> int | Non
     Raises:
         SchemaError: The column is not in OUTPUT, or is not a STRING.
     """
-    place = _find("finish-column", options.finish_column, outputs, "STRING")
-    if place is not None and outputs[place].type.name != "STRING":
-        raise SchemaError(
-            f"option 'finish-column' = '{options.finish_column}' is an OUTPUT column of type {outputs[place].type}. "
-            + Remedy.NAME_TEXT_OUTPUT()
-        )
-    return place
+    return _find("finish-column", options.finish_column, outputs, {"STRING"}, Remedy.NAME_TEXT_OUTPUT())
 
 
-def _find(key: str, name: str | None, outputs: Sequence[Column], type_: str) -> int | None:
-    """Find the OUTPUT column that an option names; ``type_`` is that of one to add."""
+def _find(key: str, name: str | None, outputs: Sequence[Column], types: Collection[str], remedy: str) -> int | None:
+    """Find the OUTPUT column that an option names, which has to be of one of these types."""
     if name is None:
         return None
     place = find(name, outputs)
     if place is None:
-        raise SchemaError(
-            f"option '{key}' = '{name}' names no OUTPUT column. {Remedy.ADD_OUTPUT(name=name, type=type_)}"
-        )
+        missing = Remedy.ADD_OUTPUT(name=name, type="STRING" if "STRING" in types else "INT")
+        raise SchemaError(f"option '{key}' = '{name}' names no OUTPUT column. {missing}")
+    if outputs[place].type.name not in types:
+        raise SchemaError(f"option '{key}' = '{name}' is an OUTPUT column of type {outputs[place].type}. {remedy}")
     return place
 
 
