@@ -7,16 +7,17 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pyflink_triton.errors import RowError
+from pyflink_triton.errors import ContractError, RowError
 from pyflink_triton.http.response import MAX_TEXT_BYTES, HttpResponse
 from pyflink_triton.http.transport import HttpTransport
 from pyflink_triton.metrics import Metrics
+from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.dialect import TRITON
 from pyflink_triton.protocol.failures import ErrorResponse, Fault, NoResponseError
 from pyflink_triton.protocol.generate import StreamError, read_event, write_row
 from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, OutputTensor, PreparedRequest
-from pyflink_triton.protocol.kserve_v2 import read_error
+from pyflink_triton.protocol.kserve_v2 import excerpt, read_error
 from pyflink_triton.protocol.server_sent_events import EventSplitter
 from pyflink_triton.remedies import Remedy
 
@@ -30,7 +31,7 @@ class _Stream:
     Attributes:
         responses: The outputs of each response.
         size: The bytes of all of them.
-        has_begun: Whether the head has come, with the first response or with the end.
+        has_begun: Whether the first response has come, or the end.
     """
 
     responses: list[Mapping[str, OutputTensor]] = field(default_factory=list)
@@ -44,17 +45,18 @@ class StreamingTransport:
     Args:
         http: Makes the calls; whoever made it closes it.
         options: The model's options.
-        has_batch_axis: Whether the model's tensors have a leading axis of rows.
+        signature: The model's signature.
         finish: The output that the last response of a whole stream has; None: nothing says that.
         metrics: Where streams are counted.
     """
 
     def __init__(
-        self, http: HttpTransport, options: Options, has_batch_axis: bool, finish: str | None, metrics: Metrics
+        self, http: HttpTransport, options: Options, signature: ModelSignature, finish: str | None, metrics: Metrics
     ) -> None:
         self._http = http
         self._options = options
-        self._has_batch_axis = has_batch_axis
+        self._has_batch_axis = signature.has_batch_axis
+        self._has_error_output = any(tensor.name == "error" for tensor in signature.outputs)
         self._finish = finish
         self._metrics = metrics
         self._held_bytes = 0
@@ -86,10 +88,13 @@ class StreamingTransport:
             ) as (head, parts):
                 if head.status != 200:
                     raise await self._refused(base, head, parts, generation)
-                stream.has_begun = True
-                self._metrics.first_response(time.perf_counter() - began)
-                started()
-                await self._read(stream, prepared, head, parts)
+
+                def begin() -> None:
+                    stream.has_begun = True
+                    self._metrics.first_response(time.perf_counter() - began)
+                    started()
+
+                await self._read(stream, prepared, head, parts, timeout, begin)
             is_whole = True
             if self._finish is not None and not _is_finished(stream.responses, self._finish):
                 details = f"the output '{self._finish}'"
@@ -117,9 +122,17 @@ class StreamingTransport:
             self._has_room.set()
 
     async def _read(
-        self, stream: _Stream, prepared: PreparedRequest, head: HttpResponse, parts: AsyncIterator[bytes]
+        self,
+        stream: _Stream,
+        prepared: PreparedRequest,
+        head: HttpResponse,
+        parts: AsyncIterator[bytes],
+        timeout: float,
+        begin: Callable[[], None],
     ) -> None:
-        splitter = EventSplitter()
+        if "text/event-stream" not in head.headers.get("content-type", "").lower():
+            await self._expect_nothing(parts)
+        splitter, last = EventSplitter(), time.monotonic()
         async for part in parts:
             stream.size += len(part)
             self._hold(len(part))
@@ -128,32 +141,55 @@ class StreamingTransport:
                     f"the responses to a row have more than {self._options.max_response_bytes} bytes together (the "
                     f"option 'max-response-bytes'). {Remedy.ASK_FOR_LESS()}"
                 )
+            events, now = splitter.feed(part), time.monotonic()
+            if events:
+                last = now
+                if not stream.has_begun:
+                    begin()
+            elif now - last > timeout:  # bytes come, and no response
+                raise NoResponseError(Fault.TIMEOUT, True, False, "", timeout)
             try:
-                for event in splitter.feed(part):
-                    stream.responses.append(read_event(event, prepared.outputs, self._has_batch_axis))
+                for event in events:
+                    stream.responses.append(
+                        read_event(event, prepared.outputs, self._has_batch_axis, self._has_error_output)
+                    )
             except StreamError as error:
                 raise self._failed(head, str(error)) from None
-        if splitter.rest.strip():
+        if splitter.is_inside_event:
             raise NoResponseError(Fault.CUT, True, False, "", 0.0)
+        if not stream.has_begun:
+            begin()
+
+    async def _expect_nothing(self, parts: AsyncIterator[bytes]) -> None:
+        """Raise ContractError where something comes that is no stream of events."""
+        body = await _beginning(parts)
+        if body.strip():
+            words = excerpt(self._http.credentials.redact(body))
+            raise ContractError(f"the server's answer is not a stream of events: {words}")
 
     async def _refused(
         self, base: str, head: HttpResponse, parts: AsyncIterator[bytes], generation: int
     ) -> ErrorResponse:
         """The error that came instead of a stream: the server's, or the model's first response."""
-        body = bytearray()
-        async for part in parts:
-            body += part
-            if len(body) > MAX_TEXT_BYTES:
-                break
-        events = EventSplitter().feed(bytes(body))
+        body = await _beginning(parts)
+        events = EventSplitter().feed(body) if head.status == 400 else []
         if events:
             return self._failed(head, read_error(events[0]))
-        return self._http.error(base, replace(head, body=bytes(body)), generation)
+        return self._http.error(base, replace(head, body=body), generation)
 
     def _failed(self, head: HttpResponse, text: str) -> ErrorResponse:
         """The error that the model gave as a response, as what it means."""
         words = str(self._http.credentials.redact(text.encode()), "utf-8", "replace")
         return ErrorResponse(head.status, TRITON.event_cause(words), f"an error: {words}")
+
+
+async def _beginning(parts: AsyncIterator[bytes]) -> bytes:
+    body = bytearray()
+    async for part in parts:
+        body += part
+        if len(body) > MAX_TEXT_BYTES:
+            break
+    return bytes(body)
 
 
 def _is_finished(responses: Sequence[Mapping[str, OutputTensor]], finish: str) -> bool:

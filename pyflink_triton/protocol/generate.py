@@ -56,13 +56,17 @@ def _texts(data: bytes) -> list[str]:
     return texts
 
 
-def read_event(data: bytes, wanted: Sequence[TensorSpec], has_batch_axis: bool) -> dict[str, OutputTensor]:
+def read_event(
+    data: bytes, wanted: Sequence[TensorSpec], has_batch_axis: bool, has_error_output: bool = False
+) -> dict[str, OutputTensor]:
     """Read one event.
 
     Args:
         data: The event's data.
         wanted: The outputs that are wanted.
         has_batch_axis: Whether the tensors' first axis is that of the rows.
+        has_error_output: Whether the model has an output called ``error``. A response names its model, too, and an
+            error of Triton does not.
 
     Returns:
         Those of the wanted outputs that the response has, by name, as if one row had come in binary form.
@@ -82,8 +86,7 @@ def read_event(data: bytes, wanted: Sequence[TensorSpec], has_batch_axis: bool) 
         event = None
     if not isinstance(event, dict):
         raise ContractError(f"an event of the server's answer is not a JSON object: {excerpt(data)}")
-    # A response names its model, so that an output may be called "error".
-    if "error" in event and "model_name" not in event:
+    if "error" in event and not (has_error_output and "model_name" in event):
         raise StreamError(str(event["error"]))
     return {spec.name: _tensor(spec, event[spec.name], has_batch_axis) for spec in wanted if spec.name in event}
 

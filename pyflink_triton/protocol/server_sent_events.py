@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 _FIELD = b"data:"
+#: The byte order mark, which a stream may begin with.
+_MARK = b"\xef\xbb\xbf"
 
 
 class EventSplitter:
@@ -14,6 +16,7 @@ class EventSplitter:
     def __init__(self) -> None:
         self._rest = bytearray()
         self._searched = 0
+        self._has_begun = False
 
     def feed(self, part: bytes) -> list[bytes]:
         """Take the next part.
@@ -27,6 +30,10 @@ class EventSplitter:
         rest = self._rest
         # A \r at the end may be half of a line's end.
         rest += part
+        if not self._has_begun and len(rest) >= len(_MARK):
+            self._has_begun = True
+            if rest.startswith(_MARK):
+                del rest[: len(_MARK)]
         events = []
         start = 0
         while (found := _blank_line(rest, max(start, self._searched))) is not None:
@@ -40,9 +47,10 @@ class EventSplitter:
         return events
 
     @property
-    def rest(self) -> bytes:
-        """What came after the last complete event."""
-        return bytes(self._rest)
+    def is_inside_event(self) -> bool:
+        """Whether something other than a comment came after the last complete event."""
+        rest = self._rest.strip()
+        return bool(rest) and not rest.startswith(b":")
 
 
 def _blank_line(text: bytearray, start: int) -> tuple[int, int] | None:

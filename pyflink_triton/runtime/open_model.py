@@ -121,7 +121,7 @@ async def open_model(request: OpenRequest, metrics: Metrics) -> OpenedModel:
         if signature.decoupled:
             options = options.for_streams()
             finish = None if columns.finish is None else columns.outputs[columns.finish].tensor.name
-            transport = StreamingTransport(client.transport, options, signature.has_batch_axis, finish, metrics)
+            transport = StreamingTransport(client.transport, options, signature, finish, metrics)
         delivery = Delivery(options, transport, metrics, guard.check, hides_readiness=client.hides_readiness)
         warn = partial(_warn, declared.model)
         predictor = Predictor(delivery, signature, columns, options, metrics, task.get("subtask", 0), warn)

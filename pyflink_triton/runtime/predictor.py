@@ -182,8 +182,9 @@ class Predictor:
         columns, not_null, sent = encode_batch(self._columns, self._has_batch_axis, rows, reject)
         whole = self._answering(not_null if arrays is None else arrays.not_null, deliver)
         parameters = None if self._row_parameters is None else self._row_parameters.read(inputs)
-        if parameters is not None and arrays is not None:
-            parameters = parameters.taken(arrays.owners)
+        if parameters is not None:
+            parameters = parameters if arrays is None else parameters.taken(arrays.owners)
+            sent = parameters.sendable(sent, reject)
         source = RowSource(columns, whole if arrays is None else self._collecting(arrays, whole), fail, parameters)
         if arrays is None:
             if len(sent) < rows.num_rows:

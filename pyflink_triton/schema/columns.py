@@ -113,6 +113,8 @@ def check_type(side: str, column: Column, tensor: TensorSpec) -> None:
     if datatype.takes(leaf) if side == "input" else datatype.gives(leaf):
         return
     natural, default = tensor.sql_type, DEFAULT_DATATYPES.get(leaf.name)
+    if not column.type.depth and all(dim in (1, -1) for dim in tensor.dims):  # one element, as it is declared
+        natural = natural.leaf
     if side == "input":
         expected, got = str(natural.leaf), leaf.name if default is None else default.name
         expression, declare = conversion(column.type, natural), Remedy.DECLARE_AND_CONVERT_ARGUMENT

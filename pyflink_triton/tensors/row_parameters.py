@@ -43,6 +43,25 @@ class RowParameters:
         for group in np.split(rows[order], np.flatnonzero(np.diff(kinds[order])) + 1):
             yield _encode(self.kinds[self.of_row[group[0]]]).encode(), group
 
+    def sendable(self, rows: Ints, reject: Callable[[Ints, str], None]) -> Ints:
+        """Reject rows with a text that the server would cut.
+
+        Args:
+            rows: Some rows, ascending.
+            reject: Takes rows that cannot be sent, and why.
+
+        Returns:
+            The others.
+        """
+        is_cut = np.array(
+            [any(isinstance(each, str) and "\0" in each for each in kind.values()) for kind in self.kinds]
+        )
+        bad = is_cut[self.of_row[rows]]
+        if bad.any():
+            reject(rows[bad], "a parameter of the request holds the character NUL, where the server ends a text")
+        good: Ints = rows[~bad]
+        return good
+
     def taken(self, rows: Ints) -> RowParameters:
         """The parameters of other rows, each of which has those of one of these."""
         return RowParameters(self.kinds, self.of_row[rows])
@@ -78,18 +97,16 @@ class ParameterColumns:
 
     def read(self, inputs: pa.RecordBatch) -> RowParameters:
         """The parameters of each row of a batch; a NULL leaves its parameter out."""
-        kinds: dict[tuple[Any, ...], int] = {}
-        rows = zip(*(read(inputs) for _, read in self._values), strict=True)
-        # True is equal to 1, and a key of its own.
-        of_row = [kinds.setdefault(tuple((type(value), value) for value in row), len(kinds)) for row in rows]
         names = [name for name, _ in self._values]
-        return RowParameters(
-            [
-                {name: value for name, (_, value) in zip(names, kind, strict=True) if value is not None}
-                for kind in kinds
-            ],
-            np.array(of_row, np.int64),
-        )
+        places: dict[str, int] = {}
+        kinds: list[Mapping[str, Any]] = []
+        of_row = np.empty(inputs.num_rows, np.int64)
+        for n, row in enumerate(zip(*(read(inputs) for _, read in self._values), strict=True)):
+            place = places.setdefault(repr(row), len(kinds))  # a text, in which True is not 1, and -0.0 not 0.0
+            if place == len(kinds):
+                kinds.append({name: value for name, value in zip(names, row, strict=True) if value is not None})
+            of_row[n] = place
+        return RowParameters(kinds, of_row)
 
 
 def constants(parameters: Sequence[tuple[str, Parameter]]) -> dict[str, Any]:

@@ -16,11 +16,11 @@ import pyarrow as pa
 import pytest
 from deliveries import upstream
 from fault_proxy import FaultProxy
-from faults import Step
+from faults import PASS, Step
 from streams import DOCUMENT, MODES, OPTIONS, STREAMS, Stream, document
 from triton import Triton
 
-from pyflink_triton.errors import PlanError
+from pyflink_triton.errors import AccessError, ContractError, JobError, PlanError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.runtime.open_model import open_model
 
@@ -205,6 +205,7 @@ def test_parameters_reach_the_model(triton: Triton) -> None:
             TEXT,
             rows,
             parameters='{"fixed": 200, "share": 0.5, "text": "200", "on": true}',
+            parameters__least="NaN",
             parameters__mood="${mood}",
             parameters__most="${most}",
             parameters__heat="${heat}",
@@ -212,7 +213,7 @@ def test_parameters_reach_the_model(triton: Triton) -> None:
             parameters__flag="${flag}",
         )
     )
-    fixed = {"fixed": 200, "share": 0.5, "text": "200", "on": True}
+    fixed = {"fixed": 200, "share": 0.5, "text": "200", "on": True, "least": "NaN"}
     assert [json.loads(text) for (text,) in outcome.rows] == [
         {**fixed, "mood": "warm", "most": 5, "heat": 0.1, "flag": True},
         {**fixed, "stop": "<x>", "flag": False},
@@ -251,6 +252,76 @@ def test_a_stream_that_was_cut_without_a_word_is_tried_again(triton: Triton) -> 
     assert (outcome.rows, requests) == ([[["a", "b"], ["None", "stop"]]], 3)
 
 
+EVENTS = "Content-Type: text/event-stream"
+MARK = b"\xef\xbb\xbf"
+
+
+def answered(steps: Sequence[Step], url: str, *, always: Step = PASS, **options: str) -> tuple[Outcome, int]:
+    """What becomes of a row that is answered `a` where nothing goes wrong, and how many requests it takes."""
+
+    async def main() -> tuple[Outcome, int]:
+        async with FaultProxy(upstream(url), steps, always=always) as proxy:
+            written = {**{key.replace("-", "_"): value for key, value in OPTIONS.items()}, **options}
+            return await predict(proxy.url, "script", SCRIPT, TEXT, [('["a"]',)], **written), len(proxy.inferences)
+
+    return asyncio.run(asyncio.wait_for(main(), 60))
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "error", "words"),
+    [
+        (401, EVENTS, b'data: {"error":"who are you"}\n\n', AccessError, "HTTP 401.*who are you"),
+        (404, EVENTS, b'data: {"error":"unknown model"}\n\n', JobError, "HTTP 404.*unknown model"),
+        (200, "Content-Type: application/json", b'{"error":"no quota"}', ContractError, "not a stream.*no quota"),
+        (200, "Content-Type: text/html", b"<p>log in</p>", ContractError, "not a stream of events.*log in"),
+        (200, EVENTS, b"data: [DONE]\n\n", ContractError, "not a JSON object"),
+    ],
+)
+def test_what_is_no_stream_fails_the_job(
+    status: int, headers: str, body: bytes, error: type[Exception], words: str, triton: Triton
+) -> None:
+    with pytest.raises(error, match=words):
+        answered([Step("status", status, body, (headers,))], triton.http_url, default_value="null")
+
+
+def test_the_status_counts_where_an_error_comes_as_an_event(triton: Triton) -> None:
+    busy = Step("status", 503, b'data: {"error":"busy"}\n\n', (EVENTS,))
+    outcome, requests = answered([busy, busy], triton.http_url)
+    assert (outcome.rows, requests) == ([["a"]], 3)
+
+
+def test_a_stream_may_begin_with_a_byte_order_mark_and_end_with_a_comment(triton: Triton) -> None:
+    event = b'data: {"model_name":"script","model_version":"1","text":"b"}\n\n'
+    outcome, requests = answered([Step("status", 200, MARK + event + b": bye\n", (EVENTS,))], triton.http_url)
+    assert (outcome.rows, requests) == ([["b"]], 1)
+
+
+def test_an_error_is_one_whoever_names_a_model_in_it(triton: Triton) -> None:
+    event = b'data: {"model_name":"script","model_version":"1","error":"no quota"}\n\n'
+    outcome, requests = answered([Step("status", 200, event, (EVENTS,))], triton.http_url)
+    assert (outcome.rows, requests) == ([[None]], 1)
+    assert "answered an error: no quota" in outcome.errors[0]
+
+
+def test_bytes_without_a_response_are_no_response(triton: Triton) -> None:
+    pings = Step("ping", seconds=10)
+    outcome, requests = answered([], triton.http_url, always=pings, timeout="500 ms")
+    assert "before a first response" in outcome.errors[0]
+    assert requests == 2
+    assert outcome.seconds < 5
+
+
+def test_a_parameter_that_the_server_would_cut_is_its_rows_failure(triton: Triton) -> None:
+    inputs = {"script": "STRING", "mood": "STRING"}
+    rows = [('[{"parameters": 1}]', mood) for mood in ("good", "a\0b", None, "bad")]
+    outcome = asyncio.run(
+        predict(triton.http_url, "script", inputs, TEXT, rows, parameters__mood="${mood}", parameters__say="<${mood}>")
+    )
+    texts = [None if text is None else json.loads(text) for (text,) in outcome.rows]
+    assert texts == [{"mood": "good", "say": "<good>"}, None, {}, {"mood": "bad", "say": "<bad>"}]
+    assert "holds the character NUL" in outcome.errors[1]
+
+
 def test_a_model_that_is_not_decoupled_gives_one_response(triton: Triton) -> None:
     async def asked(outputs: Columns, **options: str) -> Outcome:
         rows = [(1,), (None,), (3,)]
@@ -280,6 +351,10 @@ REFUSED: dict[str, tuple[dict[str, str], Columns, str]] = {
     "an index without rows": ({"response-index": "n"}, TEXT, "Set 'responses' = 'rows'"),
     "an index that is not there": ({"responses": "rows", "response-index": "n"}, TEXT, "Add `n` INT to OUTPUT"),
     "a parameter that is an input": ({"parameters.script": "x"}, TEXT, "Declare `script` in INPUT"),
+    "a parameter with a NUL": ({"parameters.a": "a\0b"}, TEXT, "character NUL"),
+    "a parameter that is too long": ({"parameters.a": "9223372036854775808"}, TEXT, "more than 64 bits"),
+    "a parameter that is null": ({"parameters.a": "null"}, TEXT, "not a text, a number or a truth value"),
+    "a parameter twice": ({"parameters": '{"a": 1, "a": 2}'}, TEXT, "'a' twice"),
     "a parameter of ours": ({"parameters.priority": "1"}, TEXT, "not for users to set"),
     "a column of a parameter": ({"parameters.a": "${b}"}, TEXT, "Add `b` STRING to INPUT"),
     "a finish that is not there": ({"finish-column": "why"}, TEXT, "Add `why` STRING to OUTPUT"),

@@ -27,7 +27,7 @@ def test_a_body_may_be_cut_anywhere(body: bytes, events: list[bytes]) -> None:
     for cut in range(len(body) + 1):
         splitter = EventSplitter()
         assert splitter.feed(body[:cut]) + splitter.feed(body[cut:]) == events
-        assert not splitter.rest.strip()
+        assert not splitter.is_inside_event
     splitter = EventSplitter()
     assert [event for place in range(len(body)) for event in splitter.feed(body[place : place + 1])] == events
 
@@ -35,9 +35,9 @@ def test_a_body_may_be_cut_anywhere(body: bytes, events: list[bytes]) -> None:
 def test_what_is_not_complete_waits() -> None:
     splitter = EventSplitter()
     assert splitter.feed(b"data: x\n") == []
-    assert splitter.rest == b"data: x\n"
+    assert splitter.is_inside_event
     assert splitter.feed(b"\n") == [b"x"]
-    assert splitter.rest == b""
+    assert not splitter.is_inside_event
 
 
 def test_many_parts_of_many_events() -> None:

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "schema": {"root", "options", "types", "model"},
     "protocol": {"root", "types", "model"},
     "tensors": {"root", "options", "types", "model", "schema", "protocol"},
-    "http": {"root", "options", "protocol"},
+    "http": {"root", "options", "model", "protocol"},
     "delivery": {"root", "options", "model", "protocol", "http"},
     "sequences": {"root", "options", "model", "tensors"},
     "runtime": {"root", "options", "types", "model", "schema", "protocol", "tensors", "http", "delivery", "sequences"},

@@ -255,6 +255,16 @@ class FaultProxy:
             await asyncio.sleep(step.seconds)
         return True
 
+    async def _ping(self, step: Step, call: Call, writer: asyncio.StreamWriter) -> bool:
+        """A stream of comments, and no response."""
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(round(step.seconds / 0.05)):
+            writer.write(b"8\r\n: ping\n\n\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        writer.write(b"0\r\n\r\n")
+        return True
+
     async def _hang(self, step: Step, call: Call, writer: asyncio.StreamWriter) -> bool:
         await asyncio.sleep(60)
         return False

@@ -61,7 +61,7 @@ def test_parameters_stand_beside_the_inputs() -> None:
 
 def read(tensor: TensorSpec, value: Any, has_batch_axis: bool = False) -> Any:
     event = json.dumps({"model_name": "m", "model_version": "1", tensor.name: value}).encode()
-    return read_event(event, [tensor], has_batch_axis)[tensor.name]
+    return read_event(event, [tensor], has_batch_axis, tensor.name == "error")[tensor.name]
 
 
 @pytest.mark.parametrize(
