@@ -64,7 +64,7 @@ def check_datatypes(dialect: Dialect, model: str, signature: ModelSignature) -> 
         signature: The model's signature.
     """
     for tensor in (*signature.inputs, *signature.outputs):
-        if tensor.datatype.name in dialect.unread:
+        if not (dialect.has_extensions or tensor.datatype.in_kserve):
             raise SchemaError(
                 f"{model} has the tensor '{tensor.name}' of {tensor.datatype.name}, which {dialect.server} cannot "
                 f"read. {Remedy.CHANGE_DATATYPE()}"

@@ -25,7 +25,6 @@ class Dialect:
         answers_in_json: Whether a model may answer in JSON where binary outputs were asked for, and with an id of its
             own. Such a server is asked for binary outputs in each way that there is.
         lacks: What it does not have of what an option, by its key, is for.
-        unread: The datatypes that it cannot read.
         refusal: Why none of its models can be used; empty where they can.
     """
 
@@ -38,7 +37,6 @@ class Dialect:
     has_extensions: bool = False
     answers_in_json: bool = False
     lacks: Mapping[str, str] = field(default_factory=dict)
-    unread: frozenset[str] = frozenset()
     refusal: str = ""
 
     def cause(self, status: int, text: str) -> Cause:
@@ -141,7 +139,6 @@ KSERVE = Dialect(
         "compression": "compressed requests",
         "responses": "streams of responses",
     },
-    unread=frozenset({"BF16"}),
 )
 #: MLServer, as far as it is told from others.
 MLSERVER = replace(

@@ -118,8 +118,9 @@ def read_response(
             continue
         if name in tensors:
             raise ContractError(f"the server's answer has the output '{name}' twice")
-        if datatype != spec.datatype.name:
-            raise ContractError(f"output '{name}' is {datatype}, and the model promised {spec.datatype.name}")
+        promised = spec.datatype.name
+        if datatype != promised:
+            raise ContractError(f"output '{name}' is {datatype}, and the model promised {promised}")
         if shape is None:
             raise ContractError(f"output '{name}' has no shape")
         data = None if length is None else view[start:position]

@@ -13,8 +13,6 @@ from pyflink_triton.schema.columns import Column, pair
 from pyflink_triton.schema.option_columns import find
 from pyflink_triton.types.sql import INTEGERS, SqlType, array_of, simple
 
-#: Datatypes that the server's JSON cannot hold.
-_NOT_IN_JSON = frozenset({"FP16", "BF16"})
 #: Options that have no effect on a stream of responses, or that the server refuses there.
 _WITHOUT_STREAMS = ("priority", "sequence-", "compression")
 
@@ -128,7 +126,7 @@ def check_streams(
 
 def _problem(column: Column, tensor: TensorSpec) -> str | None:
     leaf = column.type.leaf
-    if tensor.datatype.name in _NOT_IN_JSON:
+    if not tensor.datatype.in_generate:
         return f"they cannot hold {tensor.datatype.name}. {Remedy.CHANGE_DATATYPE()}"
     if leaf.name == "BYTES":
         return f"they cannot hold bytes. {Remedy.DECLARE_AS(type=array_of(simple('STRING'), column.type.depth))}"

@@ -26,6 +26,8 @@ class Datatype:
         outputs: The declared Flink types that fit as output; each holds every element.
         default_for: The declared Flink types that are sent as this datatype where the model's own is not known.
         max_sequence_id: The greatest id that a CORRID control of this datatype holds; None where none may have it.
+        in_generate: Whether the JSON of Triton's generate extension holds it.
+        in_kserve: Whether kserve's Python server reads it.
         config_name: As the model's configuration has it, after ``TYPE_``; by default ``name``.
 
     Raises:
@@ -39,6 +41,8 @@ class Datatype:
     outputs: tuple[str, ...]
     default_for: tuple[str, ...] = ()
     max_sequence_id: int | None = None
+    in_generate: bool = True
+    in_kserve: bool = True
     config_name: str = ""
 
     def __post_init__(self) -> None:
@@ -134,6 +138,7 @@ _ENTRIES = (
         sql="FLOAT",
         inputs=("FLOAT",),
         outputs=FLOATS,
+        in_generate=False,
     ),
     Datatype(
         name="BF16",
@@ -142,6 +147,8 @@ _ENTRIES = (
         sql="FLOAT",
         inputs=("FLOAT",),
         outputs=FLOATS,
+        in_generate=False,
+        in_kserve=False,
     ),
     Datatype(
         name="FP32",
