@@ -4,6 +4,12 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 INSTALLED := .venv/installed
+empty :=
+comma := ,
+joined = $(subst $(empty) $(empty),$(comma),$(strip $(1)))
+FEW_JOBS := $(filter-out tests/faults tests/sql tests/table tests/support tests/__pycache__,$(patsubst %/,%,$(sort $(wildcard tests/*/))))
+PARTS := $(call joined,$(FEW_JOBS)) tests/faults $(call joined,$(sort $(wildcard tests/sql/test_[a-l]*.py))) \
+	$(call joined,$(sort $(wildcard tests/sql/test_[!a-l]*.py))) tests/table
 FILES ?= $(sort $(wildcard tests/*/test_*.py))
 SHIM := java-shim/pom.xml java-shim/hatch_build.py $(shell find java-shim/src/main -type f 2>/dev/null)
 
@@ -35,8 +41,11 @@ test: test-java test-python ## every test, the long ones shortened
 test-java: tools
 	mvn -q -B -f java-shim/pom.xml test
 
+# A process for each part: a local Flink keeps classes of each of its jobs, and those of all tests fill a machine's memory.
 test-python: tools $(INSTALLED)
-	$(BIN)/pytest
+	@failed=; for part in $(PARTS); do \
+		$(BIN)/pytest $$(echo $$part | tr , ' ') || failed="$$failed $$part"; \
+	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 # A process for each file: a local Flink keeps some classes of each of its jobs, which fill a JVM after some 480.
 soak: tools $(INSTALLED) ## every test, the long ones in full; FILES=... for some of them

@@ -1,7 +1,8 @@
-"""A missing JDK or Maven is one line that says what to install, before anything else runs."""
+"""What make says of a missing JDK or Maven, and which tests it runs."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -51,3 +52,17 @@ def test_make_alone_lists_the_targets() -> None:
     printed = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True).stdout
     for target in ("demo", "test", "soak", "bench", "lint", "jar"):
         assert f"make {target} " in printed
+
+
+def test_each_file_of_tests_is_in_one_part() -> None:
+    printed = subprocess.run(["make", "-n", "test-python"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"for part in (.*?); do", printed)
+    assert found is not None
+    places = found[1].replace(",", " ").split()
+    files = [path for place in places for path in ([ROOT / place] if place.endswith(".py") else files_in(ROOT / place))]
+    assert sorted(files) == sorted(ROOT.glob("tests/*/test_*.py"))
+    assert len(found[1].split()) > 3
+
+
+def files_in(directory: Path) -> list[Path]:
+    return sorted(directory.rglob("test_*.py"))
