@@ -223,8 +223,9 @@ def run_statements(url: str, text: str) -> list[list[tuple[Any, ...]]]:
 
 
 def are_answers(rows: Sequence[tuple[Any, ...]]) -> bool:
-    """Whether each question has a text."""
-    return [id_ for id_, _ in rows] == [1, 2, 3] and all(text for _, text in rows)
+    """Whether each question has a text; one that is drawn may be empty, and hardly ever all."""
+    texts = [text for _, text in rows]
+    return [id_ for id_, _ in rows] == [1, 2, 3] and None not in texts and any(texts)
 
 
 def test_the_statements_of_the_page_run(url: str) -> None:
