@@ -124,10 +124,7 @@ class ProxiedClient:
                 came = HttpResponse(response.status, response.headers, content, target.raw_path)
                 return await finish(came, self.credentials, self._expected, limit, is_inference=is_inference)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            failed = _no_response(error, sent, self._options.timeout if timeout is None else timeout)
-            if failed.stale:
-                self._connector.renew()
-            raise failed from None
+            raise self._failed(error, sent, self._options.timeout if timeout is None else timeout) from None
 
     @asynccontextmanager
     async def stream(
@@ -155,10 +152,16 @@ class ProxiedClient:
             ) as response:
                 yield HttpResponse(response.status, response.headers, b"", target.raw_path), response.content.iter_any()
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            failed = _no_response(error, sent, timeout)
-            if failed.stale:
-                self._connector.renew()
-            raise failed from None
+            raise self._failed(error, sent, timeout) from None
+
+    def _failed(
+        self, error: aiohttp.ClientError | asyncio.TimeoutError | OSError, sent: Body | None, seconds: float
+    ) -> NoResponseError:
+        """Say why there was no response; connections that the server has closed are made anew."""
+        failed = _no_response(error, sent, seconds)
+        if failed.stale:
+            self._connector.renew()
+        return failed
 
     async def _read(self, response: aiohttp.ClientResponse, limit: int) -> bytes:
         if response.content_length is not None and response.content_length <= limit:
