@@ -8,23 +8,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from doors import DOORS, Door, Model
+from doors import STREAM_DOORS, Door, Model
 from fault_places import background_proxy
 from faults import PASS, Step
-from flink_session import collect_exactly, view
-from soak import IS_SOAK
-from streams import MODES, OPTIONS, STREAMS, Stream
+from soak import IS_SOAK, some
+from streams import OPTIONS, STREAMS, Stream
 from triton import Triton
 
 #: Those that can be rows of one job.
 ALIKE = [case for case in STREAMS if not case.options and case.steps == (PASS,)]
 #: Those that need options or a proxy of their own.
 ALONE = [case for case in STREAMS if case not in ALIKE]
-WAYS = [(door, mode) for door in DOORS for mode in MODES if mode != "rows" or door[0] == "ML_PREDICT"]
+#: Three hundred that are under way together.
+MANY = [Stream("one of many", [{"sleep": 0.5}, str(n), "!"], (str(n), "!"), seconds=0.5) for n in range(300)]
 #: Each way with some of these, and each of these in some ways; in full in the soak.
 PAIRS = [
     pytest.param(door, mode, case, id=f"{' '.join(door)} {mode} {case.what}")
-    for w, (door, mode) in enumerate(WAYS)
+    for w, (door, mode) in enumerate(STREAM_DOORS)
     for c, case in enumerate(ALONE)
     if IS_SOAK or (3 * w + c) % 8 == 0
 ]
@@ -36,11 +36,48 @@ def door(request: pytest.FixtureRequest, triton: Triton) -> Door:
     return Door(name, mode, triton.http_url)
 
 
-@pytest.mark.parametrize(
-    ("door", "mode"), [pytest.param(*way, id=f"{' '.join(way[0])} {way[1]}") for way in WAYS], indirect=["door"]
-)
+def each(step: int = 1) -> pytest.MarkDecorator:
+    """Run a test for each door and each `responses` that it takes, or for one in so many."""
+    ways = [pytest.param(*way, id=f"{' '.join(way[0])} {way[1]}") for way in some(STREAM_DOORS, step)]
+    return pytest.mark.parametrize(("door", "mode"), ways, indirect=["door"])
+
+
+@each()
 def test_streams_beside_each_other(door: Door, mode: str, triton: Triton) -> None:
     check(door, mode, ALIKE, triton.http_url)
+
+
+@each(step=7)
+def test_hundreds_at_once(door: Door, mode: str, triton: Triton) -> None:
+    check(door, mode, MANY, triton.http_url, options={"max-in-flight-requests": "300"})
+
+
+#: What three responses with several outputs become, of which some are missing: `text` and `number`.
+SEVERAL: dict[str, list[Any]] = {
+    "one": [(None, None)],
+    "last": [(None, -1)],
+    "join": [("ab", -1)],
+    "array": [(["a", "b", None], [2**63 - 1, None, -1])],
+    "rows": [("a", 2**63 - 1), ("b", None), (None, -1)],
+}
+
+
+@each(step=5)
+def test_several_outputs_and_missing_ones(door: Door, mode: str, triton: Triton) -> None:
+    stream = [
+        {"outputs": {"text": ["a"], "number": [2**63 - 1]}},
+        {"outputs": {"text": ["b"]}},
+        {"outputs": {"number": [-1]}},
+    ]
+    types = {
+        name: f"ARRAY<{type_}>" if mode == "array" else type_
+        for name, type_ in (("text", "STRING"), ("number", "BIGINT"))
+    }
+    model = Model("script_many", {"script": "STRING"}, types, {**OPTIONS, "responses": mode, "default-value": "null"})
+    answers = door.answers(model, [(json.dumps(stream),), (json.dumps([]),)])
+    assert [(row["text"], row["number"]) for row in answers[0]] == SEVERAL[mode]
+    nothing: list[Any] = {"array": [([], [])], "rows": []}.get(mode, [(None, None)])
+    assert [(row["text"], row["number"]) for row in answers.get(1, [])] == nothing
 
 
 @pytest.mark.parametrize(("door", "mode", "case"), PAIRS, indirect=["door"])
@@ -63,7 +100,7 @@ def check(
         outputs["k"], more["response-index"] = "INT", "k"
     with background_proxy(url, steps=steps) as proxy:
         model = Model("script", {"script": "STRING"}, outputs, {**more, "endpoint": proxy.url})
-        got = predict(door, model, [case.text for case in cases])
+        got = door.answers(model, [(case.text,) for case in cases])
         requests = Counter(json.loads(call.body)["script"] for call in proxy.inferences)
     for n, case in enumerate(cases):
         rows = got.get(n, [])
@@ -74,16 +111,3 @@ def check(
         if mode == "rows":
             assert [row["k"] for row in rows] == ([None] if message else list(range(len(rows)))), case.what
         assert requests[case.text] == case.requests, case.what
-
-
-def predict(door: Door, model: Model, scripts: Sequence[str]) -> dict[int, list[dict[str, Any]]]:
-    """The output rows of each row, in the order in which they came."""
-    view(door.env, "scripts", {"n": "INT", **model.inputs}, list(enumerate(scripts)))
-    try:
-        with door.open(model):
-            found: dict[int, list[dict[str, Any]]] = {}
-            for row in collect_exactly(door.env, door.query(model, "scripts")):
-                found.setdefault(int(row["n"]), []).append(row)
-            return found
-    finally:
-        door.env.drop_temporary_view("scripts")

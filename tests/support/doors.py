@@ -10,6 +10,7 @@ from typing import Any
 
 from flink_session import collect_exactly, read_lines, session, view
 from pyflink.table import TableEnvironment
+from streams import MODES
 
 import pyflink_triton
 
@@ -79,16 +80,22 @@ class Door:
 
     def predict(self, model: Model, rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
         """Send rows; their outputs in the order of the rows."""
+        answers = self.answers(model, rows)
+        assert {n: len(each) for n, each in answers.items()} == dict.fromkeys(range(len(rows)), 1)
+        return [answers[n][0] for n in range(len(rows))]
+
+    def answers(self, model: Model, rows: Sequence[Sequence[Any]]) -> dict[int, list[dict[str, Any]]]:
+        """Send rows; the outputs of each, of which there may be several or none, in the order in which they came."""
         types = {"n": "INT", **model.inputs}
         view(self.env, "rows_in", types, [(n, *row) for n, row in enumerate(rows)])
         try:
             with self.open(model):
-                got = collect_exactly(self.env, self.query(model, "rows_in"))
+                found: dict[int, list[dict[str, Any]]] = {}
+                for row in collect_exactly(self.env, self.query(model, "rows_in")):
+                    found.setdefault(int(row.pop("n")), []).append(row)
+                return found
         finally:
             self.env.drop_temporary_view("rows_in")
-        assert sorted(row["n"] for row in got) == list(range(len(rows)))
-        got.sort(key=lambda row: int(row["n"]))
-        return [{name: value for name, value in row.items() if name != "n"} for row in got]
 
     def predict_numbers(self, model: Model, count: int, directory: Path) -> list[tuple[int, int]]:
         """Send the numbers from 0 on, from files to files; each with its answer."""
@@ -118,3 +125,5 @@ DOORS = (
     ("vectorized UDF", "streaming"),
     ("async UDF", "streaming"),
 )
+#: Each door with each value of `responses` that it takes.
+STREAM_DOORS = [(door, mode) for door in DOORS for mode in MODES if mode != "rows" or door[0] == "ML_PREDICT"]

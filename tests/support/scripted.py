@@ -99,6 +99,19 @@ class Scripted:
         """How many connections there are to it."""
         return connections(urlsplit(self.url).port or 0)
 
+    def kill(self) -> None:
+        """Kill the server."""
+        assert self.triton.server is not None
+        self.triton.server.kill()
+
+    def start(self) -> None:
+        """Start the server again, with an empty log."""
+        assert self.triton.server is not None
+        self.log.unlink(missing_ok=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SCRIPT_LOG", str(self.log))
+            self.triton.server.start()
+
     def kill_backend(self) -> None:
         """Kill the process that runs the model."""
         assert self.triton.server is not None
@@ -177,11 +190,13 @@ async def script_model(endpoint: str, **options: str) -> AsyncIterator[ScriptMod
         endpoint: The option of that name.
         options: More of them, with `_` for `-`.
     """
-    outputs = {"text": "STRING", "place": "INT"}
+    written = {key.replace("_", "-"): value for key, value in options.items()}
+    more = {"responses": "rows", **written}
+    outputs = {"text": "ARRAY<STRING>" if more["responses"] == "array" else "STRING"}
+    if more["responses"] == "rows":
+        outputs["place"], more["response-index"] = "INT", "place"
     if "error_column" in options:
         outputs[options["error_column"]] = "STRING"
-    written = {key.replace("_", "-"): value for key, value in options.items()}
-    more = {"responses": "rows", "response-index": "place", **written}
     request: Any = {
         "model": "m",
         "options": {"endpoint": endpoint, "model-name": "script", **more},

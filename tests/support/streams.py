@@ -6,7 +6,7 @@ Nothing here knows how the cases are run; `make pages` writes docs/streams.md.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -136,6 +136,48 @@ STREAMS = (
 )
 
 
+@dataclass(frozen=True)
+class Death(Stream):
+    """A stream in whose middle something dies.
+
+    Attributes:
+        dies: ``backend`` (the process that runs the model) or ``server``.
+        endpoints: How many servers there are; one of them has the death.
+        returns: Whether it is started again.
+    """
+
+    dies: str = "backend"
+    endpoints: int = 1
+    returns: bool = False
+
+
+def _death(what: str, parts: Sequence[str] | None, **more: Any) -> Death:
+    options = {"timeout": "2 s", "total-timeout": "30 s", **more.pop("options", {})}
+    return Death(what, ["a", {"sleep": 1.5}, "b"], parts, options=options, **more)
+
+
+DEATHS = (
+    _death("the backend dies; there is another endpoint", ("a", "b"), endpoints=2, requests=2),
+    # A dead backend takes a second to say so of each call, one after the other.
+    _death(
+        "the backend dies",
+        None,
+        options={"timeout": "6 s", "max-retries": "1"},
+        message="is not healthy",
+        requests=2,
+    ),
+    _death("the server dies; there is another endpoint", ("a", "b"), dies="server", endpoints=2, requests=2),
+    _death("the server dies, and is started again", ("a", "b"), dies="server", returns=True, requests=2),
+    _death(
+        "the server dies, and is not started again",
+        None,
+        dies="server",
+        options={"total-timeout": "3 s"},
+        message="'total-timeout' allows 3s",
+    ),
+)
+
+
 def document() -> str:
     """The table, for the docs."""
     options = ", ".join(f"`{key}` = `{value}`" for key, value in OPTIONS.items())
@@ -148,14 +190,24 @@ def document() -> str:
         "passes the core (`tests/delivery/test_streams.py`), and in real jobs every front door that takes",
         "the value of `responses` (`tests/sql/test_stream_doors.py`): `rows` is for `ML_PREDICT` alone.",
         "",
-        f"| what the model does | requests | {' | '.join(f'`{mode}`' for mode in MODES)} |",
-        f"| --- | --- |{' --- |' * len(MODES)}",
+        *_table("what the model does", STREAMS),
+        "",
+        "## What dies in the middle of a stream",
+        "",
+        "The model has sent its first response, and its backend (the process that runs it) or the whole server is",
+        "killed. Each passes the core and the front doors (`tests/faults/test_stream_deaths.py`).",
+        "",
+        *_table("what dies", DEATHS),
     ]
-    for case in STREAMS:
-        more = "".join(f", `{key}` = `{value}`" for key, value in case.options.items())
-        cells = [case.what + more, str(case.requests), *(_cell(case, mode) for mode in MODES)]
-        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
+
+
+def _table(what: str, cases: Sequence[Stream]) -> Iterator[str]:
+    yield f"| {what} | requests | {' | '.join(f'`{mode}`' for mode in MODES)} |"
+    yield f"| --- | --- |{' --- |' * len(MODES)}"
+    for case in cases:
+        more = "".join(f", `{key}` = `{value}`" for key, value in case.options.items())
+        yield f"| {' | '.join([case.what + more, str(case.requests), *(_cell(case, mode) for mode in MODES)])} |"
 
 
 def _cell(case: Stream, mode: str) -> str:
