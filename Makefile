@@ -7,9 +7,12 @@ INSTALLED := .venv/installed
 empty :=
 comma := ,
 joined = $(subst $(empty) $(empty),$(comma),$(strip $(1)))
-FEW_JOBS := $(filter-out tests/faults tests/sql tests/table tests/support tests/__pycache__,$(patsubst %/,%,$(sort $(wildcard tests/*/))))
-PARTS := $(call joined,$(FEW_JOBS)) tests/faults $(call joined,$(sort $(wildcard tests/sql/test_[a-l]*.py))) \
-	$(call joined,$(sort $(wildcard tests/sql/test_[!a-l]*.py))) tests/table
+SQL := $(sort $(wildcard tests/sql/test_*.py))
+EARLY_SQL := $(sort $(wildcard tests/sql/test_[a-l]*.py))
+APART := tests/cluster tests/project tests/faults tests/sql tests/support tests/__pycache__
+# The longest first.
+PARTS := $(call joined,$(filter-out $(EARLY_SQL),$(SQL))) $(call joined,$(EARLY_SQL)) tests/cluster,tests/project tests/faults \
+	$(call joined,$(filter-out $(APART),$(patsubst %/,%,$(sort $(wildcard tests/*/)))))
 FILES ?= $(sort $(wildcard tests/*/test_*.py))
 SHIM := java-shim/pom.xml java-shim/hatch_build.py $(shell find java-shim/src/main -type f 2>/dev/null)
 
@@ -42,10 +45,12 @@ test-java: tools
 	mvn -q -B -f java-shim/pom.xml test
 
 # A process for each part: a local Flink keeps classes of each of its jobs, and those of all tests fill a machine's memory.
+# Two at once: most tests wait more than they compute.
 test-python: tools $(INSTALLED)
-	@failed=; for part in $(PARTS); do \
-		$(BIN)/pytest $$(echo $$part | tr , ' ') || failed="$$failed $$part"; \
-	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+	@$(MAKE) -s -k -j2 --output-sync=target $(addprefix part-,$(shell seq $(words $(PARTS))))
+
+part-%:
+	$(BIN)/pytest $(subst $(comma),$(empty) $(empty),$(word $*,$(PARTS)))
 
 # A process for each file: a local Flink keeps some classes of each of its jobs, which fill a JVM after some 480.
 soak: tools $(INSTALLED) ## every test, the long ones in full; FILES=... for some of them
