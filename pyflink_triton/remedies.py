@@ -167,6 +167,9 @@ class Remedy(Enum):
     USE_JAR = "use the jar that pyflink_triton.jar_path() names"
     INSTALL_PACKAGE = "Install the package with pip (from a checkout: `make jar`)"
     CHOOSE_PORT = "give a port from 0 to 65535"
+    INSTALL_JAVA = (
+        "Install the extra with one (`pip install 'pyflink-triton[java]'`), or a JDK 17 and set JAVA_HOME to its directory"
+    )
     INSTALL_TESTED = "Install {requirement} into that Python"
 
     def __call__(self, **values: object) -> str:

@@ -1,14 +1,56 @@
-"""One call that attaches a Triton server to a PyFlink session."""
+"""One call that attaches a Triton server to a PyFlink session, and one that makes the session, too."""
 
 from __future__ import annotations
 
-from pyflink.table import TableEnvironment
+from collections.abc import Mapping
+
+from pyflink.common import Configuration
+from pyflink.table import EnvironmentSettings, TableEnvironment
 
 from pyflink_triton.jar import jar_path
+from pyflink_triton.java import find_java
 from pyflink_triton.options.validation import check_defaults
 from pyflink_triton.table.sentences import tell_sentences_first
 from pyflink_triton.table.session import option_text, prepare_functions, set_python
 from pyflink_triton.table.shim_warnings import show_warnings
+
+
+def session(
+    endpoint: str | None = None,
+    *,
+    batch: bool = False,
+    configuration: Mapping[str, str] | None = None,
+    catalog: str = "triton",
+    **options: object,
+) -> TableEnvironment:
+    """Make a PyFlink session with a server attached, on a machine that need not have a Java.
+
+    Where no Java is found, that of the extra `java` (``pip install 'pyflink-triton[java]'``) is used. Then a
+    ``TableEnvironment`` is made, and the server attached by ``connect``.
+
+    Args:
+        endpoint: URL of the Triton server. Without one the catalog lists no models.
+        batch: Whether statements run in batch mode, and not in streaming mode.
+        configuration: Options of Flink: ``{"parallelism.default": "1"}``.
+        catalog: The name of the catalog of the server's models, which becomes the current one.
+        options: Defaults for the options of its models, as ``connect`` takes them.
+
+    Returns:
+        The session.
+
+    Raises:
+        JobError: There is no Java.
+        OptionError: An option is wrong; the message is one sentence.
+        FileNotFoundError: There is no jar, because the package was not built.
+    """
+    find_java()
+    settings = Configuration()
+    for key, value in (configuration or {}).items():
+        settings.set_string(key, value)
+    mode = EnvironmentSettings.new_instance().with_configuration(settings)
+    t_env = TableEnvironment.create((mode.in_batch_mode() if batch else mode.in_streaming_mode()).build())
+    connect(t_env, endpoint, catalog=catalog, **options)
+    return t_env
 
 
 def connect(
