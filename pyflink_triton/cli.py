@@ -8,6 +8,7 @@ from types import FrameType
 
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.server import TritonServer, TritonServerError
+from pyflink_triton.server.examples import EXAMPLES, example_repository
 from pyflink_triton.version import __version__
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -49,9 +50,16 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser(
         "serve",
         help="serve a model repository with a real Triton, without Docker, until Ctrl-C",
-        usage="pyflink-triton serve MODEL_REPOSITORY [options] [-- tritonserver's own arguments]",
+        usage="pyflink-triton serve MODEL_REPOSITORY | --example NAME [options] [-- tritonserver's own arguments]",
     )
-    serve.add_argument("model_repository", metavar="MODEL_REPOSITORY", help="the directory of models")
+    which = serve.add_mutually_exclusive_group(required=True)
+    which.add_argument("model_repository", nargs="?", metavar="MODEL_REPOSITORY", help="the directory of models")
+    which.add_argument(
+        "--example",
+        choices=EXAMPLES,
+        metavar="NAME",
+        help="a model to try: " + "; ".join(f"{example.name} ({example.what})" for example in EXAMPLES.values()),
+    )
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     serve.add_argument("--http-port", type=_port, default=8000, help="default: %(default)s; 0: any free port")
     serve.add_argument("--grpc-port", type=_port, default=8001, help="default: %(default)s; 0: any free port")
@@ -78,8 +86,14 @@ def _serve(options: argparse.Namespace, server_arguments: list[str]) -> int:
         signal.signal(number, _interrupt)
     ready = False
     try:
+        repository = options.model_repository
+        if options.example is not None:
+            example = EXAMPLES[options.example]
+            repository = example_repository()
+            server_arguments = [*example.arguments, *server_arguments]
+            options.requirement += example.requirements
         with TritonServer(
-            options.model_repository,
+            repository,
             host=options.host,
             http_port=options.http_port or None,
             grpc_port=options.grpc_port or None,
