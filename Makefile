@@ -13,7 +13,7 @@ PARTS := $(call joined,$(FEW_JOBS)) tests/faults $(call joined,$(sort $(wildcard
 FILES ?= $(sort $(wildcard tests/*/test_*.py))
 SHIM := java-shim/pom.xml java-shim/hatch_build.py $(shell find java-shim/src/main -type f 2>/dev/null)
 
-.PHONY: help tools jar demo test test-java test-python soak bench pages lint clean
+.PHONY: help tools jar demo test test-java test-python soak bench pages docs docs-test lint clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -60,6 +60,12 @@ pages: tools $(INSTALLED) ## write the pages and tables of the docs that are mad
 	@for page in tests/support/faults.py tests/support/streams.py tests/sql/test_spec.py tests/support/reference.py; do \
 		PYTHONPATH=tests/support $(BIN)/python $$page || exit 1; \
 	done
+
+docs: tools $(INSTALLED) ## the pages as a site in build/site, each link checked
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+docs-test: tools $(INSTALLED) ## run each block of Python and SQL in the pages (a part of make test)
+	$(BIN)/pytest tests/project/test_readme.py tests/project/test_reference.py tests/sql/test_snippets.py
 
 lint: tools $(INSTALLED) ## ruff, mypy, javac's warnings
 	$(BIN)/ruff check .
