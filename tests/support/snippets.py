@@ -17,7 +17,7 @@ from waiting import wait_for
 from pyflink_triton.server import ports
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
-_NOT_RUN = re.compile(r"<!-- not run: (?P<why>[^>]+) -->\n+\Z")
+_COMMENT = re.compile(r"<!-- (?:not run: (?P<why>[^>]+)|in a (?P<fresh>fresh) session) -->\n+ *\Z")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Snippet:
         language: As the fence says.
         text: The code, without what it is indented by.
         not_run: Why it is not run, as a comment in front says; empty where it is.
+        is_fresh: Whether it begins a session of its own, as a comment in front says.
     """
 
     page: str
@@ -37,6 +38,7 @@ class Snippet:
     language: str
     text: str
     not_run: str = ""
+    is_fresh: bool = False
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -50,10 +52,11 @@ def snippets(page: str, *languages: str) -> list[Snippet]:
 def _snippets(page: str, text: str, languages: tuple[str, ...]) -> Iterator[Snippet]:
     for found in _FENCE.finditer(text):
         if found["language"] in languages:
-            reason = _NOT_RUN.search(text, 0, found.start())
+            comment = _COMMENT.search(text, 0, found.start())
+            why, fresh = comment.groups() if comment else (None, None)
             code = re.sub(rf"^{found['indent']}", "", found["text"], flags=re.MULTILINE)
             line = text.count("\n", 0, found.start("text")) + 1
-            yield Snippet(page, line, found["language"], code, reason["why"] if reason else "")
+            yield Snippet(page, line, found["language"], code, why or "", bool(fresh))
 
 
 def run_first_screen(serve: str, program: str, cwd: Path) -> tuple[str, str]:
