@@ -58,6 +58,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return _LINK.sub(site_link, markdown)
 
 
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Give each cell of a table the heading of its column: on a phone a row becomes a card of its cells."""
+    return re.sub(r"<table>.*?</table>", lambda table: _with_labels(table[0]), html, flags=re.DOTALL)
+
+
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     """Let a page load nothing from elsewhere."""
     output = output.replace(_ELSEWHERE, posixpath.relpath(_HERE, posixpath.dirname(page.file.dest_uri) or "."))
@@ -65,6 +70,18 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     if loaded:
         raise PluginError(f"{page.file.src_uri} loads {loaded}")
     return output
+
+
+def _with_labels(table: str) -> str:
+    """A table whose cells name their columns."""
+    head, _, body = table.partition("<tbody>")
+    labels = [re.sub(r"<[^>]+>", "", label) for label in re.findall(r"<th[^>]*>(.*?)</th>", head, re.DOTALL)]
+
+    def labelled(row: re.Match[str]) -> str:
+        left = iter(labels)
+        return re.sub(r"<td", lambda _: f'<td data-label="{next(left, "")}"', row[0])
+
+    return f"{head}<tbody>{re.sub(r'<tr>.*?</tr>', labelled, body, flags=re.DOTALL)}"
 
 
 def _source(uri: str) -> str:

@@ -23,7 +23,7 @@ def test_the_first_screen_is_short() -> None:
     (program,) = snippets("README.md", "python")
     assert len(program.text.splitlines()) <= 10
     head = README[: README.index("## Which call do I take?")]
-    assert all(each in head for each in ("## Try it", "docs/overview.svg", "*tensors*", "*batch axis*", "*catalog*"))
+    assert all(each in head for each in ("## Try it", "docs/overview.svg", "*tensor*", "*batch axis*", "*catalog*"))
 
 
 def test_the_languages_of_the_readme_are_run() -> None:
