@@ -1,4 +1,4 @@
-"""Builds the shim jar with Maven and puts it into the wheel."""
+"""Builds the shim jar with Maven and puts it into the wheel, with the models to try it with."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 JDK = "A JDK 17 is needed to build pyflink-triton: install one (Debian: apt-get install openjdk-17-jdk-headless)."
 MAVEN = "Maven is needed to build pyflink-triton: install it (Debian: apt-get install maven)."
 
+#: Those of pyflink_triton/server/examples.py.
+EXAMPLE_MODELS = ("embeddings", "sentiment")
+
 
 class ShimBuildHook(BuildHookInterface):  # type: ignore[type-arg] # hatchling leaves the parameter to the builder
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel":
             return
         build_data["pure_python"] = True
+        if version == "standard":  # an editable installation finds them in the checkout
+            for model in EXAMPLE_MODELS:
+                build_data["force_include"][f"examples/models/{model}"] = f"pyflink_triton/example_models/{model}"
         shim = Path(self.root) / "java-shim"
         target = shim / "target" / f"pyflink-triton-shim-{self.metadata.version}.jar"
         if not _is_fresh(target, shim):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster, Finished, standalone_cluster
+from first_prediction import first_prediction, without_java
 from flink_session import read_lines
 from gated import COUNTED_ROWS, GatedTriton, gated_triton, settled_counters
 from gateway import Gateway, GatewaySession, Refused, sql_gateway
@@ -22,6 +24,7 @@ from places import ROOT, SUPPORT
 from waiting import wait_for
 
 from pyflink_triton.server import TritonServer
+from pyflink_triton.server.examples import EXAMPLES
 
 DIGITS = ROOT / "examples" / "digits.py"
 UDF_JOB = SUPPORT / "udf_job.py"
@@ -147,6 +150,7 @@ def test_the_wheel_holds_the_package_and_one_jar(installed: Installed) -> None:
         names = wheel.namelist()
     assert len([name for name in names if name.endswith(".jar")]) == 1
     assert "pyflink_triton/py.typed" in names
+    assert {f"pyflink_triton/example_models/{name}/config.pbtxt" for name in EXAMPLES} <= set(names)
     assert {re.sub(r"-.*\.dist-info$", "", name.split("/")[0]) for name in names} == {"pyflink_triton"}
     assert not [name for name in names if "test" in name]
     assert len(names) == len(set(names))
@@ -158,6 +162,14 @@ def test_the_installed_wheel_is_what_runs(installed: Installed, tmp_path: Path) 
     assert Path(imported).is_relative_to(site_packages)
     assert installed.jar.is_relative_to(site_packages)
     assert installed.jar.is_file()
+
+
+def test_a_session_without_a_java_on_the_machine(installed: Installed, tmp_path: Path) -> None:
+    """The extra's Java is there, the model comes with the wheel, and nobody sets anything."""
+    environment = without_java(tmp_path / "bin")
+    assert not shutil.which("java", path=environment["PATH"])
+    printed = first_prediction(installed.python, environment)
+    assert re.findall(r"\| \+I \| +(\d) \| +(\w+) \|", printed) == [("1", "positive"), ("2", "negative")]
 
 
 def test_no_task_manager_has_the_jar_of_flink_python(flink: Cluster) -> None:
