@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
+import first_prediction
 import pytest
 from cluster import Cluster, Finished, standalone_cluster
-from first_prediction import first_prediction, without_java
+from first_prediction import without_java
 from flink_session import read_lines
 from gated import COUNTED_ROWS, GatedTriton, gated_triton, settled_counters
 from gateway import Gateway, GatewaySession, Refused, sql_gateway
@@ -32,6 +33,7 @@ from installed import (
     workers,
 )
 from places import ROOT, SUPPORT
+from soak import IS_SOAK
 from waiting import wait_for
 
 from pyflink_triton.server import TritonServer
@@ -226,7 +228,11 @@ def test_a_session_without_a_java_on_the_machine(installed: Installed, tmp_path:
     """The extra's Java is there, the model comes with the wheel, and nobody sets anything."""
     environment = without_java(tmp_path / "bin")
     assert not shutil.which("java", path=environment["PATH"])
-    printed = first_prediction(installed.python, environment)
+    python = installed.python
+    if IS_SOAK:  # all of it from PyPI, as a user has it
+        environment["PYFLINK_TRITON_CACHE"] = str(tmp_path / "cache")
+        python = first_prediction.install(installed.wheel, tmp_path / "environment", environment)
+    printed = first_prediction.first_prediction(python, environment)
     assert re.findall(r"\| \+I \| +(\d) \| +(\w+) \|", printed) == [("1", "positive"), ("2", "negative")]
 
 

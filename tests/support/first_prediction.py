@@ -18,7 +18,9 @@ from pathlib import Path
 
 from cluster import clean_environment
 
-_JAVA = ("java", "javac", "mvn")
+_STARTED = time.monotonic()
+#: What the machine does not have: nor a compiler, as many have none.
+_MISSING = ("java", "javac", "mvn", "cc", "gcc", "g++", "c++", "clang")
 _PROGRAM = """
 import pyflink_triton
 
@@ -31,7 +33,7 @@ t_env.execute_sql(\"\"\"
 
 
 def without_java(directory: Path) -> dict[str, str]:
-    """The environment of a machine that has all the programs of this one but Java's and Maven.
+    """The environment of a machine that has the programs of this one, but no Java, no Maven and no compiler.
 
     Args:
         directory: Where to put links to these programs.
@@ -40,11 +42,19 @@ def without_java(directory: Path) -> dict[str, str]:
     for place in os.environ["PATH"].split(os.pathsep):
         for program in Path(place).glob("*"):
             link = directory / program.name
-            if program.name not in _JAVA and not link.is_symlink():
+            if program.name not in _MISSING and not link.is_symlink():
                 link.symlink_to(program.absolute())
     environment = clean_environment() | {"PATH": str(directory)}
     environment.pop("JAVA_HOME", None)
     return environment
+
+
+def install(wheel: Path, directory: Path, environment: Mapping[str, str]) -> Path:
+    """Install the wheel with its extra `java` and all that it needs into an empty environment; return its Python."""
+    python = directory / "bin" / "python"
+    _run([sys.executable, "-m", "venv", str(directory)], environment)
+    _run([str(python), "-m", "pip", "-q", "install", f"{wheel.absolute()}[java]"], environment)
+    return python
 
 
 def first_prediction(python: Path, environment: Mapping[str, str]) -> str:
@@ -58,6 +68,7 @@ def first_prediction(python: Path, environment: Mapping[str, str]) -> str:
         What the session printed.
     """
     with _served(python, environment) as endpoint:
+        _tell("served")
         return _run([str(python), "-c", _PROGRAM.format(endpoint=endpoint)], environment)
 
 
@@ -79,19 +90,18 @@ def _run(command: list[str], environment: Mapping[str, str]) -> str:
     return done.stdout
 
 
+def _tell(what: str) -> None:
+    print(f"{what} after {time.monotonic() - _STARTED:.0f} s", flush=True)
+
+
 def _main(wheel: str) -> None:
-    started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         environment = without_java(directory / "bin") | {"PYFLINK_TRITON_CACHE": str(directory / "cache")}
-        python = directory / "environment" / "bin" / "python"
-        _run([sys.executable, "-m", "venv", str(directory / "environment")], environment)
-        _run([str(python), "-m", "pip", "-q", "install", f"{Path(wheel).absolute()}[java]"], environment)
-        print(f"installed after {time.monotonic() - started:.0f} s")
-        with _served(python, environment) as endpoint:
-            print(f"served after {time.monotonic() - started:.0f} s")
-            print(_run([str(python), "-c", _PROGRAM.format(endpoint=endpoint)], environment))
-        print(f"predicted after {time.monotonic() - started:.0f} s")
+        python = install(Path(wheel), directory / "environment", environment)
+        _tell("installed")
+        print(first_prediction(python, environment))
+        _tell("predicted")
 
 
 if __name__ == "__main__":
