@@ -92,7 +92,7 @@ def workers(under: Path) -> dict[int, Worker]:
 def install(directory: Path) -> Installed:
     """Build sdist and wheel, and install the wheel into an environment that sees the tests' other packages."""
     checkout = copy_of_the_checkout(directory)
-    run(checkout, sys.executable, "-m", "hatchling", "build", "-t", "sdist", str(directory))
+    run(checkout, sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(directory))
     (sdist,) = directory.glob("*.tar.gz")
     wheel = build_wheel(sdist, directory)
     python = bare_python(directory / "environment")
