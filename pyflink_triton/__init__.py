@@ -11,7 +11,15 @@ if TYPE_CHECKING:
     from pyflink_triton.table.predict import predict
     from pyflink_triton.table.provider import TritonModelProvider, TritonModelProviderFactory
 
-__all__ = ["TritonModelProvider", "TritonModelProviderFactory", "__version__", "connect", "jar_path", "predict", "session"]
+__all__ = [
+    "TritonModelProvider",
+    "TritonModelProviderFactory",
+    "__version__",
+    "connect",
+    "jar_path",
+    "predict",
+    "session",
+]
 
 #: What needs pyflink is imported when it is asked for: the bridge's worker must start without it.
 _LAZY = {

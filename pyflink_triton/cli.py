@@ -8,7 +8,7 @@ from types import FrameType
 
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.server import TritonServer, TritonServerError
-from pyflink_triton.server.examples import EXAMPLES, example_repository
+from pyflink_triton.server.examples import EXAMPLES, Served, serve_example
 from pyflink_triton.version import __version__
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -86,20 +86,15 @@ def _serve(options: argparse.Namespace, server_arguments: list[str]) -> int:
         signal.signal(number, _interrupt)
     ready = False
     try:
-        repository = options.model_repository
-        if options.example is not None:
-            example = EXAMPLES[options.example]
-            repository = example_repository()
-            server_arguments = [*example.arguments, *server_arguments]
-            options.requirement += example.requirements
+        served = _served(options)
         with TritonServer(
-            repository,
+            served.repository,
             host=options.host,
             http_port=options.http_port or None,
             grpc_port=options.grpc_port or None,
             metrics_port=options.metrics_port or None,
-            arguments=server_arguments,
-            requirements=options.requirement,
+            arguments=[*served.arguments, *server_arguments],
+            requirements=[*served.requirements, *options.requirement],
         ) as server:
             ready = True
             print(f"HTTP    {server.http_url}", flush=True)
@@ -114,6 +109,13 @@ def _serve(options: argparse.Namespace, server_arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 0 if ready else _INTERRUPTED
+
+
+def _served(options: argparse.Namespace) -> Served:
+    """What the command line names."""
+    if options.example is None:
+        return Served(options.model_repository)
+    return serve_example(EXAMPLES[options.example])
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

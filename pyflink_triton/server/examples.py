@@ -24,30 +24,41 @@ class Example:
 
     name: str
     what: str
-    requirements: tuple[str, ...]
+    requirements: tuple[str, ...] = ()
 
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """What makes tritonserver load it and no other model of its repository."""
-        return "--model-control-mode=explicit", f"--load-model={self.name}"
+
+@dataclass(frozen=True)
+class Served:
+    """What a server is started with.
+
+    Attributes:
+        repository: The model repository.
+        arguments: Arguments of tritonserver.
+        requirements: Packages that the models import, as pip takes them.
+    """
+
+    repository: str | Path
+    arguments: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
 
 
 EXAMPLES = {
     example.name: example
     for example in (
-        Example("sentiment", "STRING in, a label and a score out, by a lexicon (VADER)", ("vaderSentiment==3.3.2",)),
-        Example("embeddings", "STRING in, 384 floats out, by hashed words", ()),
+        Example("sentiment", "a text in, a label and a score out, from a lexicon", ("vaderSentiment==3.3.2",)),
+        Example("embeddings", "a text in, 384 floats out, from hashed words"),
     )
 }
 
 
-def example_repository() -> Path:
-    """The model repository of the examples.
+def serve_example(example: Example) -> Served:
+    """Say what a server needs to serve one of the models, and no other of their repository.
 
     Raises:
-        TritonServerError: The package was built without it.
+        TritonServerError: The package was built without them.
     """
+    arguments = ("--model-control-mode=explicit", f"--load-model={example.name}")
     for place in _PLACES:
-        if place.is_dir():
-            return place
-    raise TritonServerError(f"the examples' models are not there: {_PLACES[0]}")
+        if (place / example.name).is_dir():
+            return Served(place, arguments, example.requirements)
+    raise TritonServerError(f"the models to try are not in this package: {_PLACES[0] / example.name} is not there")
