@@ -15,6 +15,7 @@ from snippets import Snippet, snippets
 #: Pages whose blocks a test of their own runs.
 RUN_ELSEWHERE = {
     "README.md": "tests/project/test_readme.py",
+    "docs/api.md": "tests/project/test_public_api.py",
     "docs/language-models.md": "tests/sql/test_language_models.py",
     "docs/spec-statements.md": "tests/sql/test_spec.py",
 }
