@@ -41,7 +41,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("page", HERE)
 def test_the_blocks_of_a_page_run(page: str, url: str, few: Path, tmp_path: Path) -> None:
-    page_session = DocsSession(url, tmp_path, few)
+    page_session = DocsSession(page, url, tmp_path, few)
     for snippet in ALL[page]:
         if not snippet.not_run:
             try:

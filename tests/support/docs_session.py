@@ -14,6 +14,7 @@ import numpy
 from flink_session import session, view
 from model_repository import MODELS, Model, Tensor, write_repository
 from places import ROOT
+from pyflink.datastream import DataStream
 from pyflink.table import Table, TableEnvironment
 from pyflink.table.expressions import col
 from snippets import Snippet
@@ -57,11 +58,14 @@ _TABLES: Mapping[str, tuple[dict[str, str], list[tuple[Any, ...]]]] = {
     "paid": ({"account": "BIGINT", "amount": "FLOAT"}, [(7, 250.0), (9, 3.5), (7, 120.0)]),
     "said": ({"user_id": "BIGINT", "message": "STRING"}, [(1, "hello"), (2, "hi"), (1, "are you there")]),
 }
-_STATEMENTS = (
-    "CREATE TEMPORARY VIEW messages AS SELECT user_id, message, PROCTIME() AS arrival FROM said",
-    "CREATE TEMPORARY TABLE scores (account BIGINT, risk FLOAT, PRIMARY KEY (account) NOT ENFORCED) "
+_MESSAGES = "CREATE TEMPORARY VIEW messages AS SELECT user_id, message, PROCTIME() AS arrival FROM said"
+#: What one page takes for granted besides.
+_OF_PAGE = {
+    "docs/updates.md": "CREATE TEMPORARY TABLE scores (account BIGINT, risk FLOAT, PRIMARY KEY (account) NOT ENFORCED) "
     "WITH ('connector' = 'blackhole')",
-)
+    "docs/kafka.md": "CREATE TEMPORARY TABLE dead_letters (id STRING, text STRING, error STRING) "
+    "WITH ('connector' = 'blackhole')",
+}
 _FILES = {
     "lines.csv": "1,Great value\n2,It broke\n",
     "timed.csv": "1,It broke,2026-01-01 00:00:10\n2,I hate it,2026-01-01 00:00:20\n3,I love it,2026-01-01 00:01:10\n",
@@ -82,26 +86,36 @@ def serving_docs(directory: Path) -> Iterator[str]:
 
 
 def statements(text: str) -> list[str]:
-    """The statements of a block, without comments."""
+    """The statements of a block, without comments; a statement set is one."""
     found = [""]
     for token in _TOKENS.findall(text):
         if token == ";":
-            found.append("")
+            is_inside = "EXECUTE STATEMENT SET" in found[-1] and not found[-1].rstrip().endswith("END")
+            found[-1:] = [f"{found[-1]};"] if is_inside else [found[-1], ""]
         elif not token.startswith("--"):
             found[-1] += token
     return [statement.strip() for statement in found if statement.strip()]
+
+
+def without_kafka(statement: str) -> str:
+    """A statement with made-up rows in place of a topic that is read, and no place for one that is written."""
+    if "kafka'" not in statement:
+        return statement
+    instead = "'datagen', 'number-of-rows' = '3'" if "'scan." in statement else "'blackhole'"
+    return f"{statement[: statement.rindex('WITH')]}WITH ('connector' = {instead})"
 
 
 class DocsSession:
     """A page's blocks run here, one after the other.
 
     Args:
+        page: The page.
         url: Of the server with the models.
         directory: Where a page's files are.
         few: A model repository, for a page that serves one.
     """
 
-    def __init__(self, url: str, directory: Path, few: Path) -> None:
+    def __init__(self, page: str, url: str, directory: Path, few: Path) -> None:
         (directory / "predict").mkdir()
         for name, text in _FILES.items():
             (directory / "predict" / name).write_text(text)
@@ -115,7 +129,7 @@ class DocsSession:
             "/tmp/predict/": f"{directory}/predict/",
             '"models/"': repr(str(few)),
         }
-        self._url = url
+        self._page = page
         self._names: dict[str, Any] = {"pyflink_triton": pyflink_triton, "col": col, "numpy": numpy}
         self._names.update(pixels=_IMAGE, row={"embedding": bytes(1536)})
         self.start(with_jar=False)
@@ -152,15 +166,22 @@ class DocsSession:
             return
         for name, (types, rows) in _TABLES.items():
             view(self._env, name, types, rows)
-        for statement in _STATEMENTS:
-            self._env.execute_sql(statement)
+        self._env.execute_sql(_MESSAGES)
+        if self._page in _OF_PAGE:
+            self._env.execute_sql(_OF_PAGE[self._page])
         self._names["payments"] = self._env.from_path("payments")
 
     def _run_python(self, text: str, snippet: Snippet) -> None:
         before = dict(self._names)
         exec(compile(text, str(snippet), "exec"), self._names)  # a block of the project's own pages
-        for name, value in self._names.items():
-            if isinstance(value, Table) and value is not before.get(name):
+        made = {name: value for name, value in self._names.items() if value is not before.get(name)}
+        streams = [value for value in made.values() if isinstance(value, DataStream)]
+        if streams:  # the last one is made of all that stands before it
+            with streams[-1].execute_and_collect() as rows:
+                assert list(rows), f"{snippet}: its stream has no rows"
+            return
+        for name, value in made.items():
+            if isinstance(value, Table):
                 with value.execute().collect() as rows:
                     assert list(rows), f"{snippet}: '{name}' has no rows"
 
@@ -170,9 +191,9 @@ class DocsSession:
             if setting:
                 self._env.get_config().set(*setting.groups())
                 continue
-            result = self._env.execute_sql(statement)
+            result = self._env.execute_sql(without_kafka(statement))
             if _QUERIES.match(statement):
                 with result.collect() as rows:
                     assert list(rows), f"{snippet}: no rows\n{statement}"
-            elif statement.startswith("INSERT"):
+            elif statement.startswith(("INSERT", "EXECUTE STATEMENT SET")):
                 result.wait()
