@@ -23,4 +23,4 @@ def test_nothing_is_left_out() -> None:
     assert all(f"\n| `{name}` |" in types_page() for name in DATATYPES)
     assert messages_page().count("\n| `") == len(Remedy)
     assert messages_page().count("<br>") + len(Remedy) >= 100
-    assert messages()["INSTALL_JAVA"] == ["there is no Java that Flink could run in"]
+    assert messages()["SET_ROWS"] == ["option 'response-index' needs 'responses' = 'rows'"]

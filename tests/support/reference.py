@@ -114,6 +114,8 @@ _SAID: Mapping[str, str] = {
     "WRITE_HTTP_OR_SHOW_CERTIFICATE": "Failed to connect to Triton server at https://...: connection reset",
     "PLAN_WITHOUT_SERVER": "Failed to connect to Triton server at ...: Connection refused",
     "CREATE_WITHOUT_SERVER": "Failed to connect to Triton server at ...: Connection refused",
+    "INSTALL_JAVA": "PyFlink starts Java as '...', and there is none",
+    "SET_FLINKS_JAVA_HOME": "PyFlink starts Java as '...', and there is none",
     "DECLARE_ALL": "Triton's model '...' at ... answered HTTP 403: ...",
 }
 #: The modules whose messages come after the option's name and value, and what stands between.
@@ -205,7 +207,9 @@ def messages_page() -> str:
     for group, remedies in _groups().items():
         rows = ["| message | what it says to do |", "| --- | --- |"]
         for remedy in remedies:
-            said = "<br>".join(map(_code, [_SAID[remedy.name]] if remedy.name in _SAID else found[remedy.name]))
+            before = [_SAID[remedy.name]] if remedy.name in _SAID else found[remedy.name]
+            assert before, f"say in _SAID what the message of Remedy.{remedy.name} begins with"
+            said = "<br>".join(map(_code, before))
             rows.append(f"| {said} | {_code(_template(remedy))} |")
         parts.append(f"## {group}\n\n" + "\n".join(rows))
     return f"""# Reference: messages
