@@ -54,13 +54,12 @@ _TABLES: Mapping[str, tuple[dict[str, str], list[tuple[Any, ...]]]] = {
     "amounts": ({"id": "INT", "amount": "FLOAT"}, [(1, 2.5), (2, None)]),
     "images": ({"name": "STRING", "image": "BYTES"}, [("blank", bytearray(_IMAGE.tobytes()))]),
     "letters": ({"id": "INT", "letter": "STRING"}, [(1, "the courier is late"), (2, "a refund please")]),
-    "texts": ({"id": "INT", "text": "STRING"}, [(1, "so good"), (2, "so bad")]),
     "paid": ({"account": "BIGINT", "amount": "FLOAT"}, [(7, 250.0), (9, 3.5), (7, 120.0)]),
     "said": ({"user_id": "BIGINT", "message": "STRING"}, [(1, "hello"), (2, "hi"), (1, "are you there")]),
 }
-_MESSAGES = "CREATE TEMPORARY VIEW messages AS SELECT user_id, message, PROCTIME() AS arrival FROM said"
 #: What one page takes for granted besides.
 _OF_PAGE = {
+    "docs/sequences.md": "CREATE TEMPORARY VIEW messages AS SELECT user_id, message, PROCTIME() AS arrival FROM said",
     "docs/updates.md": "CREATE TEMPORARY TABLE scores (account BIGINT, risk FLOAT, PRIMARY KEY (account) NOT ENFORCED) "
     "WITH ('connector' = 'blackhole')",
     "docs/kafka.md": "CREATE TEMPORARY TABLE dead_letters (id STRING, text STRING, error STRING) "
@@ -130,9 +129,12 @@ class DocsSession:
             '"models/"': repr(str(few)),
         }
         self._page = page
+        self._prepared: list[tuple[TableEnvironment, str]] = []
         self._names: dict[str, Any] = {"pyflink_triton": pyflink_triton, "col": col, "numpy": numpy}
         self._names.update(pixels=_IMAGE, row={"embedding": bytes(1536)})
-        self.start(with_jar=False)
+        read = f"{(ROOT / page).read_text()} {_OF_PAGE.get(page, '')}"
+        self._tables = {name: table for name, table in _TABLES.items() if re.search(rf"\b{name}\b", read)}
+        self._names["t_env"] = session(with_jar=False)
         pyflink_triton.connect(self._env, url)
         self._prepare()
 
@@ -154,22 +156,21 @@ class DocsSession:
         text = snippet.text
         for written, real in self._here.items():
             text = text.replace(written, real)
-        before = self._env, self._env.get_current_catalog()
         runs(text, snippet)
-        if (self._env, self._env.get_current_catalog()) != before:
-            self._prepare()
+        self._prepare()
 
     def _prepare(self) -> None:
-        """Make the tables in the current catalog, where they are not there yet."""
-        known = self._env.list_temporary_views()
-        if "payments" in known:
+        """Make the tables that the page reads in the current catalog, where they are not there yet."""
+        place = self._env, self._env.get_current_catalog()
+        if place in self._prepared:
             return
-        for name, (types, rows) in _TABLES.items():
+        self._prepared.append(place)
+        for name, (types, rows) in self._tables.items():
             view(self._env, name, types, rows)
-        self._env.execute_sql(_MESSAGES)
         if self._page in _OF_PAGE:
             self._env.execute_sql(_OF_PAGE[self._page])
-        self._names["payments"] = self._env.from_path("payments")
+        if "payments" in self._tables:
+            self._names["payments"] = self._env.from_path("payments")
 
     def _run_python(self, text: str, snippet: Snippet) -> None:
         before = dict(self._names)
