@@ -1,0 +1,111 @@
+"""From Kafka to Kafka with TaskManagers killed in the middle: every record once, and right.
+
+The job is examples/kafka_to_kafka.py as `flink run` runs it. What it wrote is read by Kafka's own consumer.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster import Cluster, standalone_cluster
+from kafka import Kafka, connector, running_kafka
+from places import ROOT
+from soak import IS_SOAK
+
+from pyflink_triton.server import TritonServer
+
+EXAMPLES = ROOT / "examples"
+EXAMPLE = EXAMPLES / "kafka_to_kafka.py"
+TIMES = 2000 if IS_SOAK else 200
+KILLS = 10 if IS_SOAK else 1
+SECONDS = 900 if IS_SOAK else 150
+
+
+@pytest.fixture
+def flink(tmp_path: Path) -> Iterator[Cluster]:
+    quick = {"heartbeat.interval": "500 ms", "heartbeat.timeout": "10 s"}
+    with standalone_cluster(tmp_path / "home", quick) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def kafka(tmp_path: Path) -> Iterator[Kafka]:
+    with running_kafka(tmp_path / "kafka") as broker:
+        yield broker
+
+
+@pytest.fixture
+def sentiment() -> Iterator[str]:
+    """The URL of a server with the example's model."""
+    serving_one = ["--model-control-mode=explicit", "--load-model=sentiment"]
+    with TritonServer(EXAMPLES / "models", arguments=serving_one, requirements=["vaderSentiment==3.3.2"]) as server:
+        yield server.http_url
+
+
+class Killer:
+    """Kills TaskManagers in the middle of the job that writes to Kafka, each time after two more checkpoints."""
+
+    def __init__(self, flink: Cluster) -> None:
+        self._flink = flink
+        self._next = 2
+        self.kills = 0
+        self.job = ""
+
+    def look(self) -> None:
+        """Kill one if it is time."""
+        jobs = {job["name"]: job for job in self._flink.get("/jobs/overview")["jobs"]}
+        job = next((job for name, job in jobs.items() if name.startswith("scores-")), None)
+        if job is None or job["state"] != "RUNNING" or self.kills == KILLS:
+            return
+        self.job = job["jid"]
+        completed = self._flink.completed_checkpoints(self.job)
+        if completed >= self._next:
+            killed = min(self._flink.task_managers())
+            os.kill(killed, signal.SIGKILL)
+            self._flink.start_task_manager(killed)
+            self.kills += 1
+            self._next = completed + 2
+
+
+@pytest.mark.timeout(1800 if IS_SOAK else 300)
+def test_each_record_is_there_once_whatever_is_killed(
+    flink: Cluster, kafka: Kafka, sentiment: str, tmp_path: Path
+) -> None:
+    killer = Killer(flink)
+    options = ["-pyclientexec", sys.executable, "-pyexec", sys.executable, "-p", "2", "-py", str(EXAMPLE)]
+    servers = ["--endpoint", sentiment, "--bootstrap-servers", kafka.bootstrap_servers]
+    what = ["--connector", str(connector(tmp_path / "connector")), "--times", str(TIMES)]
+    ended = flink.run(*options, *servers, *what, meanwhile=killer.look, seconds=SECONDS)
+    assert killer.kills == KILLS, f"the job was over too early. {ended.output}"
+    assert ended.code == 0, ended.output
+    assert flink.get(f"/jobs/{killer.job}/checkpoints")["counts"]["restored"] >= KILLS
+
+    topic = re.search(r"in (scores-\w+): ", ended.output)
+    assert topic is not None, ended.output
+    rows = [json.loads(line) for line in kafka.read(topic[1])]
+    with (EXAMPLES / "reviews.csv").open() as file:
+        texts = {id_: text for id_, _, text in csv.reader(file)}
+    expected = dict(zip(texts, labels(sentiment, list(texts.values())), strict=True))
+    found = sorted((row["id"], row["label"]) for row in rows)
+    assert found == sorted((f"{id_}-{n}", label) for id_, label in expected.items() for n in range(TIMES))
+
+
+def labels(url: str, texts: list[str]) -> list[str]:
+    """What the model says when it is asked without Flink."""
+    found: list[str] = []
+    for first in range(0, len(texts), 50):
+        data = texts[first : first + 50]
+        asked = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [len(data), 1], "data": data}]}
+        with urllib.request.urlopen(f"{url}/v2/models/sentiment/infer", json.dumps(asked).encode()) as answer:
+            outputs = {output["name"]: output["data"] for output in json.load(answer)["outputs"]}
+        found += outputs["label"]
+    return found
