@@ -1,6 +1,6 @@
-"""From Kafka to Kafka with TaskManagers killed in the middle: every record once, and right.
+"""The examples that need a Kafka or a cluster, as `flink run` runs them.
 
-The job is examples/kafka_to_kafka.py as `flink run` runs it. What it wrote is read by Kafka's own consumer.
+What examples/kafka_to_kafka.py writes while a TaskManager is killed is read by Kafka's own consumer: every record once.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from cluster import Cluster, standalone_cluster
+from cluster import Cluster, Finished, standalone_cluster
 from kafka import Kafka, connector, running_kafka
 from places import ROOT
 from soak import IS_SOAK
@@ -24,31 +25,41 @@ from soak import IS_SOAK
 from pyflink_triton.server import TritonServer
 
 EXAMPLES = ROOT / "examples"
-EXAMPLE = EXAMPLES / "kafka_to_kafka.py"
 TIMES = 2000 if IS_SOAK else 200
 KILLS = 10 if IS_SOAK else 1
 SECONDS = 900 if IS_SOAK else 150
 
 
-@pytest.fixture
-def flink(tmp_path: Path) -> Iterator[Cluster]:
+@pytest.fixture(scope="module")
+def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     quick = {"heartbeat.interval": "500 ms", "heartbeat.timeout": "10 s"}
-    with standalone_cluster(tmp_path / "home", quick) as cluster:
+    with standalone_cluster(tmp_path_factory.mktemp("flink") / "home", quick) as cluster:
         yield cluster
 
 
-@pytest.fixture
-def kafka(tmp_path: Path) -> Iterator[Kafka]:
-    with running_kafka(tmp_path / "kafka") as broker:
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    with running_kafka(tmp_path_factory.mktemp("kafka") / "broker") as broker:
         yield broker
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def connector_jar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return connector(tmp_path_factory.mktemp("connector"))
+
+
+@pytest.fixture(scope="module")
 def sentiment() -> Iterator[str]:
-    """The URL of a server with the example's model."""
+    """The URL of a server with the examples' model."""
     serving_one = ["--model-control-mode=explicit", "--load-model=sentiment"]
     with TritonServer(EXAMPLES / "models", arguments=serving_one, requirements=["vaderSentiment==3.3.2"]) as server:
         yield server.http_url
+
+
+def run(flink: Cluster, name: str, *arguments: str, **more: Any) -> Finished:
+    """Run an example by `flink run`."""
+    options = ["-pyclientexec", sys.executable, "-pyexec", sys.executable, "-p", "2"]
+    return flink.run(*options, "-py", str(EXAMPLES / name), *arguments, **more)
 
 
 class Killer:
@@ -61,7 +72,7 @@ class Killer:
         self.job = ""
 
     def look(self) -> None:
-        """Kill one if it is time."""
+        """Kill one when it is time."""
         jobs = {job["name"]: job for job in self._flink.get("/jobs/overview")["jobs"]}
         job = next((job for name, job in jobs.items() if name.startswith("scores-")), None)
         if job is None or job["state"] != "RUNNING" or self.kills == KILLS:
@@ -76,15 +87,30 @@ class Killer:
             self._next = completed + 2
 
 
-@pytest.mark.timeout(1800 if IS_SOAK else 300)
+def test_a_datastream_has_a_model_in_its_middle(flink: Cluster, sentiment: str) -> None:
+    """The shim's jar, which the session was given, reaches the TaskManagers with a job of the DataStream API, too."""
+    ended = run(flink, "datastream.py", "--endpoint", sentiment)
+    assert ended.code == 0, ended.output
+    assert "177 of 300 reviews are clear ones" in ended.output
+
+
+def test_answers_over_a_changing_aggregate_are_kept_by_key(
+    flink: Cluster, kafka: Kafka, connector_jar: Path, sentiment: str
+) -> None:
+    servers = ["--endpoint", sentiment, "--bootstrap-servers", kafka.bootstrap_servers]
+    ended = run(flink, "upserts.py", "--connector", str(connector_jar), *servers)
+    assert ended.code == 0, ended.output
+    assert "212 reviews are in the topic" in ended.output
+
+
+@pytest.mark.timeout(1800 if IS_SOAK else 600)
 def test_each_record_is_there_once_whatever_is_killed(
-    flink: Cluster, kafka: Kafka, sentiment: str, tmp_path: Path
+    flink: Cluster, kafka: Kafka, connector_jar: Path, sentiment: str
 ) -> None:
     killer = Killer(flink)
-    options = ["-pyclientexec", sys.executable, "-pyexec", sys.executable, "-p", "2", "-py", str(EXAMPLE)]
     servers = ["--endpoint", sentiment, "--bootstrap-servers", kafka.bootstrap_servers]
-    what = ["--connector", str(connector(tmp_path / "connector")), "--times", str(TIMES)]
-    ended = flink.run(*options, *servers, *what, meanwhile=killer.look, seconds=SECONDS)
+    what = ["--connector", str(connector_jar), "--times", str(TIMES)]
+    ended = run(flink, "kafka_to_kafka.py", *servers, *what, meanwhile=killer.look, seconds=SECONDS)
     assert killer.kills == KILLS, f"the job was over too early. {ended.output}"
     assert ended.code == 0, ended.output
     assert flink.get(f"/jobs/{killer.job}/checkpoints")["counts"]["restored"] >= KILLS
