@@ -85,7 +85,7 @@ def main() -> int:
 
 def run(endpoint: str) -> int:
     """Embed the reviews, find the neighbours of the questions, and check both."""
-    t_env = pyflink_triton.session(endpoint, batch=True)
+    t_env = pyflink_triton.session(endpoint, batch=True, configuration={"parallelism.default": 1})
     function = udf(nearness, result_type=DataTypes.FLOAT(), func_type="pandas")
     t_env.create_temporary_function("nearness", function)
     with tempfile.TemporaryDirectory(prefix="pyflink-triton-embeddings-") as directory:

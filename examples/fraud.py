@@ -74,7 +74,7 @@ CREATE VIEW scored AS
 SELECT * FROM ML_PREDICT((SELECT * FROM sites WHERE is_urgent), MODEL fraud_now, DESCRIPTOR({columns}))
 UNION ALL
 SELECT * FROM ML_PREDICT((SELECT * FROM sites WHERE NOT is_urgent), MODEL fraud_later, DESCRIPTOR({columns}))""",
-    # Both tables are filled by one job, in which each row is asked for once.
+    # One job fills both tables from the same answers.
     """
 EXECUTE STATEMENT SET BEGIN
   INSERT INTO scores SELECT id, is_phishing, score FROM scored WHERE error IS NULL;
