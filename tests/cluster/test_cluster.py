@@ -230,7 +230,7 @@ def test_a_session_without_a_java_on_the_machine(installed: Installed, tmp_path:
     assert not shutil.which("java", path=environment["PATH"])
     python = installed.python
     if IS_SOAK:  # all of it from PyPI, as a user has it
-        environment["PYFLINK_TRITON_CACHE"] = str(tmp_path / "cache")
+        environment |= {"PYFLINK_TRITON_CACHE": str(tmp_path / "cache"), "PIP_NO_CACHE_DIR": "1"}
         python = first_prediction.install(installed.wheel, tmp_path / "environment", environment)
     printed = first_prediction.first_prediction(python, environment)
     assert re.findall(r"\| \+I \| +(\d) \| +(\w+) \|", printed) == [("1", "positive"), ("2", "negative")]

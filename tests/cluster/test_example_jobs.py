@@ -1,4 +1,4 @@
-"""The examples that need a Kafka or a cluster, as `flink run` runs them.
+"""The examples that need a Kafka or a cluster, as `flink run` runs them, and the statements of docs/kafka.md.
 
 What examples/kafka_to_kafka.py writes while a TaskManager is killed is read by Kafka's own consumer: every record once.
 """
@@ -22,10 +22,11 @@ from kafka import Kafka, connector, running_kafka
 from places import ROOT
 from soak import IS_SOAK
 
+import pyflink_triton
 from pyflink_triton.server import TritonServer
 
 EXAMPLES = ROOT / "examples"
-TIMES = 2000 if IS_SOAK else 200
+TIMES = 3000 if IS_SOAK else 300
 KILLS = 10 if IS_SOAK else 1
 SECONDS = 900 if IS_SOAK else 150
 
@@ -101,6 +102,22 @@ def test_answers_over_a_changing_aggregate_are_kept_by_key(
     ended = run(flink, "upserts.py", "--connector", str(connector_jar), *servers)
     assert ended.code == 0, ended.output
     assert "212 reviews are in the topic" in ended.output
+
+
+def test_the_statements_of_the_page_are_planned(connector_jar: Path, sentiment: str) -> None:
+    """No broker is asked before a job starts, so that of the page need not be there."""
+    t_env = pyflink_triton.session(sentiment)
+    t_env.execute_sql(f"ADD JAR '{connector_jar}'")
+    blocks = re.findall(r"^```sql\n(.*?)^```", (ROOT / "docs" / "kafka.md").read_text(), re.M | re.S)
+    plans = []
+    for statement in ";\n\n".join(block.strip().rstrip(";") for block in blocks).split(";\n\n"):
+        if statement.startswith(("INSERT", "EXECUTE")):
+            (plan,) = t_env.execute_sql(f"EXPLAIN {statement.removeprefix('EXECUTE ')}").collect()
+            plans.append(plan[0])
+        else:
+            t_env.execute_sql(statement)
+    one, both = (plan.partition("== Optimized Execution Plan ==")[2] for plan in plans)
+    assert one.count("ML_PREDICT") == both.count("ML_PREDICT") == 1, "the model is asked once for both tables"
 
 
 @pytest.mark.timeout(1800 if IS_SOAK else 600)

@@ -97,7 +97,8 @@ def _tell(what: str) -> None:
 def _main(wheel: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        environment = without_java(directory / "bin") | {"PYFLINK_TRITON_CACHE": str(directory / "cache")}
+        caches = {"PYFLINK_TRITON_CACHE": str(directory / "cache"), "PIP_NO_CACHE_DIR": "1"}
+        environment = without_java(directory / "bin") | caches
         python = install(Path(wheel), directory / "environment", environment)
         _tell("installed")
         print(first_prediction(python, environment))
