@@ -16,6 +16,7 @@ from snippets import Snippet, snippets
 RUN_ELSEWHERE = {
     "README.md": "tests/project/test_readme.py",
     "docs/api.md": "tests/project/test_public_api.py",
+    "docs/kafka.md": "tests/cluster/test_example_jobs.py",
     "docs/language-models.md": "tests/sql/test_language_models.py",
     "docs/spec-statements.md": "tests/sql/test_spec.py",
 }

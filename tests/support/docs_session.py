@@ -62,8 +62,6 @@ _OF_PAGE = {
     "docs/sequences.md": "CREATE TEMPORARY VIEW messages AS SELECT user_id, message, PROCTIME() AS arrival FROM said",
     "docs/updates.md": "CREATE TEMPORARY TABLE scores (account BIGINT, risk FLOAT, PRIMARY KEY (account) NOT ENFORCED) "
     "WITH ('connector' = 'blackhole')",
-    "docs/kafka.md": "CREATE TEMPORARY TABLE dead_letters (id STRING, text STRING, error STRING) "
-    "WITH ('connector' = 'blackhole')",
 }
 _FILES = {
     "lines.csv": "1,Great value\n2,It broke\n",
@@ -85,23 +83,14 @@ def serving_docs(directory: Path) -> Iterator[str]:
 
 
 def statements(text: str) -> list[str]:
-    """The statements of a block, without comments; a statement set is one."""
+    """The statements of a block, without comments."""
     found = [""]
     for token in _TOKENS.findall(text):
         if token == ";":
-            is_inside = "EXECUTE STATEMENT SET" in found[-1] and not found[-1].rstrip().endswith("END")
-            found[-1:] = [f"{found[-1]};"] if is_inside else [found[-1], ""]
+            found.append("")
         elif not token.startswith("--"):
             found[-1] += token
     return [statement.strip() for statement in found if statement.strip()]
-
-
-def without_kafka(statement: str) -> str:
-    """A statement with made-up rows in place of a topic that is read, and no place for one that is written."""
-    if "kafka'" not in statement:
-        return statement
-    instead = "'datagen', 'number-of-rows' = '3'" if "'scan." in statement else "'blackhole'"
-    return f"{statement[: statement.rindex('WITH')]}WITH ('connector' = {instead})"
 
 
 class DocsSession:
@@ -192,9 +181,9 @@ class DocsSession:
             if setting:
                 self._env.get_config().set(*setting.groups())
                 continue
-            result = self._env.execute_sql(without_kafka(statement))
+            result = self._env.execute_sql(statement)
             if _QUERIES.match(statement):
                 with result.collect() as rows:
                     assert list(rows), f"{snippet}: no rows\n{statement}"
-            elif statement.startswith(("INSERT", "EXECUTE STATEMENT SET")):
+            elif statement.startswith("INSERT"):
                 result.wait()
