@@ -201,6 +201,27 @@ def _template(remedy: Remedy) -> str:
     return text[0].upper() + text[1:]
 
 
+_JAVA = ROOT / "java-shim" / "src" / "main" / "java"
+#: An error that is made for a user, and what it is made of.
+_JAVA_ERROR = re.compile(
+    r"new (?:Statement|Validation|Worker|Catalog)Exception\(\s*((?:[^;\"]|\"(?:[^\"\\]|\\.)*\")*?)\);"
+)
+_JAVA_TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"([^"]*)')
+
+
+def java_messages() -> list[tuple[str, str]]:
+    """The messages of the jar that say what to do: what was wrong, and the remedy."""
+    found = set()
+    for path in _JAVA.rglob("*.java"):
+        for error in _JAVA_ERROR.findall(path.read_text()):
+            parts = _JAVA_TEXT.findall(error)
+            text = "".join(part + ("..." if between.count("+") > 1 else "") for part, between in parts)
+            wrong, *rest = re.split(r"; |(?<!\.)\. (?=[A-Z])", re.sub(r"%[sd]", "...", text), maxsplit=1)
+            for remedy in rest:
+                found.add((wrong, (remedy[0].upper() + remedy[1:]).removesuffix(".")))
+    return sorted(found)
+
+
 def messages_page() -> str:
     found = messages()
     parts = []
@@ -212,10 +233,13 @@ def messages_page() -> str:
             said = "<br>".join(map(_code, before))
             rows.append(f"| {said} | {_code(_template(remedy))} |")
         parts.append(f"## {group}\n\n" + "\n".join(rows))
+    rows = ["| message | what it says to do |", "| --- | --- |"]
+    rows += [f"| {_code(wrong)} | {_code(remedy)} |" for wrong, remedy in java_messages()]
+    parts.append("## Flink's planner and the jar\n\n" + "\n".join(rows))
     return f"""# Reference: messages
 
-What the Python side of this project says of a mistake, and what each message tells you to do; `...` is filled in. A
-message also says where: the model, the column, the server. For each remedy a test does what it says, and sees that it
+What this project says of a mistake, and what each message tells you to do; `...` is filled in. A message also says
+where: the model, the column, the server. For each remedy of the Python side a test does what it says, and sees that it
 helps. [Troubleshooting](../troubleshooting.md) goes by what you see. {_WRITTEN}
 
 {chr(10).join(f"{part}{chr(10)}" for part in parts)}"""
