@@ -6,7 +6,8 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,10 @@ class DocsSession:
 
     def _run_python(self, text: str, snippet: Snippet) -> None:
         before = dict(self._names)
-        exec(compile(text, str(snippet), "exec"), self._names)  # a block of the project's own pages
+        with redirect_stdout(StringIO()) as printed:
+            exec(compile(text, str(snippet), "exec"), self._names)  # a block of the project's own pages
+        for expected in re.findall(r"^ *print\(.*\)  # (.*)$", text, re.MULTILINE):
+            assert expected in printed.getvalue().splitlines(), f"{snippet}: {printed.getvalue()}"
         made = {name: value for name, value in self._names.items() if value is not before.get(name)}
         streams = [value for value in made.values() if isinstance(value, DataStream)]
         if streams:  # the last one is made of all that stands before it
