@@ -97,6 +97,8 @@ _SAID: Mapping[str, str] = {
     "WRITE_HEADERS": "option 'custom-headers' = '...' is not ...",
     "WRITE_PARAMETERS": "option 'parameters' is not a JSON object",
     "DID_YOU_MEAN": "there is no option '...'",
+    "WRITE_OTHER_KEY": "option '...' is not needed, because ...",
+    "USE_NEWER_FLINK": "PyFlink 2.2... in ... has no ...",
     "CONVERT": "input column '...' is declared ..., but the argument is ...",
     "CONVERT_TEXT": "input column '...' is declared ..., but the argument is BYTES",
     "NO_CAST": "input column '...' is declared ..., but the argument is ...",
