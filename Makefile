@@ -16,7 +16,7 @@ PARTS := $(call joined,$(filter-out $(EARLY_SQL),$(SQL))) $(call joined,$(EARLY_
 FILES ?= $(sort $(wildcard tests/*/test_*.py))
 SHIM := java-shim/pom.xml java-shim/hatch_build.py $(shell find java-shim/src/main -type f 2>/dev/null)
 
-.PHONY: help tools jar demo test test-java test-python soak bench pages lint clean
+.PHONY: help tools jar demo test test-java test-python soak bench pages docs docs-test lint audit release clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -62,15 +62,28 @@ bench: tools $(INSTALLED) ## speed, CPU and latency beside raw tritonclient and 
 	$(BIN)/python -m benchmarks $(ARGS)
 
 pages: tools $(INSTALLED) ## write the pages and tables of the docs that are made from code and tests
-	@for page in tests/support/faults.py tests/support/streams.py tests/sql/test_spec.py tests/project/test_readme.py; do \
+	@for page in tests/support/faults.py tests/support/streams.py tests/sql/test_spec.py \
+		tests/support/reference.py tests/project/test_public_api.py; do \
 		PYTHONPATH=tests/support $(BIN)/python $$page || exit 1; \
 	done
+
+docs: tools $(INSTALLED) ## the pages as a site in build/site, each link checked
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+docs-test: tools $(INSTALLED) ## run each block of Python and SQL in the pages (a part of make test)
+	$(BIN)/pytest tests/project/test_readme.py tests/project/test_reference.py tests/sql/test_snippets.py
 
 lint: tools $(INSTALLED) ## ruff, mypy, javac's warnings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	mvn -q -B -f java-shim/pom.xml test-compile
+
+audit: tools $(INSTALLED) ## look for known vulnerabilities in what the jar holds and the package needs
+	@$(BIN)/python .ci/audit.py
+
+release: tools $(INSTALLED) ## make a release in dist/, built twice and compared (docs/releasing.md)
+	@.ci/release
 
 clean: ## remove what was built and installed here
 	rm -rf .venv dist build java-shim/target pyflink_triton/lib

@@ -3,7 +3,8 @@ r"""Embeddings as BYTES: text in, and out 384 floats as one value that numpy rea
     python examples/embeddings_as_bytes.py
 
 As an ARRAY<FLOAT> each of the 384 numbers would be an object of its own between Flink's operators; as BYTES a
-row's embedding is copied whole, to a file here, and as well to a column of a vector store. With a Triton of your own:
+row's embedding is copied whole, to a file here, and as well to a column of a vector store. A second job finds the
+nearest neighbours of some questions in that file. With a Triton of your own:
 
     pyflink-triton serve examples/models -- --model-control-mode=explicit --load-model=embeddings
     python examples/embeddings_as_bytes.py --endpoint http://localhost:8000
@@ -17,13 +18,16 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from pyflink.table import EnvironmentSettings, TableEnvironment
+import numpy.typing as npt
+import pandas as pd
+from pyflink.table import DataTypes
+from pyflink.table.udf import udf
 
 import pyflink_triton
 from pyflink_triton.server import TritonServer
 
 HERE = Path(__file__).resolve().parent
-STATEMENTS = """
+TABLES = """
 CREATE TABLE reviews (
   id STRING,
   rating DOUBLE,
@@ -38,51 +42,83 @@ CREATE TABLE embedded (
 CREATE MODEL embed
 INPUT (text STRING)
 OUTPUT (embedding BYTES)
-WITH ('provider' = 'triton', 'model-name' = 'embeddings');
+WITH ('provider' = 'triton', 'model-name' = 'embeddings')
+;
 
-INSERT INTO embedded SELECT text, embed(text) FROM reviews
+CREATE TABLE questions (
+  question STRING
+) WITH ('connector' = 'filesystem', 'format' = 'raw', 'path' = '{questions}')
+"""
+EMBED = "INSERT INTO embedded SELECT text, embed(text) FROM reviews"
+QUESTIONS = ("is the battery good", "how are the pictures of this camera", "does the player skip", "is it easy to use")
+# Each question is compared with each review, which is right for some thousands of them; ask a vector store beyond that.
+NEAREST = """
+SELECT question, place, nearness, text
+FROM (
+  SELECT question, text, nearness, ROW_NUMBER() OVER (PARTITION BY question ORDER BY nearness DESC) AS place
+  FROM (
+    SELECT question, text, nearness(asked, embedding) AS nearness
+    FROM (SELECT question, embed(question) AS asked FROM questions) CROSS JOIN embedded
+  )
+)
+WHERE place <= 3
 """
 
 
+def nearness(one: pd.Series, other: pd.Series) -> pd.Series:
+    """The cosine between embeddings, whose length is 1."""
+    left, right = (np.frombuffer(b"".join(column), "<f4").reshape(len(column), -1) for column in (one, other))
+    return pd.Series(np.sum(left * right, axis=1))
+
+
 def main() -> int:
-    """Run the example; the exit code says whether each review has an embedding of length 1."""
+    """Run the example; the exit code says whether each review has an embedding of length 1, and the neighbours."""
     parser = argparse.ArgumentParser(description="Embed product reviews with Flink SQL and Triton.")
     parser.add_argument("--endpoint", help="a Triton that serves the model (default: one is started)")
     options = parser.parse_args()
+    if options.endpoint:
+        return run(options.endpoint)
+    serving_one = ["--model-control-mode=explicit", "--load-model=embeddings"]
+    with TritonServer(HERE / "models", arguments=serving_one) as triton:
+        return run(triton.http_url)
+
+
+def run(endpoint: str) -> int:
+    """Embed the reviews, find the neighbours of the questions, and check both."""
+    t_env = pyflink_triton.session(endpoint, batch=True, configuration={"parallelism.default": 1})
+    function = udf(nearness, result_type=DataTypes.FLOAT(), func_type="pandas")
+    t_env.create_temporary_function("nearness", function)
     with tempfile.TemporaryDirectory(prefix="pyflink-triton-embeddings-") as directory:
-        embedded = Path(directory) / "embedded"
-        if options.endpoint:
-            run_job(options.endpoint, embedded)
-        else:
-            serving_one = ["--model-control-mode=explicit", "--load-model=embeddings"]
-            with TritonServer(HERE / "models", arguments=serving_one) as triton:
-                run_job(triton.http_url, embedded)
-        return report(embedded)
+        questions, embedded = Path(directory) / "questions.txt", Path(directory) / "embedded"
+        questions.write_text("".join(f"{question}\n" for question in QUESTIONS))
+        places = {"reviews": HERE / "reviews.csv", "questions": questions, "embedded": embedded}
+        tables = TABLES.format(**{name: place.as_uri() for name, place in places.items()})
+        for statement in tables.split(";\n\n"):
+            print(statement, flush=True)
+            t_env.execute_sql(statement)
+        print(f"{EMBED}\n{NEAREST}", flush=True)
+        t_env.execute_sql(EMBED).wait()
+        with t_env.execute_sql(NEAREST).collect() as rows:
+            neighbours = sorted(tuple(row) for row in rows)
+        texts, embeddings = read(embedded)
+    return report(texts, embeddings, neighbours)
 
 
-def run_job(endpoint: str, embedded: Path) -> None:
-    """Run the statements, of which the last one is the job."""
-    t_env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
-    pyflink_triton.connect(t_env, endpoint)
-    statements = STATEMENTS.format(reviews=(HERE / "reviews.csv").as_uri(), embedded=embedded.as_uri())
-    print(statements, flush=True)
-    for statement in statements.split(";\n\n"):
-        job = t_env.execute_sql(statement)
-    job.wait()
-
-
-def report(embedded: Path) -> int:
-    """Print the reviews that are most alike."""
+def read(embedded: Path) -> tuple[list[str], npt.NDArray[np.float32]]:
+    """The texts and the embeddings that were written."""
     files = [path for path in sorted(embedded.rglob("*")) if path.is_file() and path.name[0] not in "._"]
     rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     contents = b"".join(base64.b64decode(row["embedding"]) for row in rows)
-    embeddings = np.frombuffer(contents, "<f4").reshape(len(rows), 384)
-    alike = embeddings @ embeddings.T
-    np.fill_diagonal(alike, -1)
-    for place in np.argsort(alike.max(axis=1))[:-11:-2]:
-        print(f"{alike[place].max():.2f}  {rows[place]['text']}\n      {rows[alike[place].argmax()]['text']}")
-    print(f"\n{len(rows)} embeddings of {embeddings.shape[1]} floats, {len(contents):,} bytes.")
-    return 0 if np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5) else 1
+    return [row["text"] for row in rows], np.frombuffer(contents, "<f4").reshape(len(rows), 384)
+
+
+def report(texts: list[str], embeddings: npt.NDArray[np.float32], neighbours: list[tuple[str, int, float, str]]) -> int:
+    """Print the neighbours, and check what was written."""
+    for question, place, how_near, text in neighbours:
+        print(f"\n{question}" * (place == 1) + f"\n  {how_near:.2f}  {text}", end="")
+    print(f"\n\n{len(texts)} embeddings of {embeddings.shape[1]} floats, {embeddings.nbytes:,} bytes.")
+    are_long = np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
+    return 0 if are_long and [place for _, place, _, _ in neighbours] == [1, 2, 3] * len(QUESTIONS) else 1
 
 
 if __name__ == "__main__":

@@ -7,11 +7,19 @@ from pyflink_triton.jar import jar_path
 from pyflink_triton.version import __version__
 
 if TYPE_CHECKING:
-    from pyflink_triton.table.connect import connect
+    from pyflink_triton.table.connect import connect, session
     from pyflink_triton.table.predict import predict
     from pyflink_triton.table.provider import TritonModelProvider, TritonModelProviderFactory
 
-__all__ = ["TritonModelProvider", "TritonModelProviderFactory", "__version__", "connect", "jar_path", "predict"]
+__all__ = [
+    "TritonModelProvider",
+    "TritonModelProviderFactory",
+    "__version__",
+    "connect",
+    "jar_path",
+    "predict",
+    "session",
+]
 
 #: What needs pyflink is imported when it is asked for: the bridge's worker must start without it.
 _LAZY = {
@@ -19,6 +27,7 @@ _LAZY = {
     "TritonModelProviderFactory": "pyflink_triton.table.provider",
     "connect": "pyflink_triton.table.connect",
     "predict": "pyflink_triton.table.predict",
+    "session": "pyflink_triton.table.connect",
 }
 
 

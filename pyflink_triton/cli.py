@@ -8,6 +8,7 @@ from types import FrameType
 
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.server import TritonServer, TritonServerError
+from pyflink_triton.server.examples import EXAMPLES, Served, serve_example
 from pyflink_triton.version import __version__
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -49,9 +50,16 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser(
         "serve",
         help="serve a model repository with a real Triton, without Docker, until Ctrl-C",
-        usage="pyflink-triton serve MODEL_REPOSITORY [options] [-- tritonserver's own arguments]",
+        usage="pyflink-triton serve MODEL_REPOSITORY | --example NAME [options] [-- tritonserver's own arguments]",
     )
-    serve.add_argument("model_repository", metavar="MODEL_REPOSITORY", help="the directory of models")
+    which = serve.add_mutually_exclusive_group(required=True)
+    which.add_argument("model_repository", nargs="?", metavar="MODEL_REPOSITORY", help="the directory of models")
+    which.add_argument(
+        "--example",
+        choices=EXAMPLES,
+        metavar="NAME",
+        help="a model to try: " + "; ".join(f"{example.name} ({example.what})" for example in EXAMPLES.values()),
+    )
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     serve.add_argument("--http-port", type=_port, default=8000, help="default: %(default)s; 0: any free port")
     serve.add_argument("--grpc-port", type=_port, default=8001, help="default: %(default)s; 0: any free port")
@@ -78,14 +86,15 @@ def _serve(options: argparse.Namespace, server_arguments: list[str]) -> int:
         signal.signal(number, _interrupt)
     ready = False
     try:
+        served = _served(options)
         with TritonServer(
-            options.model_repository,
+            served.repository,
             host=options.host,
             http_port=options.http_port or None,
             grpc_port=options.grpc_port or None,
             metrics_port=options.metrics_port or None,
-            arguments=server_arguments,
-            requirements=options.requirement,
+            arguments=[*served.arguments, *server_arguments],
+            requirements=[*served.requirements, *options.requirement],
         ) as server:
             ready = True
             print(f"HTTP    {server.http_url}", flush=True)
@@ -100,6 +109,13 @@ def _serve(options: argparse.Namespace, server_arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 0 if ready else _INTERRUPTED
+
+
+def _served(options: argparse.Namespace) -> Served:
+    """What the command line names."""
+    if options.example is None:
+        return Served(options.model_repository)
+    return serve_example(EXAMPLES[options.example])
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -167,6 +167,10 @@ class Remedy(Enum):
     USE_JAR = "use the jar that pyflink_triton.jar_path() names"
     INSTALL_PACKAGE = "Install the package with pip (from a checkout: `make jar`)"
     CHOOSE_PORT = "give a port from 0 to 65535"
+    INSTALL_JAVA = (
+        "Run `pip install 'pyflink-triton[java]'`, which brings a Java, or set JAVA_HOME to the directory of a Java 17"
+    )
+    SET_FLINKS_JAVA_HOME = "Set env.java.home in Flink's configuration to the directory of a Java 17"
     INSTALL_TESTED = "Install {requirement} into that Python"
 
     def __call__(self, **values: object) -> str:

@@ -1,14 +1,58 @@
-"""One call that attaches a Triton server to a PyFlink session."""
+"""The calls that attach a Triton server to a PyFlink session: to a given one, and to one that is made."""
 
 from __future__ import annotations
 
-from pyflink.table import TableEnvironment
+from collections.abc import Mapping
+
+from pyflink.common import Configuration
+from pyflink.table import EnvironmentSettings, TableEnvironment
 
 from pyflink_triton.jar import jar_path
 from pyflink_triton.options.validation import check_defaults
+from pyflink_triton.table.compat.java_home import find_java
 from pyflink_triton.table.sentences import tell_sentences_first
 from pyflink_triton.table.session import option_text, prepare_functions, set_python
 from pyflink_triton.table.shim_warnings import show_warnings
+
+
+def session(
+    endpoint: str | None = None,
+    *,
+    batch: bool = False,
+    configuration: Mapping[str, object] | None = None,
+    catalog: str = "triton",
+    **options: object,
+) -> TableEnvironment:
+    """Make a PyFlink session with a server attached, on a machine that need not have a Java.
+
+    Flink runs in this machine's Java, or in that of the extra `java` (``pip install 'pyflink-triton[java]'``) where
+    there is none that it supports: ``JAVA_HOME`` is set then. Tasks and planning run in this Python, in a notebook in
+    the kernel's. ``connect`` says what else is set.
+
+    Args:
+        endpoint: URL of the Triton server. Without one the catalog lists no models.
+        batch: Whether statements run in batch mode, and not in streaming mode.
+        configuration: Options of Flink: ``{"parallelism.default": 1}``.
+        catalog: The name of the catalog of the server's models, which becomes the current one.
+        options: Defaults for the options of its models, with ``_`` for ``-``: ``timeout="10s"``.
+
+    Returns:
+        The session.
+
+    Raises:
+        JobError: There is no Java, or it is too old; or PyFlink differs from the versions that are known.
+        OptionError: An option is wrong; the message is one sentence.
+        FileNotFoundError: There is no jar, because the package was not built.
+    """
+    written = _checked(endpoint, options)
+    find_java()
+    flink = Configuration()
+    for key, value in (configuration or {}).items():
+        flink.set_string(key, option_text(value))
+    settings = EnvironmentSettings.new_instance().with_configuration(flink)
+    t_env = TableEnvironment.create((settings.in_batch_mode() if batch else settings.in_streaming_mode()).build())
+    _attach(t_env, written, catalog, use=True)
+    return t_env
 
 
 def connect(
@@ -51,10 +95,10 @@ def connect(
         FileNotFoundError: There is no jar, because the package was not built.
         JobError: PyFlink differs from the versions that are known.
     """
-    written = {key.replace("_", "-"): option_text(value) for key, value in options.items()}
-    if endpoint is not None:
-        written["endpoint"] = endpoint
-    check_defaults(written)
+    _attach(t_env, _checked(endpoint, options), catalog, use=use)
+
+
+def _attach(t_env: TableEnvironment, written: Mapping[str, str], catalog: str, *, use: bool) -> None:
     tell_sentences_first()
     set_python(t_env)
     prepare_functions(t_env)
@@ -69,6 +113,15 @@ def connect(
     show_warnings(t_env, catalog)
     if use:
         t_env.use_catalog(catalog)
+
+
+def _checked(endpoint: str | None, options: Mapping[str, object]) -> dict[str, str]:
+    """The catalog's options, as SQL has them."""
+    written = {key.replace("_", "-"): option_text(value) for key, value in options.items()}
+    if endpoint is not None:
+        written["endpoint"] = endpoint
+    check_defaults(written)
+    return written
 
 
 def _quoted(text: str) -> str:

@@ -7,22 +7,49 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
+import first_prediction
 import pytest
 from cluster import Cluster, Finished, standalone_cluster
+from first_prediction import without_java
 from flink_session import read_lines
 from gated import COUNTED_ROWS, GatedTriton, gated_triton, settled_counters
 from gateway import Gateway, GatewaySession, Refused, sql_gateway
-from installed import Installed, Sightings, Worker, bare_python, install, run, workers
+from installed import (
+    Installed,
+    Sightings,
+    Worker,
+    bare_python,
+    build_wheel,
+    copy_of_the_checkout,
+    install,
+    run,
+    workers,
+)
 from places import ROOT, SUPPORT
+from soak import IS_SOAK
 from waiting import wait_for
 
 from pyflink_triton.server import TritonServer
+from pyflink_triton.server.examples import EXAMPLES
 
+SHADED = "io/github/pyflinktriton/shaded/"
+#: Where the classes are of what the jar holds of others, by the group of the artifacts.
+PACKAGES_OF = {
+    "org.apache.arrow": ("org/apache/arrow/",),
+    "com.google.flatbuffers": ("com/google/flatbuffers/",),
+    "com.fasterxml.jackson.core": tuple(
+        f"com/fasterxml/jackson/{part}/" for part in ("annotation", "core", "databind")
+    ),
+    "com.fasterxml.jackson.datatype": ("com/fasterxml/jackson/datatype/",),
+    "commons-codec": ("org/apache/commons/codec/",),
+}
 DIGITS = ROOT / "examples" / "digits.py"
 UDF_JOB = SUPPORT / "udf_job.py"
 TIMES = 3
@@ -147,9 +174,46 @@ def test_the_wheel_holds_the_package_and_one_jar(installed: Installed) -> None:
         names = wheel.namelist()
     assert len([name for name in names if name.endswith(".jar")]) == 1
     assert "pyflink_triton/py.typed" in names
+    assert {f"pyflink_triton/example_models/{name}/config.pbtxt" for name in EXAMPLES} <= set(names)
     assert {re.sub(r"-.*\.dist-info$", "", name.split("/")[0]) for name in names} == {"pyflink_triton"}
     assert not [name for name in names if "test" in name]
     assert len(names) == len(set(names))
+
+
+def test_the_wheel_of_the_checkout_is_that_of_the_sdist(installed: Installed, tmp_path: Path) -> None:
+    """So the sdist holds all that is needed, and a jar that is built anew is the same, byte by byte."""
+    wheel = build_wheel(copy_of_the_checkout(tmp_path), tmp_path)
+    assert wheel.name == installed.wheel.name
+    contents = [contents_of(each) for each in (wheel, installed.wheel)]
+    assert [name for name in contents[0] if contents[0][name] != contents[1].get(name)] == []
+    assert wheel.read_bytes() == installed.wheel.read_bytes()
+
+
+def contents_of(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_the_wheel_lists_all_that_its_jar_holds(installed: Installed) -> None:
+    (sbom,) = [json.loads(text) for name, text in contents_of(installed.wheel).items() if "/sboms/" in name]
+    assert sbom["bomFormat"] == "CycloneDX"
+    with zipfile.ZipFile(installed.jar) as jar:
+        classes = [name for name in jar.namelist() if name.endswith(".class")]
+        notice = jar.read("META-INF/NOTICE").decode()
+    shaded = [name.removeprefix(SHADED) for name in classes if name.startswith(SHADED)]
+    assert all(name.startswith("io/github/pyflinktriton/") for name in classes)
+    assert {component["group"] for component in sbom["components"]} == PACKAGES_OF.keys()
+    for packages in PACKAGES_OF.values():
+        assert [name for name in shaded if name.startswith(packages)]
+    assert [name for name in shaded if not name.startswith(tuple(chain(*PACKAGES_OF.values())))] == []
+    for component in sbom["components"]:
+        assert [each["license"]["id"] for each in component["licenses"]] == ["Apache-2.0"]
+        assert component["name"] in notice
+    nested = {each["name"]: each["licenses"] for component in sbom["components"] for each in component["components"]}
+    assert nested.keys() == {"fastdoubleparser", "schubfach"}
+    assert all(nested.values())
+    for name in nested:
+        assert name in notice.lower()
 
 
 def test_the_installed_wheel_is_what_runs(installed: Installed, tmp_path: Path) -> None:
@@ -158,6 +222,18 @@ def test_the_installed_wheel_is_what_runs(installed: Installed, tmp_path: Path) 
     assert Path(imported).is_relative_to(site_packages)
     assert installed.jar.is_relative_to(site_packages)
     assert installed.jar.is_file()
+
+
+def test_a_session_without_a_java_on_the_machine(installed: Installed, tmp_path: Path) -> None:
+    """The extra's Java is there, the model comes with the wheel, and nobody sets anything."""
+    environment = without_java(tmp_path / "bin")
+    assert not shutil.which("java", path=environment["PATH"])
+    python = installed.python
+    if IS_SOAK:  # all of it from PyPI, as a user has it
+        environment |= {"PYFLINK_TRITON_CACHE": str(tmp_path / "cache"), "PIP_NO_CACHE_DIR": "1"}
+        python = first_prediction.install(installed.wheel, tmp_path / "environment", environment)
+    printed = first_prediction.first_prediction(python, environment)
+    assert re.findall(r"\| \+I \| +(\d) \| +(\w+) \|", printed) == [("1", "positive"), ("2", "negative")]
 
 
 def test_no_task_manager_has_the_jar_of_flink_python(flink: Cluster) -> None:

@@ -34,8 +34,10 @@ def test_images_are_read_right_as_bytes() -> None:
     assert re.search(r"1,798 images in .* a second", printed)
 
 
-def test_embeddings_are_bytes_that_numpy_reads() -> None:
-    assert "300 embeddings of 384 floats, 460,800 bytes." in run("embeddings_as_bytes.py")
+def test_embeddings_are_bytes_and_have_neighbours() -> None:
+    printed = run("embeddings_as_bytes.py")
+    assert "300 embeddings of 384 floats, 460,800 bytes." in printed
+    assert re.search(r"is the battery good\n  0\.6\d  the battery life is amazing\.", printed)
 
 
 def test_reviews_are_scored() -> None:
@@ -47,6 +49,18 @@ def test_a_model_is_a_function_in_sql_and_in_python() -> None:
     printed = run("functions.py")
     assert re.search(r"positive +\d+ reviews", printed)
     assert "As a PyFlink function" in printed
+
+
+def test_phishing_is_found_and_broken_rows_are_dead_letters() -> None:
+    printed = run("fraud.py")
+    assert "age_of_domain is not between 0 and 1" in printed
+    assert re.search(r"324 sites have a score, which is right for 8\d\.\d% of them; 8 rows failed\.", printed)
+
+
+def test_callers_are_heard_one_by_one() -> None:
+    printed = run("speech.py")
+    assert "1872 chunks of 4 callers." in printed
+    assert len(re.findall(r"^caller \d  [#.]{58}  1\d\.\d s of speech$", printed, re.M)) == 4
 
 
 def test_a_language_model_chats_sums_up_and_extracts() -> None:

@@ -49,7 +49,7 @@ def test_a_missing_tool_is_one_line(tmp_path: Path, target: str, missing: str, w
 
 def test_make_alone_lists_the_targets() -> None:
     printed = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True).stdout
-    for target in ("demo", "test", "soak", "bench", "lint", "jar"):
+    for target in ("demo", "test", "soak", "bench", "docs", "lint", "jar"):
         assert f"make {target} " in printed
 
 

@@ -1,50 +1,31 @@
-"""The tables of the README come from the code; run this file as a program to write them again."""
+"""The README's first screen runs as it stands, and says what it has to."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from places import ROOT
+from snippets import run_first_screen, snippets
 
-from pyflink_triton.options.options import OPTIONS
-from pyflink_triton.types.triton import DATATYPES
-
-README = ROOT / "README.md"
+README = (ROOT / "README.md").read_text()
 
 
-def types() -> str:
-    rows = ["| Triton | Flink | also as INPUT | also as OUTPUT |", "| --- | --- | --- | --- |"]
-    for datatype in DATATYPES.values():
-        inputs = ", ".join(f"`{name}`" for name in datatype.inputs if name != datatype.sql)
-        outputs = ", ".join(f"`{name}`" for name in datatype.outputs if name != datatype.sql)
-        range_checked = ", each value checked" if datatype.is_checked else ""
-        rows.append(f"| `{datatype.name}` | `{datatype.sql}`{range_checked} | {inputs or '-'} | {outputs or '-'} |")
-    return "\n".join(rows)
+def test_the_first_screen_runs_and_prints_what_it_says(tmp_path: Path) -> None:
+    commands, program, output = (snippets("README.md", language)[0].text for language in ("sh", "python", "text"))
+    install, serve = commands.splitlines()
+    assert re.match(r"pip install 'pyflink-triton\[java\]' ", install), "tests run in an environment that has it"
+    printed, _ = run_first_screen(serve, program, tmp_path)
+    assert printed == output
 
 
-def options() -> str:
-    rows = ["| option | type | default | what |", "| --- | --- | --- | --- |"]
-    for option in OPTIONS.values():
-        default = "must be set" if option.required else f"`{option.default_text}`".replace("`-`", "-")
-        rows.append(f"| `{option.key}` | {option.type} | {default} | {option.description} |")
-    return "\n".join(rows)
+def test_the_first_screen_is_short() -> None:
+    (program,) = snippets("README.md", "python")
+    assert len(program.text.splitlines()) <= 10
+    head = README[: README.index("## Which call do I take?")]
+    assert all(each in head for each in ("## Try it", "docs/overview.svg", "*tensor*", "*batch axis*", "*catalog*"))
 
 
-def written(text: str) -> str:
-    for name, table in (("types", types()), ("options", options())):
-        begin = re.search(rf"<!-- {name}: [^>]*-->\n", text)
-        assert begin is not None
-        end = text.index(f"<!-- /{name} -->")
-        text = f"{text[: begin.end()]}{table}\n{text[end:]}"
-    return text
-
-
-def test_the_tables_are_those_of_the_code() -> None:
-    text = README.read_text()
-    assert text == written(text), "run `make pages`"
-    assert "| `FP32` |" in text
-    assert "| `endpoint` |" in text
-
-
-if __name__ == "__main__":
-    README.write_text(written(README.read_text()))
+def test_the_languages_of_the_readme_are_run() -> None:
+    """Those of its first screen alone: other statements are in docs/, which has a test of its own."""
+    assert len(snippets("README.md", "sh", "python", "sql", "text")) == 3

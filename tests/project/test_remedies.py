@@ -477,6 +477,7 @@ ELSEWHERE = {
     Remedy.DECODE: "test_bytes.py::test_bytes_name_a_sequence_without_a_loss",
     Remedy.GIVE_A_VALUE: "test_outputs.py::test_a_request_of_nothing_is_its_rows_failure_with_the_reason",
     Remedy.GIVE_EXPRESSION: "test_model_names.py::test_a_module_that_comes_first_wins",
+    Remedy.INSTALL_JAVA: "test_java_home.py::test_what_to_do_where_there_is_no_java_helps",
     Remedy.INSTALL_PACKAGE: "test_make.py",
     Remedy.INSTALL_TESTED: "test_compat_page.py::test_the_version_to_install_is_allowed_and_is_the_one_tested_here",
     Remedy.KEEP_KEY: "test_determinism.py::test_flink_refuses_what_needs_the_same_answer_again",
@@ -486,6 +487,7 @@ ELSEWHERE = {
     Remedy.SET_BATCH_LIMIT: (
         "test_batch_limits.py::test_a_thousand_rows_of_a_model_that_takes_one_cost_few_refused_calls"
     ),
+    Remedy.SET_FLINKS_JAVA_HOME: "test_java_home.py::test_a_java_of_flinks_configuration_is_changed_there",
     Remedy.SET_OPTIONAL_OUTPUT: (
         "test_outputs.py::test_an_output_that_a_row_lacks_is_its_failure_or_null_where_it_is_optional"
     ),

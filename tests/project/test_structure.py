@@ -47,7 +47,14 @@ TOP_MODULES = ("cli", "__init__")
 #: What relies on the inside of other libraries; docs/compat.md has an entry for each.
 COMPAT = tuple(path for path in MODULES if path.stem == "compat" or path.parent.name == "compat")
 #: Modules of PyFlink that are its inside, and the bridge to Java that it stands on.
-INSIDE_PYFLINK = ("pyflink.fn_execution", "pyflink.java_gateway", "pyflink.table.utils", "pyflink.util", "py4j")
+INSIDE_PYFLINK = (
+    "pyflink.fn_execution",
+    "pyflink.java_gateway",
+    "pyflink.pyflink_gateway_server",
+    "pyflink.table.utils",
+    "pyflink.util",
+    "py4j",
+)
 
 
 def name(path: Path) -> str:

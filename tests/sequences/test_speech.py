@@ -1,4 +1,7 @@
-"""A real recurrent network, silero-vad's, over streams of audio: the same scores as running it directly."""
+"""A real recurrent network, silero-vad's, over streams of audio: the same scores as running it directly.
+
+The model is that of examples/speech.py.
+"""
 
 from __future__ import annotations
 
@@ -11,31 +14,22 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from flink_session import collect, create_model, session, view
-from model_repository import Model, Tensor, sequence_batching, write_repository
-from places import SUPPORT
-from triton import ARGUMENTS
+from places import ROOT, SUPPORT
 
 from pyflink_triton.server import TritonServer
 from pyflink_triton.server.environment import ensure_environment, ensure_model_environment
 
 #: silero-vad's own requirement, torch, is for its audio tools alone.
 REQUIREMENTS = ("--no-deps", "silero-vad==6.2.3", "onnxruntime==1.23.2")
-SPEECH = Model(
-    "speech",
-    [Tensor("samples", "FP32", (512,))],
-    [Tensor("score", "FP32")],
-    "speech",
-    extra=sequence_batching("INT64", 60),
-)
 STREAMS, CHUNKS = 4, 40
 RUN = SUPPORT / "models" / "run_speech.py"
 
 
 @pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def speech() -> Iterator[str]:
     """The URL of a server with the network."""
-    repository = write_repository(tmp_path_factory.mktemp("speech"), [SPEECH])
-    with TritonServer(repository, arguments=ARGUMENTS, requirements=REQUIREMENTS) as server:
+    serving_one = ["--model-control-mode=explicit", "--load-model=speech"]
+    with TritonServer(ROOT / "examples" / "models", arguments=serving_one, requirements=REQUIREMENTS) as server:
         yield server.http_url
 
 

@@ -1,5 +1,6 @@
 """The embedded Triton and the command: ready when entered, and nothing left however it ends."""
 
+import json
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from triton import ARGUMENTS, Triton, call, no_container_engine
 from pyflink_triton.cli import main
 from pyflink_triton.server import TritonServer, TritonServerError, log
 from pyflink_triton.server.cache import make_once
+from pyflink_triton.server.examples import EXAMPLES, Example
 
 QUICK = (*ARGUMENTS, "--exit-timeout-secs=0")  # does not wait for models to unload
 BROKEN_MODEL = "import no_such_module\n"
@@ -287,6 +289,7 @@ MAKER = """
 import sys
 from pathlib import Path
 from pyflink_triton.server.cache import make_once
+from pyflink_triton.server.examples import EXAMPLES, Example
 directory, builds = map(Path, sys.argv[1:])
 def build(partial):
     with builds.open("a") as file:
@@ -360,6 +363,14 @@ def test_serve_until_told_to_end(repository: Path, number: signal.Signals) -> No
     assert not listens(int(urls["HTTP"].rpartition(":")[2]))
 
 
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+def test_serve_a_model_to_try(example: Example) -> None:
+    with _serve("--example", example.name, *ANY_PORTS, "--", "--exit-timeout-secs=0") as command:
+        urls = _urls(command)
+        index = json.loads(call(urls["HTTP"], "POST", "/v2/repository/index"))
+        assert [model["name"] for model in index if model.get("state") == "READY"] == [example.name]
+
+
 def test_serve_says_why_the_server_ended(repository: Path) -> None:
     with _serve(str(repository), *ANY_PORTS, "--", *QUICK) as command:
         urls = _urls(command)
@@ -392,7 +403,14 @@ def test_the_command_has_help_and_a_version(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_wrong_arguments_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (["serve", "models", "--http-port=70000"], ["jar", "--", "--id=x"], ["dance"]):
+    for arguments in (
+        ["serve"],
+        ["serve", "models", "--http-port=70000"],
+        ["serve", "models", "--example=sentiment"],
+        ["serve", "--example=dance"],
+        ["jar", "--", "--id=x"],
+        ["dance"],
+    ):
         with pytest.raises(SystemExit) as caught:
             main(arguments)
         assert caught.value.code == 2

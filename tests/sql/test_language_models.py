@@ -17,13 +17,11 @@ from flink_session import collect, session, view
 from language_models import answer, ask, language_models
 from places import ROOT
 from pyflink.table import TableEnvironment
-from waiting import wait_for
+from snippets import run_first_screen, snippets
 
 import pyflink_triton
-from pyflink_triton.server import ports
 
-PAGE = (ROOT / "docs" / "language-models.md").read_text()
-README = (ROOT / "README.md").read_text()
+PAGE = "".join(each.text for each in snippets("docs/language-models.md", "sql"))
 PROMPTS = ("I just", "What is the best way to", "Why do", "customer: where is my parcel\nagent:", "été", "")
 MODEL = """CREATE MODEL chat INPUT (text_input STRING, `stream` BOOLEAN{inputs}) OUTPUT ({outputs})
 WITH ('provider' = 'triton', 'model-name' = 'language_model', {options})"""
@@ -159,42 +157,17 @@ def test_a_parameter_that_the_model_does_not_know_is_the_rows_failure(env: Table
     assert "Unexpected keyword argument 'top'" in got[0][0]
 
 
-def blocks(language: str, text: str) -> list[str]:
-    """The code blocks of a text, without what they are indented by."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", text, re.M | re.S)
-    return [re.sub(rf"^{indent}", "", block, flags=re.M) for indent, block in found]
-
-
-def test_the_first_screen_of_the_page_runs_as_it_stands(tmp_path: Path) -> None:
+def test_the_first_screen_of_the_page_runs_as_it_stands(tmp_path: Path, url: str) -> None:
     """In another directory, and on a port that is free."""
-    first_screen = PAGE[: PAGE.index("\n## ")]
-    ((prepare, serve), (program,)) = (blocks("sh", first_screen)[0].splitlines(), blocks("python", first_screen))
+    prepare, serve = snippets("docs/language-models.md", "sh")[0].text.splitlines()
+    program = snippets("docs/language-models.md", "python")[0].text
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    (port,) = ports.choose("localhost", 1, set())
-    binaries = str(Path(sys.executable).parent)
-    environment = {**clean_environment(), "PATH": f"{binaries}:{os.environ['PATH']}"}
+    environment = {**clean_environment(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     subprocess.run(prepare, shell=True, check=True, cwd=tmp_path, env=environment, timeout=300)
-    command = [*serve.split(), "--http-port", str(port), "--grpc-port", "0", "--metrics-port", "0"]
-    served_at, served = f"http://localhost:{port}", tmp_path / "served"
-    with served.open("w") as output, subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=output) as server:
-        try:
-            wait_for(lambda: "HTTP" in served.read_text() or server.poll() is not None, 300, "the server")
-            (tmp_path / "program.py").write_text(program.replace("http://localhost:8000", served_at))
-            done = subprocess.run(
-                [sys.executable, "program.py"],
-                cwd=tmp_path,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=300,
-                check=False,
-            )
-            assert done.returncode == 0, done.stdout + done.stderr
-            for prompt in ("I just", "What is the best way to"):
-                text = answer(served_at, prompt, temperature=0, max_tokens=60)
-                assert text[:25] in done.stdout, done.stdout
-        finally:
-            server.terminate()
+    printed, _ = run_first_screen(serve, program, tmp_path)
+    for prompt in ("I just", "What is the best way to"):
+        text = answer(url, prompt, temperature=0, max_tokens=60)
+        assert text[:25] in printed, printed
 
 
 QUESTIONS = [
@@ -230,7 +203,7 @@ def are_answers(rows: Sequence[tuple[Any, ...]]) -> bool:
 
 def test_the_statements_of_the_page_run(url: str) -> None:
     """Over models with the signatures that vLLM and TensorRT-LLM give theirs."""
-    sampled, predicted, by_plan, finished, *parrots, tickets, parts = run_statements(url, "".join(blocks("sql", PAGE)))
+    sampled, predicted, by_plan, finished, *parrots, tickets, parts = run_statements(url, PAGE)
     assert are_answers(sampled)
     assert are_answers(predicted)
     assert by_plan == [
@@ -247,8 +220,3 @@ def test_the_statements_of_the_page_run(url: str) -> None:
     assert {urgent for *_, urgent in tickets} <= {True, False}
     keys = [(id_, n) for id_, n, _ in parts]
     assert keys == [(id_, n) for id_ in (1, 2, 3) for n in range(sum(id_ == each for each, _ in keys))]
-
-
-def test_the_statements_of_the_readme_run(url: str) -> None:
-    ((rows,),) = [run_statements(url, block) for block in blocks("sql", README) if "vllm_model" in block]
-    assert are_answers(rows)

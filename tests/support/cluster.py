@@ -71,14 +71,17 @@ class Cluster:
         (jar,) = (self.home / "opt").glob("flink-python-*.jar")
         return jar
 
-    def run(self, *arguments: str, meanwhile: Callable[[], object] = lambda: None) -> Finished:
+    def run(
+        self, *arguments: str, meanwhile: Callable[[], object] = lambda: None, seconds: float = COMMAND_SECONDS
+    ) -> Finished:
         """Run `bin/flink run`.
 
         Args:
             arguments: What follows `run`.
             meanwhile: Called again and again until the command has ended.
+            seconds: The longest that it may take.
         """
-        return self._client("flink", "run", *arguments, meanwhile=meanwhile)
+        return self._client("flink", "run", *arguments, meanwhile=meanwhile, seconds=seconds)
 
     def sql(self, script: str, *arguments: str, meanwhile: Callable[[], object] = lambda: None) -> Finished:
         """Run a script with `bin/sql-client.sh -f`.
@@ -148,7 +151,9 @@ class Cluster:
         """The process ids of the TaskManagers."""
         return {int(line) for file in (self.home / "pid").glob("*taskexecutor*") for line in file.read_text().split()}
 
-    def _client(self, program: str, *arguments: str, meanwhile: Callable[[], object]) -> Finished:
+    def _client(
+        self, program: str, *arguments: str, meanwhile: Callable[[], object], seconds: float = COMMAND_SECONDS
+    ) -> Finished:
         output = self.home / "client.out"
         with output.open("wb") as file:
             process = subprocess.Popen(
@@ -165,7 +170,7 @@ class Cluster:
             return process.poll() is not None
 
         try:
-            wait_for(has_ended, COMMAND_SECONDS, f"the end of {program}")
+            wait_for(has_ended, seconds, f"the end of {program}")
         except AssertionError as error:
             raise AssertionError(f"{error}. It printed:\n{output.read_text()}") from None
         finally:

@@ -20,12 +20,14 @@ class Installed:
     """A Python that has the wheel.
 
     Attributes:
-        wheel: The wheel.
+        sdist: The sdist.
+        wheel: The wheel that was built from the sdist.
         python: The Python.
         jar: The wheel's shim jar, where it was installed.
         archive: The Python's environment, packed: `bin/python` in it runs wherever it is unpacked.
     """
 
+    sdist: Path
     wheel: Path
     python: Path
     jar: Path
@@ -88,12 +90,11 @@ def workers(under: Path) -> dict[int, Worker]:
 
 
 def install(directory: Path) -> Installed:
-    """Build the wheel and install it into an environment that sees the other packages of the tests' own."""
-    # A copy, for the build replaces the jar in pyflink_triton/lib, and other tests' sessions read that.
-    ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__")
-    checkout = shutil.copytree(ROOT, directory / "checkout", ignore=ignored)
-    pip(directory, "wheel", "--no-deps", "-w", str(directory), str(checkout))
-    (wheel,) = directory.glob("*.whl")
+    """Build sdist and wheel, and install the wheel into an environment that sees the tests' other packages."""
+    checkout = copy_of_the_checkout(directory)
+    run(checkout, sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(directory))
+    (sdist,) = directory.glob("*.tar.gz")
+    wheel = build_wheel(sdist, directory)
     python = bare_python(directory / "environment")
     # Before the other packages can be seen: among them pip would find this one, and leave the wheel out.
     pip(directory, "--python", str(python), "install", "--no-deps", "--no-index", str(wheel))
@@ -103,7 +104,20 @@ def install(directory: Path) -> Installed:
     jar = Path(run(directory, environment / "bin" / "pyflink-triton", "jar").strip())
     archive = directory / "environment.tar.gz"
     run(directory, "tar", "-czf", archive, "-C", environment, ".")
-    return Installed(wheel, python, jar, archive)
+    return Installed(sdist, wheel, python, jar, archive)
+
+
+def copy_of_the_checkout(directory: Path) -> Path:
+    """Copy it, because a build replaces the jar in pyflink_triton/lib, and other tests' sessions read that."""
+    ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__")
+    return Path(shutil.copytree(ROOT, directory / "checkout", ignore=ignored))
+
+
+def build_wheel(source: Path, directory: Path) -> Path:
+    """Build the wheel of an sdist or a checkout."""
+    pip(directory, "wheel", "--no-deps", "--no-build-isolation", "-w", str(directory), str(source))
+    (wheel,) = directory.glob("*.whl")
+    return wheel
 
 
 def bare_python(environment: Path) -> Path:

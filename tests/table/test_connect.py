@@ -98,9 +98,26 @@ def test_requirements_go_before_connect_else_a_sentence_says_so(tmp_path: Path) 
         seen_by_a_worker(env, "HOME")
 
 
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_session_is_made_with_a_server_attached(triton: Triton, batch: bool) -> None:
+    configuration = {"parallelism.default": 1, "python.fn-execution.bundle.time": "7"}
+    env = pyflink_triton.session(triton.http_url, batch=batch, configuration=configuration, timeout="10s")
+    config = env.get_config()
+    assert config.get("execution.runtime-mode", "").lower() == ("batch" if batch else "streaming")
+    assert config.get("parallelism.default", "") == "1"
+    assert config.get("python.fn-execution.bundle.time", "") == "7"
+    assert config.get("python.executable", "") == sys.executable
+    assert config.get("python.client.executable", "") == sys.executable
+    assert env.get_current_catalog() == "triton"
+    rows = collect_exactly(env, "SELECT `add`(a, b) AS s FROM (VALUES (1, CAST(1.5 AS FLOAT))) AS numbers (a, b)")
+    assert [row["s"] for row in rows] == [2.5]
+
+
 def test_a_wrong_option_is_told_in_a_sentence() -> None:
     with pytest.raises(OptionError, match="there is no option 'timeuot'"):
         pyflink_triton.connect(fresh("streaming"), "http://localhost:1", timeuot="10s")
+    with pytest.raises(OptionError, match="there is no option 'use'"):
+        pyflink_triton.session("http://localhost:1", use=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,193 @@
+"""What a page of the docs takes for granted: a server with the models that pages name, and the tables they read."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy
+from flink_session import session, view
+from model_repository import MODELS, Model, Tensor, write_repository
+from places import ROOT
+from pyflink.datastream import DataStream
+from pyflink.table import Table, TableEnvironment
+from pyflink.table.expressions import col
+from snippets import Snippet
+from spec_models import SPEC_MODELS
+from triton import ARGUMENTS
+
+import pyflink_triton
+from pyflink_triton.server import TritonServer
+from pyflink_triton.server.examples import EXAMPLES
+
+_OF_TESTS = ("chatbot_rnn", "bert_classifier", "pairing")
+_MODELS = (
+    *(model for model in (*SPEC_MODELS, *MODELS) if model.name in _OF_TESTS),
+    Model(
+        "fraud",
+        [Tensor("amount", "FP32"), Tensor("account", "INT64"), Tensor("note", "BYTES")],
+        [Tensor("score", "FP32"), Tensor("label", "BYTES")],
+        "multi",
+    ),
+    Model("doubled", [Tensor("input_vector", "FP32")], [Tensor("output_vector", "FP32")], "double"),
+    Model("risk", [Tensor("payments", "INT64")], [Tensor("risk", "FP32")], "answers"),
+    Model(
+        "resnet",
+        [Tensor("image", "FP32", (3, 224, 224))],
+        [Tensor("label", "BYTES"), Tensor("score", "FP32")],
+        "answers",
+    ),
+    Model("minilm", [Tensor("text", "BYTES")], [Tensor("embedding", "FP32", (384,))], "answers"),
+)
+_IMAGE = numpy.zeros((3, 224, 224), "<f4")
+#: The tables that pages read.
+_TABLES: Mapping[str, tuple[dict[str, str], list[tuple[Any, ...]]]] = {
+    "payments": (
+        {"id": "INT", "amount": "FLOAT", "account": "BIGINT", "note": "STRING"},
+        [(1, 250.0, 7, "rent"), (2, 3.5, 9, "coffee"), (3, 120.0, 7, "shoes")],
+    ),
+    "amounts": ({"id": "INT", "amount": "FLOAT"}, [(1, 2.5), (2, None)]),
+    "images": ({"name": "STRING", "image": "BYTES"}, [("blank", bytearray(_IMAGE.tobytes()))]),
+    "letters": ({"id": "INT", "letter": "STRING"}, [(1, "the courier is late"), (2, "a refund please")]),
+    "paid": ({"account": "BIGINT", "amount": "FLOAT"}, [(7, 250.0), (9, 3.5), (7, 120.0)]),
+    "said": ({"user_id": "BIGINT", "message": "STRING"}, [(1, "hello"), (2, "hi"), (1, "are you there")]),
+}
+#: What one page takes for granted besides.
+_OF_PAGE = {
+    "docs/sequences.md": "CREATE TEMPORARY VIEW messages AS SELECT user_id, message, PROCTIME() AS arrival FROM said",
+    "docs/updates.md": "CREATE TEMPORARY TABLE scores (account BIGINT, risk FLOAT, PRIMARY KEY (account) NOT ENFORCED) "
+    "WITH ('connector' = 'blackhole')",
+}
+_FILES = {
+    "lines.csv": "1,Great value\n2,It broke\n",
+    "timed.csv": "1,It broke,2026-01-01 00:00:10\n2,I hate it,2026-01-01 00:00:20\n3,I love it,2026-01-01 00:01:10\n",
+}
+#: A statement, the semicolon that ends it, and what stands in neither.
+_TOKENS = re.compile(r"'(?:[^']|'')*'|`[^`]*`|--[^\n]*|;|[^';`-]+|-")
+_QUERIES = re.compile(r"\s*(SELECT|WITH|SHOW|DESCRIBE|EXPLAIN)\b")
+
+
+@contextmanager
+def serving_docs(directory: Path) -> Iterator[str]:
+    """Serve the models that pages name; gives the server's URL."""
+    repository = write_repository(directory / "models", _MODELS)
+    shutil.copytree(ROOT / "examples" / "models" / "sentiment", repository / "sentiment")
+    requirements = EXAMPLES["sentiment"].requirements
+    with TritonServer(repository, arguments=ARGUMENTS, requirements=requirements) as server:
+        yield server.http_url
+
+
+def statements(text: str) -> list[str]:
+    """The statements of a block, without comments."""
+    found = [""]
+    for token in _TOKENS.findall(text):
+        if token == ";":
+            found.append("")
+        elif not token.startswith("--"):
+            found[-1] += token
+    return [statement.strip() for statement in found if statement.strip()]
+
+
+class DocsSession:
+    """A page's blocks run here, one after the other.
+
+    Args:
+        page: The page.
+        url: Of the server with the models.
+        directory: Where a page's files are.
+        few: A model repository, for a page that serves one.
+    """
+
+    def __init__(self, page: str, url: str, directory: Path, few: Path) -> None:
+        (directory / "predict").mkdir()
+        for name, text in _FILES.items():
+            (directory / "predict" / name).write_text(text)
+        self._here = {
+            "http://triton:8000": url,
+            "http://localhost:8000": url,
+            "http://localhost:8080": url,
+            "/path/that/pyflink-triton/jar/prints.jar": str(pyflink_triton.jar_path()),
+            "/opt/predict/bin/python": sys.executable,
+            "file:///shared/": f"{directory.as_uri()}/",
+            "/tmp/predict/": f"{directory}/predict/",
+            '"models/"': repr(str(few)),
+        }
+        self._page = page
+        self._prepared: list[tuple[TableEnvironment, str]] = []
+        self._names: dict[str, Any] = {"pyflink_triton": pyflink_triton, "col": col, "numpy": numpy}
+        self._names.update(pixels=_IMAGE, row={"embedding": bytes(1536)})
+        read = f"{(ROOT / page).read_text()} {_OF_PAGE.get(page, '')}"
+        self._tables = {name: table for name, table in _TABLES.items() if re.search(rf"\b{name}\b", read)}
+        self._names["t_env"] = session(with_jar=False)
+        pyflink_triton.connect(self._env, url)
+        self._prepare()
+
+    @property
+    def _env(self) -> TableEnvironment:
+        env: TableEnvironment = self._names["t_env"]
+        return env
+
+    def start(self, *, with_jar: bool) -> None:
+        """Begin a session to which no server is attached."""
+        self._names["t_env"] = session(with_jar=with_jar)
+        self._prepare()
+
+    def run(self, snippet: Snippet) -> None:
+        """Run a block; each of its queries has to give rows."""
+        if snippet.is_fresh:
+            self.start(with_jar="ADD JAR" not in snippet.text)
+        runs: Callable[[str, Snippet], None] = self._run_python if snippet.language == "python" else self._run_sql
+        text = snippet.text
+        for written, real in self._here.items():
+            text = text.replace(written, real)
+        runs(text, snippet)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make the tables that the page reads in the current catalog, where they are not there yet."""
+        place = self._env, self._env.get_current_catalog()
+        if place in self._prepared:
+            return
+        self._prepared.append(place)
+        for name, (types, rows) in self._tables.items():
+            view(self._env, name, types, rows)
+        if self._page in _OF_PAGE:
+            self._env.execute_sql(_OF_PAGE[self._page])
+        if "payments" in self._tables:
+            self._names["payments"] = self._env.from_path("payments")
+
+    def _run_python(self, text: str, snippet: Snippet) -> None:
+        before = dict(self._names)
+        with redirect_stdout(StringIO()) as printed:
+            exec(compile(text, str(snippet), "exec"), self._names)  # a block of the project's own pages
+        for expected in re.findall(r"^ *print\(.*\)  # (.*)$", text, re.MULTILINE):
+            assert expected in printed.getvalue().splitlines(), f"{snippet}: {printed.getvalue()}"
+        made = {name: value for name, value in self._names.items() if value is not before.get(name)}
+        streams = [value for value in made.values() if isinstance(value, DataStream)]
+        if streams:  # the last one is made of all that stands before it
+            with streams[-1].execute_and_collect() as rows:
+                assert list(rows), f"{snippet}: its stream has no rows"
+            return
+        for name, value in made.items():
+            if isinstance(value, Table):
+                with value.execute().collect() as rows:
+                    assert list(rows), f"{snippet}: '{name}' has no rows"
+
+    def _run_sql(self, text: str, snippet: Snippet) -> None:
+        for statement in statements(text):
+            setting = re.fullmatch(r"SET '([^']*)' = '([^']*)'", statement)
+            if setting:
+                self._env.get_config().set(*setting.groups())
+                continue
+            result = self._env.execute_sql(statement)
+            if _QUERIES.match(statement):
+                with result.collect() as rows:
+                    assert list(rows), f"{snippet}: no rows\n{statement}"
+            elif statement.startswith("INSERT"):
+                result.wait()
