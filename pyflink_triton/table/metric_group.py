@@ -1,7 +1,8 @@
 """The core's metrics, in the metric group of a PyFlink function.
 
 PyFlink has no histogram, and its distributions are nothing that a reporter of Flink's can write. So a histogram becomes
-a counter and gauges, with the names that Flink's REST interface gives to the parts of a histogram.
+a counter and gauges. The gauges have the names that Flink's REST interface gives to the parts of a histogram. The
+counter has not: Flink's Prometheus reporter would lose it where a histogram of that name is in the same process.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class _Histogram:
     def __init__(self, group: MetricGroup, name: str) -> None:
         self._samples: deque[float] = deque(maxlen=_WINDOW)
         self._parts: dict[str, int] = {}
-        self._count = group.counter(f"{name}_count")
+        self._count = group.counter(f"{name}_samples")
         for part in _PARTS:
             group.gauge(f"{name}_{part}", self._gauge(part))
 

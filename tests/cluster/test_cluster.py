@@ -87,6 +87,21 @@ FAILING_DOORS = {
     for name, query in DOORS.items()
 }
 FAILING_DOORS = {name: query.replace("DESCRIPTOR(x)", "DESCRIPTOR(v)") for name, query in FAILING_DOORS.items()}
+#: A decoupled model that gives two responses to a row, of which the last says 3 tokens; every 20th has a second that is
+#: too large.
+STREAMED = """
+CREATE VIEW scripts AS SELECT x, CASE MOD(x, {every})
+  WHEN 1 THEN '["a", {{"sleep": 0.1}}, "' || REPEAT('x', 5000) || '"]'
+  ELSE '["a", {{"outputs": {{"text": ["b"], "number": [3]}}}}]' END AS script FROM numbers;
+CREATE MODEL streamed INPUT (script STRING) OUTPUT (text STRING, number BIGINT) WITH (
+  'provider' = 'triton', 'model-name' = 'script_many', 'responses' = 'join', 'tokens-column' = 'number',
+  'max-response-bytes' = '2 kb', 'default-value' = 'null', 'circuit-breaker-enabled' = 'true'
+);
+"""
+STREAMED_DOORS = {
+    "ml_predict": "SELECT x, number AS y FROM ML_PREDICT(TABLE scripts, MODEL streamed, DESCRIPTOR(script))",
+    "function": "SELECT x, r.number AS y FROM (SELECT x, streamed(script) AS r FROM scripts)",
+}
 NULLS = COUNTED_ROWS // EVERY
 PAIRS = [(x, 3 * x + 1) for x in range(1, ROWS + 1)]
 MODES = ("streaming", "batch")
@@ -137,7 +152,7 @@ def gateway(flink: Cluster) -> Iterator[Gateway]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatedTriton]:
-    with gated_triton(tmp_path_factory.mktemp("served") / "models", "pairing", "fails") as triton:
+    with gated_triton(tmp_path_factory.mktemp("served") / "models", "pairing", "fails", "script_many") as triton:
         yield triton
 
 
@@ -257,7 +272,9 @@ def test_the_sql_gateway(
     gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str
 ) -> None:
     with session(gateway, installed, served) as sql:
-        assert set(sql.execute("SHOW MODELS").rows) == {("fails",), ("gate",), ("pairing",), ("tripled",)}
+        assert set(sql.execute("SHOW MODELS").rows) == {
+            (name,) for name in ("fails", "gate", "pairing", "script_many", "tripled")
+        }
         job = execute_all(sql, into(mode, tmp_path / "answers", ML_PREDICT))
         assert flink.end_of(job) == "FINISHED"
         assert flink.records_read(job, "MLPredict") == [ROWS // 2, ROWS // 2]
@@ -321,11 +338,11 @@ def test_planning_without_the_package_says_what_to_install_and_set(
     assert "'python.client.executable'" in str(refused.value)
 
 
-def test_there_is_a_prometheus(scraping: Prometheus | str) -> None:
+def test_prometheus_scrapes_each_process(scraping: Prometheus | str, flink: Cluster) -> None:
     """Without one the tests below compare what REST says alone."""
     if isinstance(scraping, str):
         pytest.skip(scraping)
-    assert scraping.query("up")
+    wait_for(lambda: len(scraping.query("up == 1")) == 1 + len(flink.task_managers()), 20, "all targets")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -419,21 +436,33 @@ def assert_counted(counted: Counted, before: dict[str, int], after: dict[str, in
     assert_metrics(counted, {**rows, "http_requests": calls}, queued=calls, batch_limit=2 * 64)
 
 
-def assert_metrics(counted: Counted, counters: Mapping[str, int], *, queued: int, batch_limit: int) -> None:
+def assert_metrics(
+    counted: Counted,
+    counters: Mapping[str, int],
+    *,
+    queued: int,
+    histograms: Mapping[str, int] | None = None,
+    **gauges: int,
+) -> None:
     """The metrics of two subtasks are these; each counter that is not named is 0."""
     metrics = dict(counted.metrics)
     assert 2 * 20 << 20 < metrics.pop("worker_memory") < 2 << 30
     assert 0 < metrics.pop("worker_cpu_time") < 60_000
     calls = counters["http_requests"]
+    samples = {"latency": calls, "batch_size": calls, "queue_time": queued, **(histograms or {})}
+    part = "samples" if is_pyflinks(counted) else "count"
     assert metrics == {
-        **{name: 0 for name in names(MetricType.COUNTER) if name != "worker_cpu_time"},
+        **dict.fromkeys(set(names(MetricType.COUNTER)) - {"worker_cpu_time"}, 0),
         **counters,
-        "latency_count": calls,
-        "batch_size_count": calls,
-        "queue_time_count": queued,
+        **{f"{name}_{part}": count for name, count in samples.items()},
         "in_flight": 0,
-        "batch_limit": batch_limit,
+        **gauges,
     }
+
+
+def is_pyflinks(counted: Counted) -> bool:
+    """Whether the operator runs in PyFlink's worker."""
+    return "Python" in counted.operator
 
 
 def assert_scraped(scraping: Prometheus | str, job: str, counted: Counted) -> None:
@@ -454,11 +483,11 @@ def assert_scraped(scraping: Prometheus | str, job: str, counted: Counted) -> No
         raise AssertionError(f"{error}: {seen} instead of {expected}") from None
     assert counted.metrics["worker_cpu_time"] <= seen["worker_cpu_time"] < 60_000
     assert seen["worker_memory"] == pytest.approx(counted.metrics["worker_memory"], rel=0.3)
-    is_pyflinks = "Python" in counted.operator
-    parts = {f"{name}_p95" if is_pyflinks else f"{name}{{0.95}}" for name in ("latency", "queue_time", "batch_size")}
+    of_pyflink = is_pyflinks(counted)
+    parts = {f"{name}_p95" if of_pyflink else f"{name}{{0.95}}" for name in ("latency", "queue_time", "batch_size")}
     assert parts <= seen.keys()
-    asked = [query for query in queries() if not (is_pyflinks and "quantile" in query)]
-    asked = [query for query in asked if is_pyflinks or "_p95" not in query]
+    asked = [query for query in queries() if not (of_pyflink and "quantile" in query)]
+    asked = [query for query in asked if of_pyflink or "_p95" not in query]
     wait_for(lambda: all(map(scraping.query, asked)), 10, f"an answer to each of {asked}")
     assert scraping.query(f"rate({PREFIX}requests_total[5m])") == [], "the specification's own has no such metric"
 
@@ -497,11 +526,50 @@ def test_metrics_equal_the_failures_that_were_forced(
         assert_scraped(scraping, job, counted)
     assert flink.end_of(job) == "FINISHED"
     assert_failures_answered(tmp_path / "answers")
-    is_pyflinks = (door, mode) == ("function", "batch")
+    of_pyflink = (door, mode) == ("function", "batch")
     logger = (
-        r"\S*/delivery/call_log\.py:\d+" if is_pyflinks else r"org\.apache\.flink\.model\.triton\.pyflink_triton\.calls"
+        r"\S*/delivery/call_log\.py:\d+" if of_pyflink else r"org\.apache\.flink\.model\.triton\.pyflink_triton\.calls"
     )
     assert_failures_logged(flink, logged, logger)
+
+
+@pytest.mark.parametrize(("door", "mode"), [("ml_predict", "streaming"), ("function", "batch")])
+def test_metrics_equal_the_streams_that_were_read(
+    gateway: Gateway,
+    flink: Cluster,
+    installed: Installed,
+    served: GatedTriton,
+    scraping: Prometheus | str,
+    tmp_path: Path,
+    door: str,
+    mode: str,
+) -> None:
+    """Of a decoupled model: the responses, the streams that are ended here, and the tokens."""
+    with session(gateway, installed, served, rows=COUNTED_ROWS) as sql, served.closed():
+        sql.execute(f"ADD JAR '{flink.python_jar}'")
+        script = behind_the_gate(mode, tmp_path / "answers", STREAMED_DOORS[door])
+        job = execute_all(sql, STREAMED.format(every=EVERY) + script)
+        counted = settled_metrics(flink, job)
+        failed, rows = COUNTED_ROWS // EVERY, COUNTED_ROWS
+        answered = rows - failed
+        expected = {
+            "requests": rows,
+            "success": answered,
+            "failure": failed,
+            "output_rows": rows,
+            "default_values": failed,
+            "http_requests": rows,
+            "responses": 2 * answered + failed,
+            "cancelled": failed,
+            "tokens": 3 * answered,
+            "errors_protocol": failed,
+        }
+        histograms = {"first_response_latency": rows}
+        assert_metrics(counted, expected, queued=rows, histograms=histograms, circuit_breaker_state=0)
+        assert_scraped(scraping, job, counted)
+    assert flink.end_of(job) == "FINISHED"
+    expected_rows = [(x, None if x % EVERY == 1 else 3) for x in range(1, COUNTED_ROWS + 1)]
+    assert pairs_in(tmp_path / "answers") == expected_rows
 
 
 def assert_failures_answered(written: Path) -> None:

@@ -13,7 +13,7 @@ from model_repository import MODELS, Model, Tensor, write_repository
 from triton import ARGUMENTS, call
 from waiting import wait_for
 
-from pyflink_triton.metric_table import METRICS, MetricType
+from pyflink_triton.metric_table import METRICS, MetricType, names
 from pyflink_triton.server import TritonServer
 
 #: How many rows a counted job has: 1, 2, ... in two subtasks, whose last rows the gate holds.
@@ -29,10 +29,12 @@ GATE = Model(
 )
 #: A metric's delta comes with the next heartbeat, and the JobManager asks for it every other half second.
 SETTLING_SECONDS = 60
-#: The declared metrics as REST has them: of a histogram the number of its values.
-REST_NAMES = tuple(
-    f"{each.name}_count" if each.type is MetricType.HISTOGRAM else each.name for each in METRICS.values()
-)
+#: The declared metrics as REST has them: of a histogram the number of its values, as the shim or PyFlink's functions
+#: count them.
+REST_NAMES = {
+    *METRICS,
+    *(f"{name}_{part}" for name in names(MetricType.HISTOGRAM) for part in ("count", "samples")),
+}
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,13 @@ def operator_metrics(cluster: Cluster, job: str) -> Counted | None:
     found = {}
     for vertex in cluster.get(f"/jobs/{job}")["vertices"]:
         path = f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
-        names = [metric["id"] for metric in cluster.get(path)]
-        for name in names:
+        all_names = [metric["id"] for metric in cluster.get(path)]
+        for name in all_names:
             # As "AsyncCalc[2].requests": the gate has them too, but a higher number.
             match = re.fullmatch(r"(.*\[(\d+)\])\.requests", name)
             if match:
                 ours = {f"{match[1]}.{own}" for own in REST_NAMES}
-                found[int(match[2])] = (path, match[1], sorted(ours.intersection(names)))
+                found[int(match[2])] = (path, match[1], sorted(ours.intersection(all_names)))
     if not found:
         return None
     path, operator, asked = found[min(found)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import urllib.parse
@@ -58,9 +59,9 @@ class Prometheus:
 
         Args:
             job: The id of its job.
-            operator: Its name in the REST interface. Flink's reporter leaves out what is no letter, digit, `_` or `:`.
+            operator: Its name in the REST interface. Flink's reporter writes `_` for all but letters, digits, `_`, `:`.
         """
-        named = "".join(letter for letter in operator if letter.isalnum() or letter in "_:")
+        named = re.sub(r"[^a-zA-Z0-9_:]", "_", operator)
         found: dict[str, float] = {}
         for series in self.query(f'{{__name__=~"{PREFIX}.*",job_id="{job}",operator_name="{named}"}}'):
             quantile = series["metric"].get("quantile")

@@ -58,7 +58,7 @@ def test_counters_and_gauges_reach_flink(triton: Triton, kind: str) -> None:
     assert counted["success"] == ROWS - 2 * ROWS / 10
     assert counted["output_rows"] == ROWS - ROWS / 10
     assert 0 < counted["http_requests"] <= ROWS
-    assert counted["latency_count"] == counted["queue_time_count"] == counted["http_requests"]
+    assert counted["latency_samples"] == counted["queue_time_samples"] == counted["http_requests"]
     assert counted["batch_limit"] == 64
     assert counted["latency_min"] <= counted["latency_p50"] <= counted["latency_p95"] <= counted["latency_p99"]
     assert counted["worker_memory"] > 20 << 20
