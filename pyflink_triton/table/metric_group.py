@@ -1,8 +1,8 @@
 """The core's metrics, in the metric group of a PyFlink function.
 
 PyFlink has no histogram, and its distributions are nothing that a reporter of Flink's can write. So a histogram becomes
-a counter and gauges. The gauges have the names that Flink's REST interface gives to the parts of a histogram. The
-counter has not: Flink's Prometheus reporter would lose it where a histogram of that name is in the same process.
+a counter and gauges, as Flink's REST interface shows the parts of a histogram. The counter does not end in `_count`:
+Flink's Prometheus reporter would lose it where a histogram of that name is in the same process.
 """
 
 from __future__ import annotations

@@ -102,6 +102,9 @@ STREAMED_DOORS = {
     "ml_predict": "SELECT x, number AS y FROM ML_PREDICT(TABLE scripts, MODEL streamed, DESCRIPTOR(script))",
     "function": "SELECT x, r.number AS y FROM (SELECT x, streamed(script) AS r FROM scripts)",
 }
+#: What the log has between the level and the words.
+BY_THE_SHIM = r"org\.apache\.flink\.model\.triton\.pyflink_triton\.calls +\[\] - \[\S+ \([12]/2\)\] "
+BY_PYFLINK = r"PythonWorker +\[\] - \S+/pyflink_triton/delivery/call_log\.py:\d+ "
 NULLS = COUNTED_ROWS // EVERY
 PAIRS = [(x, 3 * x + 1) for x in range(1, ROWS + 1)]
 MODES = ("streaming", "batch")
@@ -364,8 +367,7 @@ def test_metrics_equal_what_happened(
         job = execute_all(sql, behind_the_gate(mode, tmp_path / "answers", DOORS[door]))
         counted = settled_metrics(flink, job)
         after = served.counts("pairing")
-        assert_counted(counted, before, after)
-        assert_scraped(scraping, job, counted)
+        assert_scraped(scraping, job, counted, assert_counted(counted, before, after))
     assert flink.end_of(job) == "FINISHED"
     assert pairs_in(tmp_path / "answers") == PAIRS[:COUNTED_ROWS]
 
@@ -386,8 +388,7 @@ def test_metrics_of_pyflink_functions_equal_what_happened(
     before = served.counts("pairing")
     with udf_job(flink, installed, served, tmp_path / "answers", mode, function) as job:
         counted = settled_metrics(flink, job)
-        assert_counted(counted, before, served.counts("pairing"))
-        assert_scraped(scraping, job, counted)
+        assert_scraped(scraping, job, counted, assert_counted(counted, before, served.counts("pairing")))
     assert flink.end_of(job) == "FINISHED"
     assert pairs_in(tmp_path / "answers") == PAIRS[:COUNTED_ROWS]
 
@@ -406,11 +407,11 @@ def test_metrics_of_pyflink_functions_equal_the_failures_that_were_forced(
     fails = ("--fails-every", str(EVERY))
     with udf_job(flink, installed, served, tmp_path / "answers", mode, function, *fails) as job:
         counted = settled_metrics(flink, job)
-        assert_failures_counted(counted, before, served.counts("fails"), nulls=NULLS)
-        assert_scraped(scraping, job, counted)
+        expected = assert_failures_counted(counted, before, served.counts("fails"), nulls=NULLS)
+        assert_scraped(scraping, job, counted, expected)
     assert flink.end_of(job) == "FINISHED"
     assert_failures_answered(tmp_path / "answers")
-    assert_failures_logged(flink, logged, r"\S*/delivery/call_log\.py:\d+")
+    assert_failures_logged(flink, logged, BY_PYFLINK)
 
 
 @contextmanager
@@ -428,12 +429,12 @@ def udf_job(
         yield job
 
 
-def assert_counted(counted: Counted, before: dict[str, int], after: dict[str, int]) -> None:
+def assert_counted(counted: Counted, before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
     """The metrics say what happened: so many rows, and as many calls as Triton answered."""
     assert after["count"] - before["count"] == COUNTED_ROWS
     calls = after["success"] - before["success"]
     rows = dict.fromkeys(("requests", "success", "output_rows"), COUNTED_ROWS)
-    assert_metrics(counted, {**rows, "http_requests": calls}, queued=calls, batch_limit=2 * 64)
+    return assert_metrics(counted, {**rows, "http_requests": calls}, queued=calls, batch_limit=2 * 64)
 
 
 def assert_metrics(
@@ -443,21 +444,29 @@ def assert_metrics(
     queued: int,
     histograms: Mapping[str, int] | None = None,
     **gauges: int,
-) -> None:
-    """The metrics of two subtasks are these; each counter that is not named is 0."""
+) -> dict[str, int]:
+    """The metrics of two subtasks are these in REST; each counter that is not named is 0.
+
+    Returns:
+        The same as Prometheus must have them: REST does not say how many values a histogram of the shim's has.
+    """
     metrics = dict(counted.metrics)
     assert 2 * 20 << 20 < metrics.pop("worker_memory") < 2 << 30
     assert 0 < metrics.pop("worker_cpu_time") < 60_000
     calls = counters["http_requests"]
     samples = {"latency": calls, "batch_size": calls, "queue_time": queued, **(histograms or {})}
-    part = "samples" if is_pyflinks(counted) else "count"
-    assert metrics == {
+    expected = {
         **dict.fromkeys(set(names(MetricType.COUNTER)) - {"worker_cpu_time"}, 0),
         **counters,
-        **{f"{name}_{part}": count for name, count in samples.items()},
         "in_flight": 0,
         **gauges,
     }
+    if is_pyflinks(counted):
+        expected |= {f"{name}_samples": count for name, count in samples.items()}
+        assert metrics == expected
+        return expected
+    assert metrics == expected
+    return expected | {f"{name}_count": count for name, count in samples.items()}
 
 
 def is_pyflinks(counted: Counted) -> bool:
@@ -465,11 +474,10 @@ def is_pyflinks(counted: Counted) -> bool:
     return "Python" in counted.operator
 
 
-def assert_scraped(scraping: Prometheus | str, job: str, counted: Counted) -> None:
-    """Prometheus has the same figures as REST, and the docs' queries give something."""
+def assert_scraped(scraping: Prometheus | str, job: str, counted: Counted, expected: Mapping[str, int]) -> None:
+    """Prometheus has these figures of an operator, and the docs' queries give something."""
     if isinstance(scraping, str):
         return
-    expected = {name: value for name, value in counted.metrics.items() if not name.startswith("worker_")}
     seen: dict[str, float] = {}
 
     def is_scraped() -> bool:
@@ -522,15 +530,12 @@ def test_metrics_equal_the_failures_that_were_forced(
         script = behind_the_gate(mode, tmp_path / "answers", FAILING_DOORS[door])
         job = execute_all(sql, FAILING.format(every=EVERY) + script)
         counted = settled_metrics(flink, job, COUNTED_ROWS - NULLS + nulls)
-        assert_failures_counted(counted, before, served.counts("fails"), nulls=nulls)
-        assert_scraped(scraping, job, counted)
+        expected = assert_failures_counted(counted, before, served.counts("fails"), nulls=nulls)
+        assert_scraped(scraping, job, counted, expected)
     assert flink.end_of(job) == "FINISHED"
     assert_failures_answered(tmp_path / "answers")
     of_pyflink = (door, mode) == ("function", "batch")
-    logger = (
-        r"\S*/delivery/call_log\.py:\d+" if of_pyflink else r"org\.apache\.flink\.model\.triton\.pyflink_triton\.calls"
-    )
-    assert_failures_logged(flink, logged, logger)
+    assert_failures_logged(flink, logged, BY_PYFLINK if of_pyflink else BY_THE_SHIM)
 
 
 @pytest.mark.parametrize(("door", "mode"), [("ml_predict", "streaming"), ("function", "batch")])
@@ -565,8 +570,8 @@ def test_metrics_equal_the_streams_that_were_read(
             "errors_protocol": failed,
         }
         histograms = {"first_response_latency": rows}
-        assert_metrics(counted, expected, queued=rows, histograms=histograms, circuit_breaker_state=0)
-        assert_scraped(scraping, job, counted)
+        all_of_them = assert_metrics(counted, expected, queued=rows, histograms=histograms, circuit_breaker_state=0)
+        assert_scraped(scraping, job, counted, all_of_them)
     assert flink.end_of(job) == "FINISHED"
     expected_rows = [(x, None if x % EVERY == 1 else 3) for x in range(1, COUNTED_ROWS + 1)]
     assert pairs_in(tmp_path / "answers") == expected_rows
@@ -579,7 +584,9 @@ def assert_failures_answered(written: Path) -> None:
     assert pairs_in(written) == expected
 
 
-def assert_failures_counted(counted: Counted, before: dict[str, int], after: dict[str, int], *, nulls: int) -> None:
+def assert_failures_counted(
+    counted: Counted, before: dict[str, int], after: dict[str, int], *, nulls: int
+) -> dict[str, int]:
     """Each of those rows failed twice in a call of its own."""
     failed, rows = COUNTED_ROWS // EVERY, COUNTED_ROWS - NULLS
     assert after["success"] - before["success"] == rows + failed
@@ -594,15 +601,21 @@ def assert_failures_counted(counted: Counted, before: dict[str, int], after: dic
         "retries": failed,
         "errors_model": 2 * failed,
     }
-    assert_metrics(counted, expected, queued=rows, batch_limit=2)
+    return assert_metrics(counted, expected, queued=rows, batch_limit=2)
 
 
 def assert_failures_logged(flink: Cluster, before: Mapping[Path, str], logger: str) -> None:
-    """The log has them with their level and logger, a few of each subtask, and not what the model said."""
+    """The log has them with their level and logger, a few of each subtask, and not what the model said.
+
+    Args:
+        flink: The cluster.
+        before: Its logs before the job.
+        logger: A pattern of what is between the level and the words.
+    """
     lines = [line for file, text in flink.logged().items() for line in text[len(before[file]) :].splitlines()]
     told = [line for line in lines if "A call failed (model): Triton's model 'fails' at http://" in line]
     assert 1 <= len(told) <= 2 * 5, lines
-    assert all(re.search(rf" WARN +{logger} +\[\] - ", line) for line in told), told
+    assert all(re.search(rf" WARN +{logger}A call failed ", line) for line in told), told
     assert all(re.search(r" answered HTTP 500: the model failed \[request \S+, 1 rows\]", line) for line in told), told
     assert not [line for line in lines if "must not be negative" in line]
 

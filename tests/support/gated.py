@@ -29,12 +29,8 @@ GATE = Model(
 )
 #: A metric's delta comes with the next heartbeat, and the JobManager asks for it every other half second.
 SETTLING_SECONDS = 60
-#: The declared metrics as REST has them: of a histogram the number of its values, as the shim or PyFlink's functions
-#: count them.
-REST_NAMES = {
-    *METRICS,
-    *(f"{name}_{part}" for name in names(MetricType.HISTOGRAM) for part in ("count", "samples")),
-}
+#: The declared metrics as REST has them; PyFlink's functions count the values of a histogram.
+REST_NAMES = {*METRICS, *(f"{name}_samples" for name in names(MetricType.HISTOGRAM))}
 
 
 @dataclass(frozen=True)
