@@ -349,7 +349,7 @@ def test_prometheus_scrapes_each_process(scraping: Prometheus | str, flink: Clus
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", ["ml_predict", "function"])
 def test_metrics_equal_what_happened(
     gateway: Gateway,
     flink: Cluster,
