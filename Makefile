@@ -62,8 +62,8 @@ bench: tools $(INSTALLED) ## speed, CPU and latency beside raw tritonclient and 
 	$(BIN)/python -m benchmarks $(ARGS)
 
 pages: tools $(INSTALLED) ## write the pages and tables of the docs that are made from code and tests
-	@for page in tests/support/faults.py tests/support/streams.py tests/sql/test_spec.py \
-		tests/support/reference.py tests/project/test_public_api.py; do \
+	@for page in tests/support/faults.py tests/support/streams.py tests/sql/test_spec.py tests/support/reference.py \
+		tests/project/test_metrics_page.py tests/project/test_public_api.py; do \
 		PYTHONPATH=tests/support $(BIN)/python $$page || exit 1; \
 	done
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TypedDict
 
+from pyflink_triton.metric_table import ErrorClass, MetricType, names
+from pyflink_triton.process_usage import ProcessUsage
+
 
 class MetricDeltas(TypedDict):
     """What was counted since the last hand-over: deltas of counters, samples, and the values of gauges."""
@@ -17,27 +20,26 @@ class MetricDeltas(TypedDict):
 class Metrics:
     """Counts since they were last taken. Only one event loop may use it, because it is not safe for threads.
 
-    Counters: ``requests``, ``success``, ``failure``, ``output_rows`` and ``default_values`` count rows;
-    ``http_requests`` counts inference calls, ``retries`` those of them that sent a request again,
-    ``circuit_breaker_openings`` outages: a breaker that opens again from half-open is still in the same one;
-    ``sequences_lost`` counts sequences that had not ended.
-    Histograms: ``latency`` (one HTTP call, milliseconds), ``batch_size`` (rows of a call).
-    Of decoupled models: the counters ``responses`` and ``cancelled`` (streams that were ended here), and the histogram
-    ``first_response_latency`` (milliseconds). ``tokens`` counts what the option `tokens-column` names.
-    Gauges: ``in_flight``; ``circuit_breaker_state`` (0 closed, 1 half-open, 2 open; the worst endpoint's), only
-    where there is a breaker; ``live_sequences``, only of a stateful model; ``batch_limit`` (rows in a request at the
-    most, at the endpoint that takes the fewest), only of a model with a batch axis.
+    ``metric_table`` says what each metric means.
+
+    Args:
+        usage: Reads what the process uses. With it every counter is handed over from the start, as 0: a monitoring
+            system sees no growth in a counter that begins above 0.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, usage: ProcessUsage | None = None) -> None:
+        self._usage = usage
         self._counters: Counter[str] = Counter()
+        self._is_announced = usage is None
         # What each call and each request changes is put together when it is handed over.
         self._calls: list[int] = []
         self._seconds: list[float] = []
+        self._queued: list[float] = []
         self._first_responses: list[float] = []
         self._settled = 0
-        self._rows = self._failed = self._answered = self._defaults = 0
+        self._rows = self._nulls = self._failed = self._answered = self._defaults = 0
         self._in_flight = 0
+        self._memory: int | None = None
         self._breaker: int | None = None
         self._batch_limit: int | None = None
         self._gauges_changed = False
@@ -54,9 +56,17 @@ class Metrics:
         self._seconds.append(seconds)
         self._in_flight -= 1
 
+    def queued(self, seconds: float) -> None:
+        """A request is sent for the first time, whose first row came so long ago."""
+        self._queued.append(seconds)
+
+    def error(self, kind: ErrorClass) -> None:
+        """A call failed."""
+        self._counters[kind.metric] += 1
+
     def first_response(self, seconds: float) -> None:
         """The first response of a stream came."""
-        self._first_responses.append(round(seconds * 1000, 3))
+        self._first_responses.append(seconds)
 
     def stream(self, responses: int, *, cancelled: bool) -> None:
         """A stream that had begun has ended.
@@ -96,7 +106,11 @@ class Metrics:
             self._batch_limit = rows
             self._gauges_changed = True
 
-    def settle(self, rows: int, failed: int, answered: int = 0, defaults: int = 0) -> None:
+    def reject(self, rows: int) -> None:
+        """Rows have failed that are not sent."""
+        self._counters["rejected_rows"] += rows
+
+    def settle(self, rows: int, failed: int, answered: int = 0, defaults: int = 0, nulls: int = 0) -> None:
         """A batch is done.
 
         Args:
@@ -104,9 +118,11 @@ class Metrics:
             failed: Those of them that failed.
             answered: Those that failed and gave an output row all the same.
             defaults: Those that took the default value.
+            nulls: The rows that held a NULL.
         """
         self._settled += 1
         self._rows += rows
+        self._nulls += nulls
         if failed:
             self._failed += failed
             self._answered += answered
@@ -118,37 +134,57 @@ class Metrics:
 
     def take(self) -> MetricDeltas | None:
         """Hand over what was counted since the last time; None when nothing was."""
+        self._read_usage()
         counters, histograms = self._take_counters(), self._take_histograms()
         if not counters and not histograms and not self._gauges_changed:
             return None
         self._gauges_changed = False
-        gauges = {"in_flight": self._in_flight}
-        if self._breaker is not None:
-            gauges["circuit_breaker_state"] = self._breaker
-        if self._batch_limit is not None:
-            gauges["batch_limit"] = self._batch_limit
-        if self.live_sequences is not None:
-            gauges["live_sequences"] = self.live_sequences
-        return {"counters": counters, "histograms": histograms, "gauges": gauges}
+        gauges = {
+            "in_flight": self._in_flight,
+            "circuit_breaker_state": self._breaker,
+            "batch_limit": self._batch_limit,
+            "live_sequences": self.live_sequences,
+            "worker_memory": self._memory,
+        }
+        known = {name: value for name, value in gauges.items() if value is not None}
+        return {"counters": counters, "histograms": histograms, "gauges": known}
+
+    def _read_usage(self) -> None:
+        used = None if self._usage is None else self._usage.read()
+        if used is not None:
+            self._memory, spent = used
+            self._counters["worker_cpu_time"] += spent
+            self._gauges_changed = True
 
     def _take_counters(self) -> dict[str, int]:
         counters = dict(self._counters)
+        if not self._is_announced:
+            self._is_announced = True
+            counters = {**dict.fromkeys(names(MetricType.COUNTER), 0), **counters}
         if self._calls:
             counters["http_requests"] = len(self._calls)
         if self._settled:
             good = self._rows - self._failed
             counters |= {"requests": self._rows, "success": good, "failure": self._failed}
             counters["output_rows"] = good + self._answered
+            if self._nulls:
+                counters["null_rows"] = self._nulls
             if self._defaults:
                 counters["default_values"] = self._defaults
         self._counters.clear()
-        self._settled = self._rows = self._failed = self._answered = self._defaults = 0
+        self._settled = self._rows = self._nulls = self._failed = self._answered = self._defaults = 0
         return counters
 
     def _take_histograms(self) -> dict[str, list[float]]:
-        latency = [round(seconds * 1000, 3) for seconds in self._seconds]
-        samples: dict[str, list[float]] = {"batch_size": list(self._calls), "latency": latency}
-        if self._first_responses:
-            samples["first_response_latency"], self._first_responses = self._first_responses, []
-        self._calls, self._seconds = [], []
+        samples: dict[str, list[float]] = {
+            "batch_size": list(self._calls),
+            "latency": _milliseconds(self._seconds),
+            "queue_time": _milliseconds(self._queued),
+            "first_response_latency": _milliseconds(self._first_responses),
+        }
+        self._calls, self._seconds, self._queued, self._first_responses = [], [], [], []
         return {name: values for name, values in samples.items() if values}
+
+
+def _milliseconds(seconds: list[float]) -> list[float]:
+    return [round(each * 1000, 3) for each in seconds]

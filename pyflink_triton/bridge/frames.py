@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pyflink_triton.errors import TritonError
 
-PROTOCOL = 5
+PROTOCOL = 6
 _LENGTHS = struct.Struct("<IQ")
 #: ``json.dumps`` would make an encoder for each frame.
 _encode = json.JSONEncoder(separators=(",", ":")).encode

@@ -25,6 +25,12 @@ class Hello(TypedDict):
     version: str
 
 
+class ShimHello(Hello):
+    """The first frame of the shim; it logs nothing below the level."""
+
+    log_level: Literal["ERROR", "WARN", "INFO", "DEBUG"]
+
+
 class Plan(TypedDict):
     """A planning request: its name, beside the fields that this request has."""
 
@@ -43,12 +49,14 @@ class Open(OpenRequest):
 class _Predict(TypedDict, total=False):
     at: int
     bytes: int
+    waited: int
 
 
 class Predict(_Predict):
     """Rows to predict, in the frame's body; ``first`` is the number of the first of them, and the others follow.
 
-    With ``at`` and ``bytes`` the body lies in the shared memory, at this place.
+    With ``at`` and ``bytes`` the body lies in the shared memory, at this place. The first row has waited for so many
+    microseconds.
     """
 
     kind: Literal["predict"]
@@ -153,4 +161,13 @@ class Heartbeat(_Heartbeat):
     kind: Literal["heartbeat"]
 
 
-Reply: TypeAlias = Hello | Answer | Opened | Result | Error | Heartbeat
+class Log(TypedDict):
+    """What Python logs, with the name of its logger."""
+
+    kind: Literal["log"]
+    level: str
+    logger: str
+    message: str
+
+
+Reply: TypeAlias = Hello | Answer | Opened | Result | Error | Heartbeat | Log

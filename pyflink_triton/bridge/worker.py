@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,12 +14,14 @@ import pyarrow as pa
 
 from pyflink_triton._async import cancel_all
 from pyflink_triton.bridge.frames import PROTOCOL, Frame, FrameError, write_frame
-from pyflink_triton.bridge.messages import Heartbeat, Hello, Open, Opened, Plan, Reply, Result
+from pyflink_triton.bridge.log_records import LogRecords, python_level
+from pyflink_triton.bridge.messages import Heartbeat, Open, Opened, Plan, Reply, Result, ShimHello
 from pyflink_triton.bridge.planning_handlers import PLANNING_HANDLERS
 from pyflink_triton.bridge.replies import Replies
 from pyflink_triton.bridge.shared_memory import SharedMemory
 from pyflink_triton.errors import TritonError, sentence
 from pyflink_triton.metrics import Metrics
+from pyflink_triton.process_usage import ProcessUsage
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.runtime.open_model import OpenedModel, open_model
 from pyflink_triton.runtime.operator_limits import BATCH_ROWS, BATCHES_IN_FLIGHT, FRAME_BYTES
@@ -26,6 +29,7 @@ from pyflink_triton.runtime.planning import DeclaredModel
 from pyflink_triton.version import __version__
 
 HEARTBEAT_SECONDS = 1.0
+_LOG = logging.getLogger("pyflink_triton")
 
 Write = Callable[[bytes, "memoryview | bytes"], None]
 
@@ -39,7 +43,8 @@ class Worker:
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._metrics = Metrics()
+        self._metrics = Metrics(ProcessUsage())
+        self._log = LogRecords(self._send, asyncio.get_running_loop())
         self._opened: OpenedModel | None = None
         self._schema: pa.Schema | None = None
         self._replies: Replies | None = None
@@ -98,7 +103,7 @@ class Worker:
             reply["freed"] = freed
         self._send(reply, body)
 
-    async def _hello(self, message: Hello, _: memoryview) -> None:
+    async def _hello(self, message: ShimHello, _: memoryview) -> None:
         protocol, version = message.get("protocol"), message.get("version")
         if (protocol, version) != (PROTOCOL, __version__):
             raise TritonError(
@@ -106,6 +111,8 @@ class Worker:
                 f"{__version__} (protocol {PROTOCOL}): {Remedy.USE_JAR()}"
             )
         self._send({"kind": "hello", "id": message["id"], "protocol": PROTOCOL, "version": __version__})
+        logging.getLogger().addHandler(self._log)
+        _LOG.setLevel(python_level(message["log_level"]))
 
     async def _plan(self, message: Plan, _: memoryview) -> None:
         handler = PLANNING_HANDLERS.get(message["request"])
@@ -120,8 +127,9 @@ class Worker:
         where = f"Triton's model '{declared.options.model_name}' at {declared.options.endpoint}"
         print(f"Model '{self._model}' predicts with {where}.", file=sys.stderr, flush=True)
         self._opened = await open_model(message, self._metrics)
+        self._log.redact = self._opened.client.transport.credentials.redact
         for warning in self._opened.warnings:
-            print(f"Model '{self._model}': {sentence(warning)}", file=sys.stderr, flush=True)
+            _LOG.warning("Model '%s': %s", self._model, sentence(warning))
         columns = self._opened.columns
         self._schema = pa.schema([(f"c{index}", type_.arrow) for index, type_ in enumerate(columns.argument_types)])
         self._replies = Replies(
@@ -155,7 +163,8 @@ class Worker:
         try:
             batch = _read(frame.header, self._body(frame), self._schema)
             replies.expect(batch.num_rows)
-            self._opened.submit(batch, partial(replies.add, frame.header["first"]), self._fail)
+            waited = frame.header.get("waited", 0) / 1_000_000
+            self._opened.submit(batch, partial(replies.add, frame.header["first"]), self._fail, waited)
         except Exception as error:
             self._fail(error)
 
@@ -184,6 +193,7 @@ class Worker:
 
     async def close(self) -> None:
         """Cancel all work and close the connections."""
+        logging.getLogger().removeHandler(self._log)
         await cancel_all(self._tasks)
         if self._opened is not None:
             await self._opened.close()

@@ -27,6 +27,7 @@ class _Work:
     answered: Callable[[Ints, InferenceResponse], None]
     failed: Callable[[Ints, RowError], None]
     deadline: float | None = None
+    is_sent: bool = False
     answered_by: list[str] = field(default_factory=list)
 
 
@@ -69,11 +70,13 @@ class BatchSplitter:
     async def _attempt(self, work: _Work, part: Ints) -> RowError | None:
         request = work.write(part)
         request.deadline = work.deadline
+        if work.is_sent:
+            request.since = None
         try:
             response = await self._delivery.send(request)
             work.answered(part, response)
         except RowError as error:
-            work.deadline = request.deadline
+            work.deadline, work.is_sent = request.deadline, request.since is None
             if len(part) == 1 and not isinstance(error, (ExhaustedError, LostError)):
                 self._lone_failures += 1
             return error

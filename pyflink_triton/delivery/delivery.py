@@ -13,6 +13,7 @@ from functools import partial
 from tenacity import AsyncRetrying
 
 from pyflink_triton._units import format_duration
+from pyflink_triton.delivery.call_log import CallLog
 from pyflink_triton.delivery.concurrency_limit import ConcurrencyLimit
 from pyflink_triton.delivery.endpoints import Endpoint, Endpoints
 from pyflink_triton.delivery.error_messages import describe_error, describe_model, describe_no_response
@@ -20,7 +21,9 @@ from pyflink_triton.delivery.failure_policy import BEHAVIOURS, HELD_BACK, Action
 from pyflink_triton.delivery.readiness_probe import Probe
 from pyflink_triton.delivery.request import Request
 from pyflink_triton.delivery.retries import Retries, RetryableError
-from pyflink_triton.errors import ContractError, ExhaustedError, LostError, TooManyRowsError, TritonError
+from pyflink_triton.delivery.trace_context import new_trace, traced
+from pyflink_triton.errors import ContractError, ExhaustedError, LostError, RowError, TooManyRowsError, TritonError
+from pyflink_triton.metric_table import ErrorClass
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.failures import ErrorResponse, NoResponseError
@@ -38,12 +41,20 @@ class _Sending:
     Attributes:
         request: The request.
         prepared: What the transport sends.
+        trace: The id of its trace; empty where it has none.
         calls: How often it was sent.
     """
 
     request: Request
     prepared: PreparedRequest
+    trace: str = ""
     calls: int = 0
+
+    @property
+    def named(self) -> str:
+        """Its id, and that of its trace, for messages."""
+        trace = f", trace {self.trace}" if self.trace else ""
+        return f"request {self.prepared.request_id}{trace}"
 
 
 class Delivery:
@@ -81,6 +92,7 @@ class Delivery:
         self._prefix = os.urandom(4).hex()
         self._numbers = itertools.count(1)
         self._row_timeout = options.row_timeout
+        self._log = CallLog(options)
         if options.health_check_enabled:
             self._endpoints.watch()
 
@@ -92,7 +104,8 @@ class Delivery:
         """Send one request; see ``Sender.send``."""
         request_id = f"{self._prefix}-{next(self._numbers)}"
         try:
-            sending = _Sending(request, await self._transport.prepare(request.inference, request_id))
+            prepared = await self._transport.prepare(request.inference, request_id)
+            sending = _Sending(request, prepared, new_trace() if self._options.trace_context else "")
             return await self._attempt(sending, None)
         except RetryableError as first:
             return await self._retry(sending, first)
@@ -135,14 +148,18 @@ class Delivery:
         except NoResponseError as error:
             server = self._transport.server(endpoint.base)
             message = describe_no_response(endpoint.base, server, error)
+            if not error.stale:
+                self._log.failed(error.fault, message, sending.named, request.rows)
             is_sent, status, retry_after = error.sent, None, 0.0
             free = _STALE if error.stale else None
             behaviour = BEHAVIOURS[error.fault]
         except ErrorResponse as error:
             server = self._transport.server(endpoint.base)
             message = describe_error(self._options, endpoint.base, server, error)
+            words = self._log.words(endpoint.base, server, error)
+            self._log.failed(error.cause, words, sending.named, request.rows)
             if error.status >= 500:
-                message += f" (request {sending.prepared.request_id})"
+                message += f" ({sending.named})"
             is_sent, status, retry_after = True, error.status, error.retry_after
             free = _RENEWED if error.renewed else None
             behaviour = BEHAVIOURS[error.cause]
@@ -169,6 +186,12 @@ class Delivery:
         if sending.calls:
             self._metrics.retry()
         sending.calls += 1
+        if request.since is not None:
+            self._metrics.queued(self._loop.time() - request.since)
+            request.since = None
+        prepared = traced(sending.prepared, sending.trace) if sending.trace else sending.prepared
+        if self._log.is_verbose:
+            self._log.sent(sending.named, request.rows, endpoint.base)
         self._metrics.begin(request.rows)
         endpoint.in_flight += 1
         begun = self.limit.round
@@ -176,23 +199,29 @@ class Delivery:
         began = time.perf_counter()
         try:
             started = partial(self._started, begun, request.rows, began)
-            response = await self._transport.infer(sending.prepared, endpoint.base, seconds, total, started)
+            response = await self._transport.infer(prepared, endpoint.base, seconds, total, started)
             failed = False
             self._endpoints.answered(endpoint)
             return response
         except ErrorResponse as error:
             behaviour = BEHAVIOURS[error.cause]
+            self._metrics.error(behaviour.kind)
             is_elsewhere = behaviour.slows or behaviour.action is Action.HOLD_BACK
             failed = True if behaviour.counts else None if is_elsewhere else False
             self._learn(endpoint, behaviour, begun)
             raise
         except NoResponseError as error:
             behaviour = BEHAVIOURS[error.fault]
+            self._metrics.error(behaviour.kind)
             if not error.stale:
                 failed = True if behaviour.counts else None
                 self._learn(endpoint, behaviour, begun)
             raise
+        except RowError:  # its responses are too large
+            self._metrics.error(ErrorClass.PROTOCOL)
+            raise
         except ContractError as error:
+            self._metrics.error(ErrorClass.PROTOCOL)
             raise error.reworded(f"{self._model(endpoint.base)}: {error}") from None
         finally:
             self._metrics.end(time.perf_counter() - began)

@@ -14,6 +14,7 @@ from pyflink_triton.errors import (
     RowError,
     TritonError,
 )
+from pyflink_triton.metric_table import ErrorClass
 from pyflink_triton.protocol.failures import Cause, Fault
 
 
@@ -31,6 +32,7 @@ class Behaviour:
     """What one failure means.
 
     Attributes:
+        kind: Under which class the metrics count the call.
         action: What becomes of the request.
         counts: Whether it is the server's fault, and so counts to the circuit breaker.
         splits: Whether a batch is split until the bad row is alone.
@@ -43,6 +45,7 @@ class Behaviour:
         error: What is raised when nothing more can be done.
     """
 
+    kind: ErrorClass
     action: Action
     counts: bool = False
     splits: bool = False
@@ -59,14 +62,11 @@ class Behaviour:
         return kind(message, status=status, splits=self.splits, endpoint=endpoint)
 
 
-_ACCESS = Behaviour(Action.FAIL_JOB, error=AccessError)
-_CONTRACT = Behaviour(Action.FAIL_JOB, error=ContractError)
-_JOB = Behaviour(Action.FAIL_JOB, error=JobError)
-_AWAY = Behaviour(Action.HOLD_BACK, counts=True)
-_BROKEN = Behaviour(Action.RETRY, counts=True, probes=True)
-_CRASHED = Behaviour(Action.RETRY, counts=True)
-#: A model may say it, too, so it does not prove that nothing ran.
-_BAD_ROW = Behaviour(Action.FAIL_ROW, splits=True)
+_ACCESS = Behaviour(ErrorClass.ACCESS, Action.FAIL_JOB, error=AccessError)
+_CONTRACT = Behaviour(ErrorClass.PROTOCOL, Action.FAIL_JOB, error=ContractError)
+_AWAY = Behaviour(ErrorClass.UNAVAILABLE, Action.HOLD_BACK, counts=True)
+_BROKEN = Behaviour(ErrorClass.CONNECTION, Action.RETRY, counts=True, probes=True)
+_CRASHED = Behaviour(ErrorClass.MODEL, Action.RETRY, counts=True)
 
 #: ``protocol.failures`` says what each fault and cause is, and ``protocol.dialect`` which statuses have which cause.
 BEHAVIOURS: dict[Fault | Cause, Behaviour] = {
@@ -74,37 +74,40 @@ BEHAVIOURS: dict[Fault | Cause, Behaviour] = {
     Fault.DNS: _AWAY,
     Fault.CONNECT_TIMEOUT: _AWAY,
     Fault.TLS: _ACCESS,
-    Fault.TIMEOUT: Behaviour(Action.RETRY, counts=True, slows=True),
+    Fault.TIMEOUT: Behaviour(ErrorClass.TIMEOUT, Action.RETRY, counts=True, slows=True),
     # The server goes on with what it has begun, so that another attempt doubles its work.
-    Fault.NOT_STARTED: Behaviour(Action.RETRY, counts=True, slows=True, retries=1),
+    Fault.NOT_STARTED: Behaviour(ErrorClass.TIMEOUT, Action.RETRY, counts=True, slows=True, retries=1),
     # How long a stream takes says nothing about load.
-    Fault.STOPPED: Behaviour(Action.RETRY, counts=True),
-    Fault.OVERDUE: Behaviour(Action.RETRY),
-    Fault.UNFINISHED: Behaviour(Action.RETRY),
+    Fault.STOPPED: Behaviour(ErrorClass.TIMEOUT, Action.RETRY, counts=True),
+    Fault.OVERDUE: Behaviour(ErrorClass.TIMEOUT, Action.RETRY),
+    Fault.UNFINISHED: Behaviour(ErrorClass.CONNECTION, Action.RETRY),
     Fault.RESET: _BROKEN,
     Fault.CUT: _BROKEN,
     Fault.NONSENSE: _CONTRACT,
-    Cause.SEQUENCE_NOT_STARTED: Behaviour(Action.FAIL_ROW, rechecks=True, nothing_ran=True, error=NoSequenceError),
-    Cause.BAD_SHAPE: Behaviour(Action.FAIL_ROW, splits=True, rechecks=True, nothing_ran=True),
-    Cause.DEADLOCK: Behaviour(Action.FAIL_ROW, splits=True, rechecks=True, error=DeadlockError),
-    Cause.BAD_REQUEST: Behaviour(Action.FAIL_ROW, splits=True, rechecks=True),
+    Cause.SEQUENCE_NOT_STARTED: Behaviour(
+        ErrorClass.REQUEST, Action.FAIL_ROW, rechecks=True, nothing_ran=True, error=NoSequenceError
+    ),
+    Cause.BAD_SHAPE: Behaviour(ErrorClass.REQUEST, Action.FAIL_ROW, splits=True, rechecks=True, nothing_ran=True),
+    Cause.DEADLOCK: Behaviour(ErrorClass.REQUEST, Action.FAIL_ROW, splits=True, rechecks=True, error=DeadlockError),
+    Cause.BAD_REQUEST: Behaviour(ErrorClass.REQUEST, Action.FAIL_ROW, splits=True, rechecks=True),
     Cause.ACCESS_DENIED: _ACCESS,
-    Cause.NOT_LOADED: Behaviour(Action.HOLD_BACK, rechecks=True, nothing_ran=True),
-    Cause.NOT_FOUND: Behaviour(Action.FAIL_JOB, rechecks=True, error=JobError),
-    Cause.DECOUPLED: Behaviour(Action.FAIL_JOB, rechecks=True, error=JobError),
-    Cause.NOT_SUPPORTED: _JOB,
-    Cause.REQUEST_TIMEOUT: Behaviour(Action.RETRY),
-    Cause.TOO_LARGE: Behaviour(Action.FAIL_ROW, splits=True, nothing_ran=True),
-    Cause.TOO_MANY_REQUESTS: Behaviour(Action.RETRY, slows=True, nothing_ran=True),
-    Cause.UNPARSABLE: _BAD_ROW,
+    Cause.NOT_LOADED: Behaviour(ErrorClass.UNAVAILABLE, Action.HOLD_BACK, rechecks=True, nothing_ran=True),
+    Cause.NOT_FOUND: Behaviour(ErrorClass.UNAVAILABLE, Action.FAIL_JOB, rechecks=True, error=JobError),
+    Cause.DECOUPLED: Behaviour(ErrorClass.PROTOCOL, Action.FAIL_JOB, rechecks=True, error=JobError),
+    Cause.NOT_SUPPORTED: Behaviour(ErrorClass.PROTOCOL, Action.FAIL_JOB, error=JobError),
+    Cause.REQUEST_TIMEOUT: Behaviour(ErrorClass.TIMEOUT, Action.RETRY),
+    Cause.TOO_LARGE: Behaviour(ErrorClass.REQUEST, Action.FAIL_ROW, splits=True, nothing_ran=True),
+    Cause.TOO_MANY_REQUESTS: Behaviour(ErrorClass.OVERLOAD, Action.RETRY, slows=True, nothing_ran=True),
+    # A model may say it, too, so it does not prove that nothing ran.
+    Cause.UNPARSABLE: Behaviour(ErrorClass.REQUEST, Action.FAIL_ROW, splits=True),
     Cause.MODEL_CRASHED: _CRASHED,
-    Cause.MODEL_FAILED: Behaviour(Action.FAIL_ROW, splits=True, retries=2),
-    Cause.ANSWERED_ERROR: Behaviour(Action.FAIL_ROW),
+    Cause.MODEL_FAILED: Behaviour(ErrorClass.MODEL, Action.FAIL_ROW, splits=True, retries=2),
+    Cause.ANSWERED_ERROR: Behaviour(ErrorClass.MODEL, Action.FAIL_ROW),
     Cause.GATEWAY: _AWAY,
-    Cause.UNAVAILABLE: Behaviour(Action.RETRY, counts=True, slows=True),
+    Cause.UNAVAILABLE: Behaviour(ErrorClass.OVERLOAD, Action.RETRY, counts=True, slows=True),
     Cause.SERVER_ERROR: _CRASHED,
-    Cause.CLIENT_ERROR: Behaviour(Action.FAIL_ROW, nothing_ran=True),
+    Cause.CLIENT_ERROR: Behaviour(ErrorClass.REQUEST, Action.FAIL_ROW, nothing_ran=True),
     Cause.UNEXPECTED: _CONTRACT,
 }
 #: For a request that could not be sent at all.
-HELD_BACK = Behaviour(Action.HOLD_BACK, nothing_ran=True)
+HELD_BACK = Behaviour(ErrorClass.UNAVAILABLE, Action.HOLD_BACK, nothing_ran=True)

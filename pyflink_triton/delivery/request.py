@@ -26,6 +26,8 @@ class Request:
             server begins a sequence when another has ended. Whoever sends such requests bounds them.
         deadline: When its rows' time is over, in the event loop's clock; None until it is first sent or held back.
             Requests made of the same rows carry it on.
+        since: When the first of its rows came, in the event loop's clock; None once one of its rows was sent, and for
+            a request of no rows.
         limits: How many rows each endpoint takes; None where that does not matter.
         holds_place: Whether a place under the concurrency limit was taken for it already.
     """
@@ -38,6 +40,7 @@ class Request:
     has_steps: bool = False
     urgent: bool = False
     deadline: float | None = None
+    since: float | None = None
     limits: BatchLimits | None = None
     holds_place: bool = False
 

@@ -153,6 +153,11 @@ class Options:
         "`'custom-headers.X-Name' = 'value'`. Values may refer to secrets.",
         secret=True,
     )  # fmt: skip
+    trace_context: bool = option(
+        "trace-context", "Boolean", read.boolean, False,
+        "Whether each request has the W3C header `traceparent` with a trace id of its own, by which traces of the "
+        "server are found.",
+    )  # fmt: skip
     max_retries: int = option(
         "max-retries", "Integer", read.integer(0, 100), 4,
         "How often a request is sent again after a retryable error. Waiting for a server that cannot be reached does "

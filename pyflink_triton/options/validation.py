@@ -106,6 +106,10 @@ def _check_combinations(options: Options, written: set[str]) -> None:
         raise OptionError(
             f"option 'auth-token' and the custom header Authorization are both set. {Remedy.LEAVE_ONE_OUT()}"
         )
+    if options.trace_context and "traceparent" in names:
+        raise OptionError(
+            f"option 'trace-context' and the custom header traceparent are both set. {Remedy.LEAVE_ONE_OUT()}"
+        )
     parameters = [name for name, _ in options.parameters]
     repeated = next((name for name in parameters if parameters.count(name) > 1), None)
     if repeated:

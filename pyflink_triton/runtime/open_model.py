@@ -59,9 +59,9 @@ class OpenedModel:
         except ContractError as error:
             raise self._explained(error) from None
 
-    def submit(self, rows: pa.RecordBatch, deliver: Deliver, fail: Fail) -> RowSource:
+    def submit(self, rows: pa.RecordBatch, deliver: Deliver, fail: Fail, waited: float = 0.0) -> RowSource:
         """Take a batch; see ``Predictor.submit``."""
-        return self.predictor.submit(rows, deliver, lambda error: fail(self._explained(error)))
+        return self.predictor.submit(rows, deliver, lambda error: fail(self._explained(error)), waited)
 
     def is_busy(self) -> bool:
         """Whether many requests are in flight."""

@@ -160,17 +160,19 @@ class Predictor:
                 source.is_over = True
         return Prediction(pa.record_batch(merge(parts, inputs.num_rows), names=self._output_names), errors)
 
-    def submit(self, inputs: pa.RecordBatch, deliver: Deliver, fail: Fail) -> RowSource:
+    def submit(self, inputs: pa.RecordBatch, deliver: Deliver, fail: Fail, waited: float = 0.0) -> RowSource:
         """Take a batch; each of its rows is delivered once, as soon as it is answered.
 
         Args:
             inputs: All input columns, in order, in the arguments' types.
             deliver: Takes rows; called once or often, also before this returns.
             fail: Takes a fault that no row's policy covers.
+            waited: How many seconds the first of the rows has waited already, for the metric.
 
         Returns:
             What to set ``is_over`` of where nobody waits any more.
         """
+        since = asyncio.get_running_loop().time() - waited
         arrays = explode(self._declared, inputs) if self._declared.is_array_batch else None
         rows = inputs if arrays is None else arrays.elements
         errors: dict[int, str] = {}
@@ -185,17 +187,18 @@ class Predictor:
         if parameters is not None:
             parameters = parameters if arrays is None else parameters.taken(arrays.owners)
             sent = parameters.sendable(sent, reject)
-        source = RowSource(columns, whole if arrays is None else self._collecting(arrays, whole), fail, parameters)
+        answered = whole if arrays is None else self._collecting(arrays, whole)
+        source = RowSource(columns, answered, fail, parameters, since)
         if arrays is None:
             if len(sent) < rows.num_rows:
                 unsent = np.ones(rows.num_rows, dtype=np.bool_)
                 unsent[sent] = False
                 none = np.flatnonzero(unsent)
-                whole(none, self._nothing(len(none)), by_place(errors, none))
+                self._reject(none, self._nothing(len(none)), by_place(errors, none), whole)
         else:
             sent, none = arrays.begin(sent, errors)
             if len(none):
-                self._collect(arrays, none, whole)
+                self._reject(none, *self._collected(arrays, none), whole)
         if self._sequences is not None:
             self._start(self._predict_sequences(self._sequences, inputs, sent, source))
         elif len(sent):
@@ -209,11 +212,13 @@ class Predictor:
 
         def answered(rows: Ints, outputs: list[pa.Array], errors: dict[int, str]) -> None:
             failed, is_covered = len(errors), self._policy.covers
+            full = len(rows) if not_null is None else int(np.count_nonzero(not_null[rows]))
             self._metrics.settle(
-                len(rows) if not_null is None else int(np.count_nonzero(not_null[rows])),
+                full,
                 failed,
                 answered=failed if is_covered else 0,
                 defaults=failed if self._policy.defaults is not None else 0,
+                nulls=len(rows) - full,
             )
             deliver(rows, self._policy.complete(outputs, errors), {} if is_covered else errors)
 
@@ -225,13 +230,19 @@ class Predictor:
         def of_elements(elements: Ints, outputs: list[pa.Array], errors: dict[int, str]) -> None:
             done = arrays.answered(elements, outputs, errors)
             if len(done):
-                self._collect(arrays, done, answered)
+                answered(done, *self._collected(arrays, done))
 
         return of_elements
 
-    def _collect(self, arrays: ArrayBatch, rows: Ints, answered: Answered) -> None:
+    def _collected(self, arrays: ArrayBatch, rows: Ints) -> tuple[list[pa.Array], dict[int, str]]:
         types = [binding.column.type.arrow for binding in self._columns.outputs]
-        answered(rows, *arrays.collect(rows, types))
+        return arrays.collect(rows, types)
+
+    def _reject(self, rows: Ints, outputs: list[pa.Array], errors: dict[int, str], answered: Answered) -> None:
+        """Answer rows that are not sent: those with a NULL, and those that have failed already."""
+        if errors:
+            self._metrics.reject(len(errors))
+        answered(rows, outputs, errors)
 
     async def _predict_sequences(
         self, tracker: SequenceTracker, inputs: pa.RecordBatch, sent: Ints, source: RowSource
@@ -266,6 +277,8 @@ class Predictor:
         request.resend, request.urgent = flags.start, not flags.start
         request.has_steps = self._has_steps
         request.deadline = deadlines.get(row)
+        if row in deadlines:  # it was sent before
+            request.since = None
         try:
             response = await self._delivery.send(request)
         finally:
@@ -324,7 +337,7 @@ class Predictor:
         if parameters is not None:
             own = {**parameters.kinds[parameters.of_row[first]], **(own or {})}
         request = self._make(inputs, own)
-        return Request(request, rows, limits=self._limits)
+        return Request(request, rows, limits=self._limits, since=pieces[0].source.since)
 
     def _make(self, inputs: Sequence[InputTensor], own: Mapping[str, Any] | None) -> InferenceRequest:
         """Make a request with the parameters of all requests, and its own."""

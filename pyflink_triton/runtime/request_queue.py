@@ -36,6 +36,7 @@ class RowSource:
         answered: Called with some of its rows whenever a request is answered or has failed for them.
         failed: Called with a fault that no row's policy covers.
         parameters: The parameters of each row's request; None where all have the same.
+        since: When its first row came, in the event loop's clock.
         is_over: Whether nobody waits for its rows any more.
     """
 
@@ -43,6 +44,7 @@ class RowSource:
     answered: Answered
     failed: Callable[[BaseException], None]
     parameters: RowParameters | None = None
+    since: float = 0.0
     is_over: bool = False
 
 

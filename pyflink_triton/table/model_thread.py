@@ -13,12 +13,15 @@ import pyarrow as pa
 from pyflink_triton._async import cancel_all, new_event_loop
 from pyflink_triton.errors import TritonError, sentence
 from pyflink_triton.metrics import MetricDeltas, Metrics
+from pyflink_triton.process_usage import ProcessUsage
 from pyflink_triton.runtime.messages import OpenRequest
 from pyflink_triton.runtime.open_model import OpenedModel, open_model
 from pyflink_triton.runtime.predictor import Deliver, Fail, Prediction
 
 _LOG = logging.getLogger("pyflink_triton")
 _Result = TypeVar("_Result")
+#: All functions of a process share it, so that each millisecond is counted once.
+_USAGE = ProcessUsage()
 
 
 class ModelThread:
@@ -33,7 +36,7 @@ class ModelThread:
 
     def __init__(self, request: OpenRequest) -> None:
         self.name = request["model"]
-        self._metrics = Metrics()
+        self._metrics = Metrics(_USAGE)
         self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"triton {self.name}", daemon=True)
         self._thread.start()

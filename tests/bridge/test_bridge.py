@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +16,7 @@ from shim import FLOATS, Shim, add_model
 from triton import Triton
 
 from pyflink_triton.bridge.frames import PROTOCOL
+from pyflink_triton.metric_table import MetricType, names
 from pyflink_triton.version import __version__
 
 
@@ -35,9 +39,35 @@ def test_rows_are_answered_by_number_and_counted(shim: Shim, triton: Triton) -> 
     assert errors == {}
     for n, first in firsts.items():
         assert [answers[first + row] for row in range(3)] == [(n + 1,), (None,), (2 * n,)]
-    requests = shim.counters.pop("http_requests")
-    assert 1 <= requests <= 20
-    assert shim.counters == {"requests": 40, "success": 40, "failure": 0, "output_rows": 40}
+    calls = shim.counters["http_requests"]
+    assert 1 <= calls <= 20
+    counted = {"requests": 40, "success": 40, "output_rows": 40, "null_rows": 20, "http_requests": calls}
+    counted["worker_cpu_time"] = shim.counters["worker_cpu_time"]
+    assert shim.counters == {**dict.fromkeys(names(MetricType.COUNTER), 0), **counted}
+    assert {name: len(samples) for name, samples in shim.histograms.items()} == {
+        "latency": calls,
+        "queue_time": calls,
+        "batch_size": calls,
+    }
+    assert sum(shim.histograms["batch_size"]) == 40
+
+
+def test_the_time_that_rows_waited_in_the_shim_is_queue_time(shim: Shim, triton: Triton) -> None:
+    assert shim.hello().open(triton.http_url).kind == "opened"
+    shim.rows((1.0, 1.0), waited=7_000_000)
+    shim.results(1, SUM)
+    (milliseconds,) = shim.histograms["queue_time"]
+    assert 7000 <= milliseconds < 12_000
+
+
+def test_what_the_worker_uses_is_told_each_second(shim: Shim) -> None:
+    began = time.monotonic()
+    shim.hello()
+    for _ in range(3):
+        shim.receive("heartbeat")
+    resident = int(Path(f"/proc/{shim.process.pid}/statm").read_text().split()[1]) * resource.getpagesize()
+    assert shim.gauges["worker_memory"] == pytest.approx(resident, rel=0.1)
+    assert 0 < shim.counters["worker_cpu_time"] <= 1000 * (time.monotonic() - began + 60)
 
 
 def test_an_answer_leaves_while_its_frame_waits_for_others(shim: Shim, triton: Triton) -> None:
@@ -78,7 +108,9 @@ def test_what_is_found_while_rows_are_predicted_is_logged_once_and_shown(shim: S
     assert shim.gauges["batch_limit"] == 1
     shim.send("close")
     shim.process.wait(10)
-    assert shim.stderr().count(f"Model 'c.d.o': {triton.http_url} refused 3 requests of up to ") == 1
+    (record,) = [record for record in shim.logged if record["logger"] == "pyflink_triton"]
+    assert record["level"] == "WARN"
+    assert record["message"].startswith(f"Model 'c.d.o': {triton.http_url} refused 3 requests of up to ")
 
 
 def test_close_and_the_end_of_input_end_the_worker_with_calls_under_way(triton: Triton) -> None:

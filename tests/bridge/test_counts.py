@@ -76,7 +76,7 @@ async def predicted(triton: Triton, loop: CountingLoop) -> tuple[Counter[str], l
 
     def receive(frame: Frame | None) -> None:
         assert frame is not None
-        assert frame.kind != "error", frame.header
+        assert frame.kind not in ("error", "log"), frame.header
         messages.append(frame.kind)
         if frame.kind == "result":
             loop.made["replies"] += 1
@@ -105,7 +105,7 @@ async def predicted(triton: Triton, loop: CountingLoop) -> tuple[Counter[str], l
     def send(kind: str, body: bytes = b"", **fields: Any) -> None:
         worker.receive(Frame(json.loads(json.dumps({"kind": kind, **fields})), memoryview(body)))
 
-    send("hello", id=1, protocol=PROTOCOL, version=__version__)
+    send("hello", id=1, protocol=PROTOCOL, version=__version__, log_level="INFO")
     send("open", id=2, **add_model(triton.http_url), task={"subtask": 0})
     await until(lambda: "opened" in messages)
     values = from_numbers(np.arange(ROWS, dtype=np.float32), pa.float32())

@@ -16,7 +16,7 @@ from pyflink_triton.runtime import messages as planning
 #: Each message and object of the committed file, but what the shim alone keeps.
 TYPES: dict[str, dict[str, Any]] = {
     "from the shim": {
-        "hello": headers.Hello,
+        "hello": headers.ShimHello,
         "plan": headers.Plan,
         "open": headers.Open,
         "predict": headers.Predict,
@@ -37,6 +37,7 @@ TYPES: dict[str, dict[str, Any]] = {
         "result": headers.Result,
         "error": headers.Error,
         "heartbeat": headers.Heartbeat,
+        "log": headers.Log,
     },
     "planning answers": {
         "defaults": headers.DefaultsAnswer,

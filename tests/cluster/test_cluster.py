@@ -1,6 +1,6 @@
 """The installed wheel on a real standalone cluster: by `flink run -py`, the SQL client and the SQL gateway.
 
-And the metrics of a job that runs, read through the REST interface.
+And the metrics of a job that runs, read through the REST interface and through a Prometheus; and what it logs.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
 import first_prediction
 import pytest
-from cluster import Cluster, Finished, standalone_cluster
+from cluster import HOST, TASK_MANAGERS, Cluster, Finished, standalone_cluster
 from first_prediction import without_java
 from flink_session import read_lines
-from gated import COUNTED_ROWS, GatedTriton, gated_triton, settled_counters
+from gated import COUNTED_ROWS, Counted, GatedTriton, gated_triton, settled_metrics
 from gateway import Gateway, GatewaySession, Refused, sql_gateway
 from installed import (
     Installed,
@@ -33,10 +33,12 @@ from installed import (
     workers,
 )
 from places import ROOT, SUPPORT
+from prometheus import PREFIX, NoPrometheus, Prometheus, prometheus
 from soak import IS_SOAK
 from waiting import wait_for
 
-from pyflink_triton.server import TritonServer
+from pyflink_triton.metric_table import MetricType, names
+from pyflink_triton.server import TritonServer, ports
 from pyflink_triton.server.examples import EXAMPLES
 
 SHADED = "io/github/pyflinktriton/shaded/"
@@ -52,6 +54,7 @@ PACKAGES_OF = {
 }
 DIGITS = ROOT / "examples" / "digits.py"
 UDF_JOB = SUPPORT / "udf_job.py"
+METRICS_PAGE = ROOT / "docs" / "metrics.md"
 TIMES = 3
 IMAGES = 899 * TIMES
 EXPECTED_ACCURACY = 0.93
@@ -96,18 +99,40 @@ DOORS = {
     "ml_predict_sync": ML_PREDICT.replace("DESCRIPTOR(x)", "DESCRIPTOR(x), MAP['async', 'false']"),
     "function": FUNCTION,
 }
-#: The same for a model that fails for every 20th row.
+#: The same for a model that fails for every 20th row, twice; the row behind each of those is NULL.
 EVERY = 20
 FAILING = """
-CREATE VIEW signed AS SELECT CASE WHEN MOD(x, {every}) = 1 THEN -x ELSE x END AS x FROM numbers;
+CREATE VIEW signed AS SELECT x,
+  CASE MOD(x, {every}) WHEN 1 THEN -x WHEN 2 THEN CAST(NULL AS BIGINT) ELSE x END AS v FROM numbers;
 CREATE MODEL failing WITH (
-  'provider' = 'triton', 'model-name' = 'fails', 'default-value' = '0', 'max-batch-size' = '1', 'max-retries' = '0'
+  'provider' = 'triton', 'model-name' = 'fails', 'default-value' = '0', 'max-batch-size' = '1', 'max-retries' = '1',
+  'retry-initial-backoff' = '1 ms'
 );
 """
 FAILING_DOORS = {
-    name: query.replace("numbers", "signed").replace("tripled", "failing").replace("pairing", "failing")
+    name: query.replace("numbers", "signed").replace("tripled", "failing").replace("pairing(x)", "failing(v)")
     for name, query in DOORS.items()
 }
+FAILING_DOORS = {name: query.replace("DESCRIPTOR(x)", "DESCRIPTOR(v)") for name, query in FAILING_DOORS.items()}
+#: A decoupled model that gives two responses to a row, of which the last says 3 tokens; every 20th has a second that is
+#: too large.
+STREAMED = """
+CREATE VIEW scripts AS SELECT x, CASE MOD(x, {every})
+  WHEN 1 THEN '["a", {{"sleep": 0.1}}, "' || REPEAT('x', 5000) || '"]'
+  ELSE '["a", {{"outputs": {{"text": ["b"], "number": [3]}}}}]' END AS script FROM numbers;
+CREATE MODEL streamed INPUT (script STRING) OUTPUT (text STRING, number BIGINT) WITH (
+  'provider' = 'triton', 'model-name' = 'script_many', 'responses' = 'join', 'tokens-column' = 'number',
+  'max-response-bytes' = '2 kb', 'default-value' = 'null', 'circuit-breaker-enabled' = 'true'
+);
+"""
+STREAMED_DOORS = {
+    "ml_predict": "SELECT x, number AS y FROM ML_PREDICT(TABLE scripts, MODEL streamed, DESCRIPTOR(script))",
+    "function": "SELECT x, r.number AS y FROM (SELECT x, streamed(script) AS r FROM scripts)",
+}
+#: What the log has between the level and the words.
+BY_THE_SHIM = r"org\.apache\.flink\.model\.triton\.pyflink_triton\.calls +\[\] - \[\S+ \([12]/2\)\] "
+BY_PYFLINK = r"PythonWorker +\[\] - \S+/pyflink_triton/delivery/call_log\.py:\d+ "
+NULLS = COUNTED_ROWS // EVERY
 PAIRS = [(x, 3 * x + 1) for x in range(1, ROWS + 1)]
 MODES = ("streaming", "batch")
 
@@ -123,9 +148,30 @@ def python_without_the_package(tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="module")
-def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with standalone_cluster(tmp_path_factory.mktemp("flink") / "home") as cluster:
+def reporters() -> list[int]:
+    """The ports of Flink's Prometheus reporters: one for each process."""
+    return ports.choose(HOST, 1 + TASK_MANAGERS, set())
+
+
+@pytest.fixture(scope="module")
+def flink(tmp_path_factory: pytest.TempPathFactory, reporters: list[int]) -> Iterator[Cluster]:
+    reporter = {
+        "metrics.reporter.prom.factory.class": "org.apache.flink.metrics.prometheus.PrometheusReporterFactory",
+        "metrics.reporter.prom.port": ",".join(map(str, reporters)),
+    }
+    with standalone_cluster(tmp_path_factory.mktemp("flink") / "home", reporter) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def scraping(tmp_path_factory: pytest.TempPathFactory, reporters: list[int]) -> Iterator[Prometheus | str]:
+    """A Prometheus that scrapes the cluster, or why there is none."""
+    try:
+        context = prometheus(tmp_path_factory.mktemp("prometheus") / "home", [f"{HOST}:{port}" for port in reporters])
+        with context as made:
+            yield made
+    except NoPrometheus as error:
+        yield str(error)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +182,7 @@ def gateway(flink: Cluster) -> Iterator[Gateway]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatedTriton]:
-    with gated_triton(tmp_path_factory.mktemp("served") / "models", "pairing", "fails") as triton:
+    with gated_triton(tmp_path_factory.mktemp("served") / "models", "pairing", "fails", "script_many") as triton:
         yield triton
 
 
@@ -305,7 +351,9 @@ def test_the_sql_gateway(
     gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str
 ) -> None:
     with session(gateway, installed, served) as sql:
-        assert set(sql.execute("SHOW MODELS").rows) == {("fails",), ("gate",), ("pairing",), ("tripled",)}
+        assert set(sql.execute("SHOW MODELS").rows) == {
+            (name,) for name in ("fails", "gate", "pairing", "script_many", "tripled")
+        }
         job = execute_all(sql, into(mode, tmp_path / "answers", ML_PREDICT))
         assert flink.end_of(job) == "FINISHED"
         assert flink.records_read(job, "MLPredict") == [ROWS // 2, ROWS // 2]
@@ -369,20 +417,34 @@ def test_planning_without_the_package_says_what_to_install_and_set(
     assert "'python.client.executable'" in str(refused.value)
 
 
+def test_prometheus_scrapes_each_process(scraping: Prometheus | str, flink: Cluster) -> None:
+    """Without one the tests below compare what REST says alone."""
+    if isinstance(scraping, str):
+        pytest.skip(scraping)
+    wait_for(lambda: len(scraping.query("up == 1")) == 1 + len(flink.task_managers()), 20, "all targets")
+
+
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", ["ml_predict", "function"])
 def test_metrics_equal_what_happened(
-    gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, door: str
+    gateway: Gateway,
+    flink: Cluster,
+    installed: Installed,
+    served: GatedTriton,
+    scraping: Prometheus | str,
+    tmp_path: Path,
+    mode: str,
+    door: str,
 ) -> None:
     """Every row has been answered, but the last wait in the job at the gate, while the metrics are read."""
     before = served.counts("pairing")
     with session(gateway, installed, served, rows=COUNTED_ROWS) as sql, served.closed():
         sql.execute(f"ADD JAR '{flink.python_jar}'")
         job = execute_all(sql, behind_the_gate(mode, tmp_path / "answers", DOORS[door]))
-        counters = settled_counters(flink, job)
+        counted = settled_metrics(flink, job)
         after = served.counts("pairing")
+        assert_scraped(scraping, job, counted, assert_counted(counted, before, after))
     assert flink.end_of(job) == "FINISHED"
-    assert_counted(counters, before, after)
     assert pairs_in(tmp_path / "answers") == PAIRS[:COUNTED_ROWS]
 
 
@@ -391,31 +453,48 @@ def test_metrics_equal_what_happened(
     [("streaming", "scalar_function"), ("batch", "scalar_function"), ("streaming", "async_scalar_function")],
 )
 def test_metrics_of_pyflink_functions_equal_what_happened(
-    flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, function: str
+    flink: Cluster,
+    installed: Installed,
+    served: GatedTriton,
+    scraping: Prometheus | str,
+    tmp_path: Path,
+    mode: str,
+    function: str,
 ) -> None:
     before = served.counts("pairing")
-    job, counters = run_udf(flink, installed, served, tmp_path / "answers", mode, function)
-    after = served.counts("pairing")
+    with udf_job(flink, installed, served, tmp_path / "answers", mode, function) as job:
+        counted = settled_metrics(flink, job)
+        assert_scraped(scraping, job, counted, assert_counted(counted, before, served.counts("pairing")))
     assert flink.end_of(job) == "FINISHED"
-    assert_counted(counters, before, after)
     assert pairs_in(tmp_path / "answers") == PAIRS[:COUNTED_ROWS]
 
 
 @pytest.mark.parametrize(("mode", "function"), [("batch", "scalar_function"), ("streaming", "async_scalar_function")])
 def test_metrics_of_pyflink_functions_equal_the_failures_that_were_forced(
-    flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, function: str
+    flink: Cluster,
+    installed: Installed,
+    served: GatedTriton,
+    scraping: Prometheus | str,
+    tmp_path: Path,
+    mode: str,
+    function: str,
 ) -> None:
-    before = served.counts("fails")
-    job, counters = run_udf(flink, installed, served, tmp_path / "answers", mode, function, "--fails-every", str(EVERY))
-    after = served.counts("fails")
+    before, logged = served.counts("fails"), flink.logged()
+    fails = ("--fails-every", str(EVERY))
+    with udf_job(flink, installed, served, tmp_path / "answers", mode, function, *fails) as job:
+        counted = settled_metrics(flink, job)
+        expected = assert_failures_counted(counted, before, served.counts("fails"), nulls=NULLS)
+        assert_scraped(scraping, job, counted, expected)
     assert flink.end_of(job) == "FINISHED"
-    assert_failures_counted(tmp_path / "answers", counters, before, after)
+    assert_failures_answered(tmp_path / "answers")
+    assert_failures_logged(flink, logged, BY_PYFLINK)
 
 
-def run_udf(
+@contextmanager
+def udf_job(
     flink: Cluster, installed: Installed, served: GatedTriton, answers: Path, mode: str, function: str, *more: str
-) -> tuple[str, dict[str, int]]:
-    """Run the program until all its rows are answered; return its job, which the gate no longer holds, and counters."""
+) -> Iterator[str]:
+    """Run the program; its job's last rows wait at the gate until it is left."""
     jobs = flink.jobs()
     with served.closed():
         options = ["-pyclientexec", str(installed.python), "-pyexec", str(installed.python), "-p", "2"]
@@ -423,54 +502,198 @@ def run_udf(
         ended = flink.run(*options, "-py", str(UDF_JOB), *what, *more, "--output", answers.as_uri())
         assert ended.code == 0, ended.output
         (job,) = flink.jobs().keys() - jobs.keys()
-        return job, settled_counters(flink, job)
+        yield job
 
 
-def assert_counted(counters: dict[str, int], before: dict[str, int], after: dict[str, int]) -> None:
+def assert_counted(counted: Counted, before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
     """The metrics say what happened: so many rows, and as many calls as Triton answered."""
     assert after["count"] - before["count"] == COUNTED_ROWS
     calls = after["success"] - before["success"]
+    rows = dict.fromkeys(("requests", "success", "output_rows"), COUNTED_ROWS)
+    return assert_metrics(counted, {**rows, "http_requests": calls}, queued=calls, batch_limit=2 * 64)
+
+
+def assert_metrics(
+    counted: Counted,
+    counters: Mapping[str, int],
+    *,
+    queued: int,
+    histograms: Mapping[str, int] | None = None,
+    **gauges: int,
+) -> dict[str, int]:
+    """The metrics of two subtasks are these in REST; each counter that is not named is 0.
+
+    Returns:
+        The same as Prometheus must have them: REST does not say how many values a histogram of the shim's has.
+    """
+    metrics = dict(counted.metrics)
+    assert 2 * 20 << 20 < metrics.pop("worker_memory") < 2 << 30
+    assert 0 < metrics.pop("worker_cpu_time") < 60_000
+    calls = counters["http_requests"]
+    samples = {"latency": calls, "batch_size": calls, "queue_time": queued, **(histograms or {})}
     expected = {
-        "requests": COUNTED_ROWS,
-        "success": COUNTED_ROWS,
-        "failure": 0,
-        "output_rows": COUNTED_ROWS,
-        "http_requests": calls,
+        **dict.fromkeys(set(names(MetricType.COUNTER)) - {"worker_cpu_time"}, 0),
+        **counters,
+        "in_flight": 0,
+        **gauges,
     }
-    assert counters == expected
+    if is_pyflinks(counted):
+        expected |= {f"{name}_samples": count for name, count in samples.items()}
+        assert metrics == expected
+        return expected
+    assert metrics == expected
+    return expected | {f"{name}_count": count for name, count in samples.items()}
+
+
+def is_pyflinks(counted: Counted) -> bool:
+    """Whether the operator runs in PyFlink's worker."""
+    return "Python" in counted.operator
+
+
+def assert_scraped(scraping: Prometheus | str, job: str, counted: Counted, expected: Mapping[str, int]) -> None:
+    """Prometheus has these figures of an operator, and the docs' queries give something."""
+    if isinstance(scraping, str):
+        return
+    seen: dict[str, float] = {}
+
+    def is_scraped() -> bool:
+        seen.clear()
+        seen.update(scraping.of_operator(job, counted.operator))
+        return {name: seen.get(name) for name in expected} == expected
+
+    try:
+        wait_for(is_scraped, 10, f"the metrics of {counted.operator} in Prometheus")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {seen} instead of {expected}") from None
+    assert counted.metrics["worker_cpu_time"] <= seen["worker_cpu_time"] < 60_000
+    assert seen["worker_memory"] == pytest.approx(counted.metrics["worker_memory"], rel=0.3)
+    of_pyflink = is_pyflinks(counted)
+    parts = {f"{name}_p95" if of_pyflink else f"{name}{{0.95}}" for name in ("latency", "queue_time", "batch_size")}
+    assert parts <= seen.keys()
+    asked = [query for query in queries() if not (of_pyflink and "quantile" in query)]
+    asked = [query for query in asked if of_pyflink or "_p95" not in query]
+    wait_for(lambda: all(map(scraping.query, asked)), 10, f"an answer to each of {asked}")
+    assert scraping.query(f"rate({PREFIX}requests_total[5m])") == [], "the specification's own has no such metric"
+
+
+def queries() -> list[str]:
+    """The PromQL of the docs: of the table, and of the alerts without their limits."""
+    page = METRICS_PAGE.read_text()
+    table = re.findall(r"^\| [^|]+ \| `(.+)` \|$", page[page.index("<!-- promql -->") :], re.MULTILINE)
+    alerts = re.findall(r"^ +expr: (.+) > [\d.]+$", page, re.MULTILINE)
+    assert len(table) >= 8
+    assert len(alerts) >= 2
+    return [*table, *alerts]
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("door", FAILING_DOORS)
 def test_metrics_equal_the_failures_that_were_forced(
-    gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path, mode: str, door: str
+    gateway: Gateway,
+    flink: Cluster,
+    installed: Installed,
+    served: GatedTriton,
+    scraping: Prometheus | str,
+    tmp_path: Path,
+    mode: str,
+    door: str,
 ) -> None:
-    before = served.counts("fails")
+    before, logged = served.counts("fails"), flink.logged()
+    # Flink itself answers NULL where an async function's argument is NULL.
+    nulls = 0 if (door, mode) == ("function", "streaming") else NULLS
     with session(gateway, installed, served, rows=COUNTED_ROWS) as sql, served.closed():
         sql.execute(f"ADD JAR '{flink.python_jar}'")
         script = behind_the_gate(mode, tmp_path / "answers", FAILING_DOORS[door])
         job = execute_all(sql, FAILING.format(every=EVERY) + script)
-        counters = settled_counters(flink, job)
-        after = served.counts("fails")
+        counted = settled_metrics(flink, job, COUNTED_ROWS - NULLS + nulls)
+        expected = assert_failures_counted(counted, before, served.counts("fails"), nulls=nulls)
+        assert_scraped(scraping, job, counted, expected)
     assert flink.end_of(job) == "FINISHED"
-    assert_failures_counted(tmp_path / "answers", counters, before, after)
+    assert_failures_answered(tmp_path / "answers")
+    of_pyflink = (door, mode) == ("function", "batch")
+    assert_failures_logged(flink, logged, BY_PYFLINK if of_pyflink else BY_THE_SHIM)
+
+
+@pytest.mark.parametrize(("door", "mode"), [("ml_predict", "streaming"), ("function", "batch")])
+def test_metrics_equal_the_streams_that_were_read(
+    gateway: Gateway,
+    flink: Cluster,
+    installed: Installed,
+    served: GatedTriton,
+    scraping: Prometheus | str,
+    tmp_path: Path,
+    door: str,
+    mode: str,
+) -> None:
+    """Of a decoupled model: the responses, the streams that are ended here, and the tokens."""
+    with session(gateway, installed, served, rows=COUNTED_ROWS) as sql, served.closed():
+        sql.execute(f"ADD JAR '{flink.python_jar}'")
+        script = behind_the_gate(mode, tmp_path / "answers", STREAMED_DOORS[door])
+        job = execute_all(sql, STREAMED.format(every=EVERY) + script)
+        counted = settled_metrics(flink, job)
+        failed, rows = COUNTED_ROWS // EVERY, COUNTED_ROWS
+        answered = rows - failed
+        expected = {
+            "requests": rows,
+            "success": answered,
+            "failure": failed,
+            "output_rows": rows,
+            "default_values": failed,
+            "http_requests": rows,
+            "responses": 2 * answered + failed,
+            "cancelled": failed,
+            "tokens": 3 * answered,
+            "errors_protocol": failed,
+        }
+        histograms = {"first_response_latency": rows}
+        all_of_them = assert_metrics(counted, expected, queued=rows, histograms=histograms, circuit_breaker_state=0)
+        assert_scraped(scraping, job, counted, all_of_them)
+    assert flink.end_of(job) == "FINISHED"
+    expected_rows = [(x, None if x % EVERY == 1 else 3) for x in range(1, COUNTED_ROWS + 1)]
+    assert pairs_in(tmp_path / "answers") == expected_rows
+
+
+def assert_failures_answered(written: Path) -> None:
+    """Every 20th row has the default value, and the one behind it NULL."""
+    instead = {1: 0, 2: None}
+    expected = [(x, instead.get(x % EVERY, x)) for x in range(1, COUNTED_ROWS + 1)]
+    assert pairs_in(written) == expected
 
 
 def assert_failures_counted(
-    written: Path, counters: dict[str, int], before: dict[str, int], after: dict[str, int]
-) -> None:
-    """Every 20th row has failed and has the default value, in the file and in the metrics."""
-    answers = [(-x, 0) if x % EVERY == 1 else (x, x) for x in range(1, COUNTED_ROWS + 1)]
-    assert pairs_in(written) == sorted(answers)
-    failed = COUNTED_ROWS // EVERY
-    assert after["success"] - before["success"] == COUNTED_ROWS
-    assert counters == {
-        "requests": COUNTED_ROWS,
-        "success": COUNTED_ROWS - failed,
+    counted: Counted, before: dict[str, int], after: dict[str, int], *, nulls: int
+) -> dict[str, int]:
+    """Each of those rows failed twice in a call of its own."""
+    failed, rows = COUNTED_ROWS // EVERY, COUNTED_ROWS - NULLS
+    assert after["success"] - before["success"] == rows + failed
+    expected = {
+        "requests": rows,
+        "success": rows - failed,
         "failure": failed,
-        "output_rows": COUNTED_ROWS,
-        "http_requests": COUNTED_ROWS,
+        "output_rows": rows,
+        "default_values": failed,
+        "null_rows": nulls,
+        "http_requests": rows + failed,
+        "retries": failed,
+        "errors_model": 2 * failed,
     }
+    return assert_metrics(counted, expected, queued=rows, batch_limit=2)
+
+
+def assert_failures_logged(flink: Cluster, before: Mapping[Path, str], logger: str) -> None:
+    """The log has them with their level and logger, a few of each subtask, and not what the model said.
+
+    Args:
+        flink: The cluster.
+        before: Its logs before the job.
+        logger: A pattern of what is between the level and the words.
+    """
+    lines = [line for file, text in flink.logged().items() for line in text[len(before[file]) :].splitlines()]
+    told = [line for line in lines if "A call failed (model): Triton's model 'fails' at http://" in line]
+    assert 1 <= len(told) <= 2 * 5, lines
+    assert all(re.search(rf" WARN +{logger}A call failed ", line) for line in told), told
+    assert all(re.search(r" answered HTTP 500: the model failed \[request \S+, 1 rows\]", line) for line in told), told
+    assert not [line for line in lines if "must not be negative" in line]
 
 
 def run_digits(
@@ -567,5 +790,7 @@ def execute_all(sql: GatewaySession, script: str) -> str:
     return outcomes[-1].job or ""
 
 
-def pairs_in(directory: Path) -> list[tuple[int, ...]]:
-    return sorted(tuple(map(int, line.split(","))) for line in read_lines(directory))
+def pairs_in(directory: Path) -> list[tuple[int | None, ...]]:
+    """The rows that were written; NULL is an empty text."""
+    rows = [[int(value) if value else None for value in line.split(",")] for line in read_lines(directory)]
+    return sorted(map(tuple, rows))

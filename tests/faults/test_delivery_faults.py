@@ -11,10 +11,23 @@ from dataclasses import dataclass, field
 import pytest
 from deliveries import model, upstream
 from fault_proxy import FaultProxy, full_queue, nobody
-from faults import CASES, DOCUMENT, OPTIONS, POISON, Case, document
+from faults import CASES, DOCUMENT, OPTIONS, PASS, POISON, Case, Step, document
 from triton import Triton
 
 from pyflink_triton.errors import JobError
+from pyflink_triton.metric_table import ErrorClass
+
+#: The class under which a fault of the connection is counted, and an answer by its status; the words count more.
+OF_KIND = {"reset": "connection", "close": "connection", "hang": "timeout", "drip": "timeout", "raw": "protocol"}
+OF_STATUS = {
+    **dict.fromkeys((400, 409, 413, 422), "request"),
+    **dict.fromkeys((401, 403), "access"),
+    **dict.fromkeys((404, 502), "unavailable"),
+    **dict.fromkeys((204, 301, 302, 307, 405, 501), "protocol"),
+    **dict.fromkeys((429, 503), "overload"),
+    **dict.fromkeys((500, 504, 507, 520), "model"),
+    408: "timeout",
+}
 
 
 @dataclass
@@ -79,8 +92,33 @@ def test_a_fault(case: Case, triton: Triton) -> None:
     if case.retries is not None:
         assert outcome.counters["retries"] == case.retries
     assert outcome.counters["circuit_breaker_openings"] == case.openings
+    errors = {name: count for name, count in outcome.counters.items() if name.startswith("errors_")}
+    if errors_of(case) is not None:
+        assert errors == errors_of(case)
     assert outcome.in_flight == 0
     assert outcome.seconds >= case.seconds
+
+
+def errors_of(case: Case) -> dict[str, int] | None:
+    """What is counted of a case's failed calls; None where the proxy does not say it."""
+    always = case.always is not PASS
+    steps = [case.always] if always else [step for step in case.steps if step is not PASS]
+    kinds = {error_class(step) for step in steps}
+    if len(kinds) != 1 or None in kinds or case.calls is None or case.poison is not None:
+        return None
+    return {f"errors_{kinds.pop()}": case.calls if always else len(steps)}
+
+
+def error_class(step: Step) -> str | None:
+    if b"Stub process" in step.body:
+        return "model"
+    return OF_STATUS.get(step.status) if step.kind == "status" else OF_KIND.get(step.kind)
+
+
+def test_the_class_of_many_faults_is_known() -> None:
+    known = [errors_of(case) for case in CASES]
+    assert len([errors for errors in known if errors is not None]) >= 50
+    assert {name for errors in known for name in errors or ()} == {kind.metric for kind in ErrorClass}
 
 
 def test_there_are_enough_faults_and_each_has_its_own_name() -> None:

@@ -77,6 +77,10 @@ def test_latest_is_no_version() -> None:
         ({"custom-headers": "X-Key:v", "custom-headers.x-key": "v"}, ["'custom-headers'", "twice"]),
         ({"auth-token": "a\nb"}, ["'auth-token'", "line break"]),
         ({"auth-token": "t", "custom-headers": "authorization:t"}, ["'auth-token'", "Authorization", "Leave one out"]),
+        (
+            {"trace-context": "true", "custom-headers": "Traceparent:t"},
+            ["'trace-context'", "traceparent", "Leave one out"],
+        ),
         ({"sequence-start": "true"}, ["'sequence-start'", "'sequence-id'"]),
         ({"sequence-id": "a-${b"}, ["'sequence-id'", "not closed"]),
         ({"sequence-id": "a", "sequence-start": "maybe"}, ["'sequence-start'", "'${is_first}'"]),

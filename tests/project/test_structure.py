@@ -35,10 +35,13 @@ ROOT_MODULES = (
     "errors",
     "version",
     "_internals",
+    "_logs",
     "_units",
     "_async",
     "_arrow",
     "addresses",
+    "metric_table",
+    "process_usage",
     "metrics",
     "jar",
 )

@@ -147,6 +147,10 @@ class Cluster:
         """The sizes of the files that came with a job; the TaskManagers keep them for an hour."""
         return {file.stat().st_size for file in (self.home / "tmp").glob(f"**/job_{job}/blob_*")}
 
+    def logged(self) -> dict[Path, str]:
+        """The logs of the TaskManagers."""
+        return {file: file.read_text() for file in sorted((self.home / "log").glob("*taskexecutor*.log"))}
+
     def task_managers(self) -> set[int]:
         """The process ids of the TaskManagers."""
         return {int(line) for file in (self.home / "pid").glob("*taskexecutor*") for line in file.read_text().split()}

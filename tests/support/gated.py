@@ -13,6 +13,7 @@ from model_repository import MODELS, Model, Tensor, write_repository
 from triton import ARGUMENTS, call
 from waiting import wait_for
 
+from pyflink_triton.metric_table import METRICS, MetricType, names
 from pyflink_triton.server import TritonServer
 
 #: How many rows a counted job has: 1, 2, ... in two subtasks, whose last rows the gate holds.
@@ -28,8 +29,8 @@ GATE = Model(
 )
 #: A metric's delta comes with the next heartbeat, and the JobManager asks for it every other half second.
 SETTLING_SECONDS = 60
-#: What is compared with what happened. Those that the core has not counted yet are not there.
-COUNTERS = ("requests", "success", "failure", "output_rows", "http_requests")
+#: The declared metrics as REST has them; PyFlink's functions count the values of a histogram.
+REST_NAMES = {*METRICS, *(f"{name}_samples" for name in names(MetricType.HISTOGRAM))}
 
 
 @dataclass(frozen=True)
@@ -88,36 +89,56 @@ def gated_triton(directory: Path, *models: str) -> Iterator[GatedTriton]:
             triton.gate.touch()  # or the server would wait for the model
 
 
-def operator_counters(cluster: Cluster, job: str) -> dict[str, int]:
-    """The counters of the first operator of a job that has any, summed over its subtasks, as REST has them."""
+@dataclass(frozen=True)
+class Counted:
+    """The metrics of one operator.
+
+    Attributes:
+        operator: Its name.
+        metrics: They by their names, summed over its subtasks; of a histogram the number of its values.
+    """
+
+    operator: str
+    metrics: dict[str, int]
+
+
+def operator_metrics(cluster: Cluster, job: str) -> Counted | None:
+    """The metrics of the first operator of a job that predicts, as REST has them; None while there is none."""
     found = {}
     for vertex in cluster.get(f"/jobs/{job}")["vertices"]:
         path = f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
-        for metric in cluster.get(path):
+        all_names = [metric["id"] for metric in cluster.get(path)]
+        for name in all_names:
             # As "AsyncCalc[2].requests": the gate has them too, but a higher number.
-            match = re.fullmatch(r"(.*\[(\d+)\])\.requests", metric["id"])
+            match = re.fullmatch(r"(.*\[(\d+)\])\.requests", name)
             if match:
-                found[int(match[2])] = (path, match[1])
+                ours = {f"{match[1]}.{own}" for own in REST_NAMES}
+                found[int(match[2])] = (path, match[1], sorted(ours.intersection(all_names)))
     if not found:
-        return {}
-    path, operator = found[min(found)]
-    asked = ",".join(f"{operator}.{counter}" for counter in COUNTERS)
-    summed = cluster.get(f"{path}?agg=sum&get={asked}")
-    return {metric["id"].removeprefix(f"{operator}."): int(metric["sum"]) for metric in summed}
+        return None
+    path, operator, asked = found[min(found)]
+    summed = cluster.get(f"{path}?agg=sum&get={','.join(asked)}")
+    return Counted(
+        operator, {metric["id"].removeprefix(f"{operator}."): round(float(metric["sum"])) for metric in summed}
+    )
 
 
-def settled_counters(cluster: Cluster, job: str) -> dict[str, int]:
-    """Wait until the counters say that all rows are done, and return them."""
-    seen: dict[str, int] = {}
+def settled_metrics(cluster: Cluster, job: str, rows: int = COUNTED_ROWS) -> Counted:
+    """Wait until the metrics say that so many rows are done and no call is under way, and return them."""
+    seen: list[Counted] = []
 
     def settled() -> bool:
-        seen.update(operator_counters(cluster, job))
-        return seen.get("requests", 0) >= COUNTED_ROWS
+        counted = operator_metrics(cluster, job)
+        if counted is None:
+            return False
+        seen[:] = [counted]
+        done = counted.metrics.get("requests", 0) + counted.metrics.get("null_rows", 0)
+        return done >= rows and counted.metrics.get("in_flight") == 0
 
     try:
-        wait_for(settled, SETTLING_SECONDS, f"{COUNTED_ROWS} rows in the metrics of job {job}")
+        wait_for(settled, SETTLING_SECONDS, f"{rows} rows in the metrics of job {job}")
     except AssertionError as error:
         vertices = cluster.get(f"/jobs/{job}")["vertices"]
         states = ", ".join(f"{vertex['name']} {vertex['status']}" for vertex in vertices)
         raise AssertionError(f"{error}; there were {seen}, and in the job {states}") from None
-    return seen
+    return seen[0]

@@ -158,6 +158,12 @@ CURES = (
     ),
     cure(
         Remedy.LEAVE_ONE_OUT,
+        {"trace-context": "true", "custom-headers": "traceparent:00-a-b-01"},
+        {"trace-context": None},
+        {"custom-headers": None},
+    ),
+    cure(
+        Remedy.LEAVE_ONE_OUT,
         {**_SEQUENCE, "sequence-id": "a", "sequence-id-auto-increment": "true", "sequence-end": "true"},
         {"sequence-end": None},
         {"sequence-id-auto-increment": None, "sequence-start": "true"},

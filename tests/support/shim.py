@@ -37,6 +37,9 @@ class Shim:
         self._planning: dict[int, str] = {}
         self.counters: dict[str, int] = {}
         self.gauges: dict[str, float] = {}
+        self.histograms: dict[str, list[float]] = {}
+        #: What the worker logged.
+        self.logged: list[dict[str, str]] = []
         #: When heartbeats were read.
         self.heartbeats: list[float] = []
         #: The blocks of the shared memory that the worker gave back.
@@ -61,14 +64,14 @@ class Shim:
         self._write({"kind": kind, "id": self._last_id, **fields}, body)
         return self._last_id
 
-    def predict(self, batch: pa.RecordBatch, rows: int | None = None) -> int:
+    def predict(self, batch: pa.RecordBatch, rows: int | None = None, **fields: int) -> int:
         """Send rows; returns the number of the first."""
-        return self.predict_bytes(memoryview(batch.serialize()), batch.num_rows if rows is None else rows)
+        return self.predict_bytes(memoryview(batch.serialize()), batch.num_rows if rows is None else rows, **fields)
 
-    def predict_bytes(self, body: bytes | memoryview, rows: int) -> int:
+    def predict_bytes(self, body: bytes | memoryview, rows: int, **fields: int) -> int:
         """Send a body as rows."""
         first, self._rows = self._rows, self._rows + rows
-        self._write({"kind": "predict", "first": first, "rows": rows}, body)
+        self._write({"kind": "predict", "first": first, "rows": rows, **fields}, body)
         return first
 
     def predict_at(self, at: int, body: bytes | memoryview, rows: int) -> int:
@@ -111,7 +114,7 @@ class Shim:
         return answers, errors
 
     def receive(self, kind: str | None = None) -> Frame:
-        """The next frame that is no heartbeat."""
+        """The next frame that is neither a heartbeat nor a record of the log."""
         assert self.process.stdout is not None
         while True:
             while not self._frames:
@@ -122,16 +125,21 @@ class Shim:
             check_reply(frame.header, self._planning.get(frame.header.get("id", 0)))
             for name, delta in frame.header.get("metrics", {}).get("counters", {}).items():
                 self.counters[name] = self.counters.get(name, 0) + delta
+            for name, samples in frame.header.get("metrics", {}).get("histograms", {}).items():
+                self.histograms.setdefault(name, []).extend(samples)
             self.freed += frame.header.get("freed", [])
             self.gauges.update(frame.header.get("metrics", {}).get("gauges", {}))
+            if frame.kind == "log":
+                self.logged.append(frame.header)
+                continue
             if frame.kind == "heartbeat":
                 self.heartbeats.append(time.monotonic())
             if kind == "heartbeat" or frame.kind != "heartbeat":
                 assert kind in (None, frame.kind), frame.header
                 return frame
 
-    def hello(self) -> Shim:
-        self.send("hello", protocol=PROTOCOL, version=__version__)
+    def hello(self, log_level: str = "INFO") -> Shim:
+        self.send("hello", protocol=PROTOCOL, version=__version__, log_level=log_level)
         self.receive("hello")
         return self
 
@@ -139,9 +147,9 @@ class Shim:
         self.send("open", **add_model(url, model, **options), task={"subtask": 0})
         return self.receive()
 
-    def rows(self, *values: tuple[float | None, float | None]) -> int:
+    def rows(self, *values: tuple[float | None, float | None], **fields: int) -> int:
         a, b = (pa.array(side, pa.float32()) for side in zip(*values, strict=True))
-        return self.predict(pa.record_batch([a, b], schema=FLOATS))
+        return self.predict(pa.record_batch([a, b], schema=FLOATS), **fields)
 
     def _fail(self, error: Exception) -> None:
         raise error

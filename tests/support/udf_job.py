@@ -16,7 +16,7 @@ parser.add_argument("--function", choices=("scalar_function", "async_scalar_func
 parser.add_argument("--endpoint")
 parser.add_argument("--rows", type=int)
 parser.add_argument("--output")
-parser.add_argument("--fails-every", type=int, help="use a model that fails for every N-th row")
+parser.add_argument("--fails-every", type=int, help="use a model that fails for every N-th row; the next is NULL")
 arguments = parser.parse_args()
 
 settings = EnvironmentSettings.new_instance()
@@ -24,7 +24,7 @@ t_env = TableEnvironment.create(getattr(settings, f"in_{arguments.mode}_mode")()
 pyflink_triton.connect(t_env, arguments.endpoint)
 options = {"endpoint": arguments.endpoint, "model-name": "pairing"}
 if arguments.fails_every:
-    one_by_one = {"max-batch-size": "1", "max-retries": "0", "default-value": "0"}
+    one_by_one = {"max-batch-size": "1", "max-retries": "1", "retry-initial-backoff": "1 ms", "default-value": "0"}
     options = {"endpoint": arguments.endpoint, "model-name": "fails", **one_by_one}
 provider = pyflink_triton.TritonModelProviderFactory().create_model_provider(options)
 model = getattr(provider, arguments.function)()
@@ -39,11 +39,11 @@ t_env.execute_sql(
 t_env.execute_sql(
     "CREATE MODEL gated INPUT (x BIGINT) OUTPUT (through BIGINT) WITH ('provider' = 'triton', 'model-name' = 'gate')"
 )
-numbers = t_env.from_path("numbers")
+value = "x"
 if arguments.fails_every:
-    every = arguments.fails_every
-    numbers = t_env.sql_query(f"SELECT CASE WHEN MOD(x, {every}) = 1 THEN -x ELSE x END AS x FROM numbers")
-t_env.create_temporary_view("waiting", numbers.select(col("x"), model(col("x")).alias("y")))
+    value = f"CASE MOD(x, {arguments.fails_every}) WHEN 1 THEN -x WHEN 2 THEN CAST(NULL AS BIGINT) ELSE x END"
+numbers = t_env.sql_query(f"SELECT x, {value} AS v FROM numbers")
+t_env.create_temporary_view("waiting", numbers.select(col("x"), model(col("v")).alias("y")))
 t_env.execute_sql(
     "INSERT INTO answers SELECT x, y FROM ML_PREDICT(TABLE waiting, MODEL gated, DESCRIPTOR(x), MAP['async', 'false'])"
 )

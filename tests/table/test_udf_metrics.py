@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import urllib.parse
 
 import pytest
@@ -15,7 +14,7 @@ from waiting import wait_for
 import pyflink_triton
 from pyflink_triton.server.ports import choose
 
-#: Rows, of which every tenth is out of the range of UINT8.
+#: Rows, of which every tenth is out of the range of UINT8, and the one behind it NULL.
 ROWS = 1_000
 
 
@@ -36,7 +35,8 @@ def test_counters_and_gauges_reach_flink(triton: Triton, kind: str) -> None:
     )
     env.execute_sql("CREATE TEMPORARY TABLE nowhere (y BIGINT) WITH ('connector' = 'blackhole')")
     rows = env.sql_query(
-        f"SELECT CASE WHEN MOD(x, 10) = 3 THEN 300 ELSE MOD(x, 10) END AS x FROM numbers WHERE x < {ROWS}"
+        "SELECT CASE MOD(x, 10) WHEN 3 THEN 300 WHEN 4 THEN CAST(NULL AS BIGINT) ELSE MOD(x, 10) END AS x "
+        f"FROM numbers WHERE x < {ROWS}"
     )
     options = {"endpoint": triton.http_url, "model-name": "identity_uint8", "default-value": "null"}
     columns = {"x": "BIGINT"}, {"y": "BIGINT"}
@@ -47,19 +47,22 @@ def test_counters_and_gauges_reach_flink(triton: Triton, kind: str) -> None:
     def all_counted() -> bool:
         counted.clear()
         counted.update(metrics(port, str(job.get_job_id())))
-        return counted.get("requests") == ROWS
+        return counted.get("requests", 0) + counted.get("null_rows", 0) == ROWS
 
     try:
         wait_for(all_counted, 120, f"{ROWS} rows counted")
     finally:
         job.cancel().result()
-    assert counted["failure"] == ROWS / 10
-    assert counted["success"] == ROWS - ROWS / 10
-    assert counted["output_rows"] == ROWS
+    assert counted["null_rows"] == ROWS / 10
+    assert counted["failure"] == counted["rejected_rows"] == ROWS / 10
+    assert counted["success"] == ROWS - 2 * ROWS / 10
+    assert counted["output_rows"] == ROWS - ROWS / 10
     assert 0 < counted["http_requests"] <= ROWS
-    assert counted["latency"] == counted["http_requests"]
+    assert counted["latency_samples"] == counted["queue_time_samples"] == counted["http_requests"]
     assert counted["batch_limit"] == 64
-    assert counted["latency_p50"] <= counted["latency_p95"] <= counted["latency_p99"]
+    assert counted["latency_min"] <= counted["latency_p50"] <= counted["latency_p95"] <= counted["latency_p99"]
+    assert counted["worker_memory"] > 20 << 20
+    assert counted["worker_cpu_time"] > 0
 
 
 def metrics(port: int, job: str) -> dict[str, float]:
@@ -72,13 +75,7 @@ def metrics(port: int, job: str) -> dict[str, float]:
             for start in range(0, len(names), 50):
                 asked = ",".join(urllib.parse.quote(name) for name in names[start : start + 50])
                 for each in get(port, f"{path}?get={asked}"):
-                    found[each["id"].rsplit(".", 1)[-1]] = number(each["value"])
+                    found[each["id"].rsplit(".", 1)[-1]] = float(each["value"])
     except (OSError, KeyError):  # not up yet
         return {}
     return found
-
-
-def number(value: str) -> float:
-    """A counter's value, or how many samples a distribution has."""
-    count = re.search(r"count=(\d+)", value)
-    return float(count.group(1)) if count else float(value)

@@ -107,7 +107,7 @@ def test_a_row_with_a_bad_element_is_one_failed_row_and_sends_none() -> None:
     assert [shape[0] for shape in echo.shapes] == [3]
     taken = metrics.take()
     assert taken is not None
-    expected = {"requests": 3, "success": 2, "failure": 1, "output_rows": 2, "http_requests": 1}
+    expected = {"requests": 3, "success": 2, "failure": 1, "output_rows": 2, "http_requests": 1, "rejected_rows": 1}
     assert taken["counters"] == expected
 
 

@@ -180,6 +180,7 @@ def test_a_failed_row_follows_the_policy_and_is_counted(
     taken = metrics.take()
     assert taken is not None
     expected = {"requests": 3, "success": 2, "failure": 1, "output_rows": 3 if is_covered else 2, "http_requests": 1}
+    expected |= {"null_rows": 1, "rejected_rows": 1}
     if "default_value" in options:
         expected["default_values"] = 1
     assert taken["counters"] == expected

@@ -39,6 +39,33 @@ public final class Log {
         }
     }
 
+    /** The least level that is logged, for Python: what is below it need not be sent. */
+    public static String level() {
+        if (LOG.isDebugEnabled()) {
+            return "DEBUG";
+        }
+        return LOG.isInfoEnabled() ? "INFO" : LOG.isWarnEnabled() ? "WARN" : "ERROR";
+    }
+
+    /** Logs what Python logged in a worker, by a logger below the one that users know. */
+    public static void python(String worker, JsonNode log) {
+        Logger logger = LoggerFactory.getLogger(LOG.getName() + "." + log.path("logger").asText());
+        String message = log.path("message").asText();
+        switch (log.path("level").asText()) {
+            case "ERROR":
+                logger.error("[{}] {}", worker, message);
+                break;
+            case "WARN":
+                logger.warn("[{}] {}", worker, message);
+                break;
+            case "INFO":
+                logger.info("[{}] {}", worker, message);
+                break;
+            default:
+                logger.debug("[{}] {}", worker, message);
+        }
+    }
+
     /** Passes on what Python warned of while a statement was planned. */
     public static void warnings(String model, JsonNode answer) {
         for (JsonNode warning : answer.path("warnings")) {

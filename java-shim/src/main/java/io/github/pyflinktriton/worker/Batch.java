@@ -14,6 +14,9 @@ final class Batch {
 
     private final List<Object[]> rows = new ArrayList<>();
     private final List<CompletableFuture<Collection<RowData>>> futures = new ArrayList<>();
+    /** When its first row came. */
+    private final long since = System.nanoTime();
+
     private int unanswered;
     /** Whether it went although it had room for more rows. */
     boolean wentPartial;
@@ -34,6 +37,11 @@ final class Batch {
         futures.add(future);
         unanswered++;
         bytes += rowBytes;
+    }
+
+    /** How long its first row has waited, in microseconds. */
+    long waited() {
+        return (System.nanoTime() - since) / 1000;
     }
 
     int size() {

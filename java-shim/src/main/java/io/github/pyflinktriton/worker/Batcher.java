@@ -98,7 +98,12 @@ final class Batcher {
             long bytes = rows.bytes();
             long at = memory.take(bytes);
             String header =
-                    "{\"kind\":\"predict\",\"first\":" + first + ",\"rows\":" + batch.size();
+                    "{\"kind\":\"predict\",\"first\":"
+                            + first
+                            + ",\"rows\":"
+                            + batch.size()
+                            + ",\"waited\":"
+                            + batch.waited();
             if (at < 0) {
                 rows.write(frame.begin(header + "}", bytes));
             } else {

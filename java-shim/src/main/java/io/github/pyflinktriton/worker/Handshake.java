@@ -1,6 +1,7 @@
 package io.github.pyflinktriton.worker;
 
 import io.github.pyflinktriton.Json;
+import io.github.pyflinktriton.Log;
 import io.github.pyflinktriton.WorkerException;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -14,14 +15,15 @@ import java.util.Properties;
 /** Checks that the jar and the Python package have the same version before they exchange rows. */
 final class Handshake {
 
-    static final int PROTOCOL = 5;
+    static final int PROTOCOL = 6;
     static final String VERSION = version();
 
     private Handshake() {}
 
     static ObjectNode request() {
         ObjectNode hello = Json.MAPPER.createObjectNode().put("kind", "hello");
-        return hello.put("protocol", PROTOCOL).put("version", VERSION);
+        hello.put("protocol", PROTOCOL).put("version", VERSION);
+        return hello.put("log_level", Log.level());
     }
 
     static void check(JsonNode hello) {

@@ -26,6 +26,7 @@ public final class WorkerClient {
     private static final Duration GREETING_LIMIT = Duration.ofSeconds(60);
     private static final Duration CLOSING_GRACE = Duration.ofSeconds(2);
 
+    private final String worker;
     private final WorkerProcess process;
     private final Consumer<JsonNode> metrics;
     private final PendingRequests requests = new PendingRequests();
@@ -43,6 +44,7 @@ public final class WorkerClient {
 
     private WorkerClient(
             String worker, WorkerCommand command, Duration silence, Consumer<JsonNode> metrics) {
+        this.worker = worker;
         this.process = WorkerProcess.start(worker, command);
         this.metrics = metrics;
         this.watchdog = new Watchdog(silence, () -> fail(() -> silent(silence)));
@@ -141,6 +143,8 @@ public final class WorkerClient {
             fail(() -> new RefusedException(frame.header.path("message").asText()));
         } else if (frame.kind().equals("result")) {
             rows.reply(frame);
+        } else if (frame.kind().equals("log")) {
+            Log.python(worker, frame.header);
         } else if (!frame.kind().equals("heartbeat")) {
             requests.answer(frame);
         }

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.List;
 import java.util.Map;
 
 /** What a {@link FakeWorker} says to a frame of rows, right or wrong. */
@@ -105,6 +106,14 @@ final class FakeReplies {
                 metrics.putObject("histograms").putArray("latency").add(3).add(4.6);
                 metrics.putObject("gauges").put("in_flight", 7);
                 send(counted, frame.body);
+                break;
+            case "log":
+                for (String level : List.of("ERROR", "WARN", "INFO", "DEBUG")) {
+                    ObjectNode log = Json.MAPPER.createObjectNode().put("kind", "log");
+                    log.put("level", level).put("logger", "pyflink_triton.calls");
+                    send(log.put("message", "one of " + level));
+                }
+                echo(frame);
                 break;
             case "hang":
             case "stays":
