@@ -38,6 +38,7 @@ class Remedy(Enum):
     # Options: several of them
     LEAVE_ONE_OUT = "Leave one out"
     LEAVE_OUT = "Leave it out"
+    WRITE_OTHER_KEY = "Write '{key}' instead, or leave it out"
     WRITE_IN_CREATE_MODEL = "Write it in CREATE MODEL"
     SET_OPTION_TOO = "Set '{key}' as well"
     SET_ROWS = "Set 'responses' = 'rows', or leave the option out"
