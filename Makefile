@@ -13,7 +13,7 @@ PARTS := $(call joined,$(FEW_JOBS)) tests/faults $(call joined,$(sort $(wildcard
 FILES ?= $(sort $(wildcard tests/*/test_*.py))
 SHIM := java-shim/pom.xml java-shim/hatch_build.py $(shell find java-shim/src/main -type f 2>/dev/null)
 
-.PHONY: help tools jar demo test test-java test-python soak bench pages lint clean
+.PHONY: help tools jar demo test test-java test-python test-versions test-flink22 soak bench pages lint clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -36,7 +36,7 @@ jar: tools $(INSTALLED) ## build the shim jar and install it into the package
 demo: tools $(INSTALLED) ## the main job: handwritten digits, Flink SQL, a real Triton
 	@$(BIN)/python examples/digits.py
 
-test: test-java test-python ## every test, the long ones shortened
+test: test-java test-python test-versions ## every test, the long ones shortened
 
 test-java: tools
 	mvn -q -B -f java-shim/pom.xml test
@@ -46,6 +46,12 @@ test-python: tools $(INSTALLED)
 	@failed=; for part in $(PARTS); do \
 		$(BIN)/pytest $$(echo $$part | tr , ' ') || failed="$$failed $$part"; \
 	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+
+test-versions: tools $(INSTALLED) ## a short suite with Flink 2.2, and with CPython 3.10 and 3.12
+	$(BIN)/python tests/support/versions.py
+
+test-flink22: tools $(INSTALLED)
+	$(BIN)/python tests/support/versions.py flink22
 
 # A process for each file: a local Flink keeps some classes of each of its jobs, which fill a JVM after some 480.
 soak: tools $(INSTALLED) ## every test, the long ones in full; FILES=... for some of them

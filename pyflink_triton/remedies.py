@@ -156,6 +156,7 @@ class Remedy(Enum):
 
     # Flink and this package
     USE_ML_PREDICT = "Call the model by ML_PREDICT, or compile the statement in streaming mode"
+    USE_NEWER_FLINK = "Use {instead}, or Flink 2.3"
     GIVE_EXPRESSION = (
         "Give one of its arguments as an expression over a column, as CASE WHEN x IS NULL THEN x ELSE 'a' END for a "
         "column without NULLs"

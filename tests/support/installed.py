@@ -90,7 +90,7 @@ def workers(under: Path) -> dict[int, Worker]:
 def install(directory: Path) -> Installed:
     """Build the wheel and install it into an environment that sees the other packages of the tests' own."""
     # A copy, for the build replaces the jar in pyflink_triton/lib, and other tests' sessions read that.
-    ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__")
+    ignored = shutil.ignore_patterns(".git", ".venv", "build", ".*_cache", "__pycache__")
     checkout = shutil.copytree(ROOT, directory / "checkout", ignore=ignored)
     pip(directory, "wheel", "--no-deps", "-w", str(directory), str(checkout))
     (wheel,) = directory.glob("*.whl")
