@@ -16,7 +16,8 @@ PARTS := $(call joined,$(filter-out $(EARLY_SQL),$(SQL))) $(call joined,$(EARLY_
 FILES ?= $(sort $(wildcard tests/*/test_*.py))
 SHIM := java-shim/pom.xml java-shim/hatch_build.py $(shell find java-shim/src/main -type f 2>/dev/null)
 
-.PHONY: help tools jar demo test test-java test-python soak bench pages docs docs-test lint audit release clean
+.PHONY: help tools jar demo test test-java test-python test-versions test-flink22 soak bench pages docs docs-test lint \
+	audit release clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -39,7 +40,7 @@ jar: tools $(INSTALLED) ## build the shim jar and install it into the package
 demo: tools $(INSTALLED) ## the main job: handwritten digits, Flink SQL, a real Triton
 	@$(BIN)/python examples/digits.py
 
-test: test-java test-python ## every test, the long ones shortened
+test: test-java test-python test-versions ## every test, the long ones shortened
 
 test-java: tools
 	mvn -q -B -f java-shim/pom.xml test
@@ -51,6 +52,12 @@ test-python: tools $(INSTALLED)
 
 part-%:
 	$(BIN)/pytest $(subst $(comma),$(empty) $(empty),$(word $*,$(PARTS)))
+
+test-versions: tools $(INSTALLED) ## a short suite with Flink 2.2, and with CPython 3.10 and 3.12
+	$(BIN)/python tests/support/versions.py
+
+test-flink22: tools $(INSTALLED)
+	$(BIN)/python tests/support/versions.py flink22
 
 # A process for each file: a local Flink keeps some classes of each of its jobs, which fill a JVM after some 480.
 soak: tools $(INSTALLED) ## every test, the long ones in full; FILES=... for some of them

@@ -40,8 +40,8 @@ def repaired_jar(directory: Path) -> tuple[Path, str]:
     Raises:
         RuntimeError: It cannot be fetched, or its source is not the one that is known.
     """
-    published = _fetch(directory, "jar")
-    with zipfile.ZipFile(_fetch(directory, "sources")) as archive:
+    published = fetch(directory, "jar")
+    with zipfile.ZipFile(fetch(directory, "sources")) as archive:
         names = {Path(name).name: name for name in archive.namelist()}
         sources = []
         for file, wrong, right, _ in REPAIRS:
@@ -59,7 +59,16 @@ def repaired_jar(directory: Path) -> tuple[Path, str]:
     return jar, f"flink-model-triton {VERSION}, repaired in a copy: " + "; ".join(each[3] for each in REPAIRS)
 
 
-def _fetch(directory: Path, kind: str) -> Path:
+def fetch(directory: Path, kind: str) -> Path:
+    """Fetch a file of the module by Maven.
+
+    Args:
+        directory: Where to.
+        kind: ``jar`` or ``sources``.
+
+    Raises:
+        RuntimeError: It cannot be fetched.
+    """
     classifier = "" if kind == "jar" else f":{kind}"
     artifact = f"org.apache.flink:flink-model-triton:{VERSION}:jar{classifier}"
     command = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={directory}"]

@@ -36,6 +36,15 @@ class Library:
             f"tested with: {found}. {Remedy.INSTALL_TESTED(requirement=self.tested)}"
         )
 
+    def older(self, does: str, remedy: str) -> JobError:
+        """Make the error for an older version, which is known to do less.
+
+        Args:
+            does: What it lacks, as the rest of a clause.
+            remedy: What to do.
+        """
+        return JobError(f"{self.name} {self._version()} in {sys.executable} {does}. {remedy}")
+
     def _version(self) -> str:
         try:
             return metadata.version(self.tested.partition("==")[0])

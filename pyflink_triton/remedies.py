@@ -38,6 +38,7 @@ class Remedy(Enum):
     # Options: several of them
     LEAVE_ONE_OUT = "Leave one out"
     LEAVE_OUT = "Leave it out"
+    WRITE_OTHER_KEY = "Write '{key}' instead, or leave it out"
     WRITE_IN_CREATE_MODEL = "Write it in CREATE MODEL"
     SET_OPTION_TOO = "Set '{key}' as well"
     SET_ROWS = "Set 'responses' = 'rows', or leave the option out"
@@ -155,6 +156,7 @@ class Remedy(Enum):
 
     # Flink and this package
     USE_ML_PREDICT = "Call the model by ML_PREDICT, or compile the statement in streaming mode"
+    USE_NEWER_FLINK = "Use {instead}, or Flink 2.3"
     GIVE_EXPRESSION = (
         "Give one of its arguments as an expression over a column, as CASE WHEN x IS NULL THEN x ELSE 'a' END for a "
         "column without NULLs"

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from flink_versions import IS_FLINK_22
 from kserve_process import kserve
 from soak import IS_SOAK
 from triton import own_triton, triton
@@ -14,6 +15,11 @@ if not IS_SOAK:
     # Jobs this short never warm up, and without the optimizing compiler each takes a third less time. Java's own caches
     # keep the classes of a job softly, and of thousands of jobs that is more than 10 GB: no soft reference is kept.
     os.environ.setdefault("JVM_ARGS", "-XX:TieredStopAtLevel=1 -XX:SoftRefLRUPolicyMSPerMB=0")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what is about Flink 2.2 alone where Flink is another one."""
+    items[:] = [item for item in items if IS_FLINK_22 or item.get_closest_marker("only_flink22") is None]
 
 
 @pytest.fixture(autouse=True)

@@ -211,7 +211,8 @@ def header(name: str, value: str) -> tuple[str, str]:
         raise ValueError(f"has a name that no HTTP header may have: {Remedy.NAME_HEADER()}")
     if name.lower() in _RESERVED_HEADERS:
         raise ValueError(f"sets the header {name}, which is not for users to set")
-    one_line(value)
+    if value:  # a header may be empty
+        one_line(value)
     if not value.isprintable() or not value.isascii():
         raise ValueError(f"has a value of {name} that is not plain ASCII")
     return name, value

@@ -19,6 +19,16 @@ FLINK_KEYS = frozenset({"provider", "property-version", "task"})
 _RUNTIME_NAMES = {"request-timeout": "timeout"}
 _HEADER_PREFIX = "custom-headers."
 _PARAMETER_PREFIX = "parameters."
+#: Options for connections that Flink's own module may get (apache/flink#27568), why they are not needed here, and the
+#: option that has their place.
+_NEEDLESS = {
+    "connection-pool-max-idle": ("every connection is kept until it was idle for 15 s", None),
+    "connection-pool-keep-alive": ("idle connections are closed after 15 s", "connection-max-age"),
+    "connection-pool-max-total": ("there are no more connections than requests in flight", "max-in-flight-requests"),
+    "connection-timeout": ("the time to connect is part of the time for a call", "timeout"),
+    "connection-reuse-enabled": ("connections are always used again", None),
+    "connection-pool-monitoring-enabled": ("the metrics 'http_requests' and 'in_flight' are always there", None),
+}
 #: Options that a catalog cannot have.
 _MODEL_OPTIONS = ("model-name", "model-version")
 
@@ -147,6 +157,10 @@ def _check_combinations(options: Options, written: set[str]) -> None:
 
 
 def _unknown(key: str) -> str:
+    if key in _NEEDLESS:
+        reason, other = _NEEDLESS[key]
+        remedy = Remedy.LEAVE_OUT() if other is None else Remedy.WRITE_OTHER_KEY(key=other)
+        return f"option '{key}' is not needed, because {reason}. {remedy}."
     near = difflib.get_close_matches(key.lower().replace("_", "-"), [*OPTIONS, *_RUNTIME_NAMES], 1, 0.6)
     remedy = Remedy.DID_YOU_MEAN(key=near[0]) if near else f"The options are: {', '.join(OPTIONS)}."
     return f"there is no option '{key}'. {remedy}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyflink.table.udf import AsyncScalarFunction, FunctionContext
+from pyflink.table.udf import FunctionContext
 
 from pyflink_triton.runtime.planning import DeclaredModel
 from pyflink_triton.table.columns import given_columns
@@ -22,7 +22,7 @@ _DEFAULT_TIMEOUT = 180.0
 _ROWS_PER_FEED = 1024
 
 
-class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # pyflink has no types
+class TritonAsyncScalarFunction(async_operation.AsyncScalarFunction):  # type: ignore[misc] # pyflink has no types
     """Predicts the rows that wait, in batches.
 
     Args:
@@ -49,7 +49,7 @@ class TritonAsyncScalarFunction(AsyncScalarFunction):  # type: ignore[misc] # py
             raise not_loaded()
         async_operation.check(self._operation)
         self._metrics = MetricFeed(function_context)
-        request: FunctionCall = {**self._call, "task": task_of(function_context)}
+        request: FunctionCall = {**self._call, "task": task_of(function_context, self._declared.options)}
         timeout = async_operation.timeout_of(self._operation)
         if timeout and timeout != _DEFAULT_TIMEOUT:  # the user's own, which may be shorter than the model's
             request["limit"] = 1000 * timeout

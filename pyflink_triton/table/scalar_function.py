@@ -49,7 +49,7 @@ class TritonScalarFunction(ScalarFunction):  # type: ignore[misc] # pyflink has 
         if self._from_rows is None:
             raise not_loaded()
         self._metrics = MetricFeed(function_context)
-        self._task = task_of(function_context)
+        self._task = task_of(function_context, self._declared.options)
         self._model = self._open(self._call)
 
     def _open(self, call: FunctionCall) -> ModelThread:

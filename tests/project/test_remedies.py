@@ -496,6 +496,7 @@ ELSEWHERE = {
         "test_outputs.py::test_an_answer_of_another_shape_from_the_cache_costs_no_more_than_its_row"
     ),
     Remedy.USE_JAR: "test_bridge.py::test_a_shim_of_another_version_is_told_both",
+    Remedy.USE_NEWER_FLINK: "test_front_doors.py::test_a_door_that_flink_22_lacks_is_one_sentence_with_another_way",
     Remedy.USE_ML_PREDICT: "test_function_jobs.py::test_a_compiled_plan_in_batch_holds_ml_predict_and_no_function",
 }
 
@@ -572,6 +573,7 @@ OF_THE_JAR = {
     "ModelPlans": ("test_guards.py::test_the_remedy_without_the_jar", "test_guards.py::test_the_remedy_as_a_function"),
     "PlannedFunction": ("test_function_jobs.py::test_a_compiled_plan_runs_in_a_session_of_its_own",),
     "PlannerParts": ("test_async_first.py::test_connect_says_at_once_what_cannot_be_repaired",),
+    "PredictionInBatch": ("test_front_doors.py::test_a_door_that_flink_22_lacks_is_one_sentence_with_another_way",),
     "RightSides": ("test_beside_tables.py::test_what_is_refused_has_a_remedy_that_runs",),
     "StatementConfig": ("test_async_first.py::test_connect_says_at_once_what_cannot_be_repaired",),
     "TritonCatalog": ("test_remedies.py::test_a_model_of_the_servers",),

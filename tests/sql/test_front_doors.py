@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doors import DOORS, Door, Model
+from doors import DOORS, LACKING, Door, Model
 from soak import IS_SOAK
 from triton import Triton
 from type_cases import KINDS, SHAPES
@@ -28,6 +28,7 @@ def model(served: str, x: str, y: str, **options: str) -> Model:
     return Model(served, {"x": x}, {"y": y}, {key.replace("_", "-"): value for key, value in options.items()})
 
 
+@pytest.mark.flink22
 @pytest.mark.parametrize(("shape", "kind"), TYPES)
 def test_every_type_goes_to_the_server_and_back(door: Door, shape: str, kind: str) -> None:
     """One row for each value of each type, and a row with a NULL in each column, whose outputs are NULL."""
@@ -43,6 +44,7 @@ def test_every_type_goes_to_the_server_and_back(door: Door, shape: str, kind: st
         assert answers == [*(row[n] for row in rows), *([None] * len(with_null))], case.datatype
 
 
+@pytest.mark.short
 def test_one_output_is_the_value_itself_and_several_have_their_names(door: Door) -> None:
     assert door.predict(model("identity_int64", "BIGINT", "BIGINT"), [(7,), (None,)]) == [{"y": 7}, {"y": None}]
     inputs = {"amount": "FLOAT", "account": "BIGINT", "note": "STRING"}
@@ -64,6 +66,7 @@ def test_a_failed_row_takes_the_default(door: Door) -> None:
         assert [row["y"] for row in got] == [1, expected, 2, None]
 
 
+@pytest.mark.flink22
 def test_a_failed_row_tells_why_in_the_error_column(door: Door) -> None:
     options = {"error-column": "why", "max-batch-size": "1"}
     failing = Model("fails", {"x": "BIGINT"}, {"y": "BIGINT", "why": "STRING"}, options)
@@ -90,6 +93,7 @@ def test_what_fails_the_job_is_told_first(door: Door, served: str, type_: str, v
         assert word in first
 
 
+@pytest.mark.flink22
 def test_what_does_not_fit_is_told_first(door: Door) -> None:
     with pytest.raises(Exception) as error:  # noqa: PT011 # Flink's own classes are py4j's
         door.predict(model("identity_fp32", "STRING", "FLOAT"), [("1",)])
@@ -119,3 +123,12 @@ def test_a_row_whose_output_is_missing_fails_by_its_policy(door: Door) -> None:
     assert [(row["y"], row["z"]) for row in got] == [(2.0, 3.0), (0.0, None), (6.0, 9.0)]
     assert [row["why"] is None for row in got] == [True, False, True]
     assert "lacks the output 'z'" in got[1]["why"]
+
+
+@pytest.mark.only_flink22
+@pytest.mark.parametrize(("name", "mode"), LACKING)
+def test_a_door_that_flink_22_lacks_is_one_sentence_with_another_way(triton: Triton, name: str, mode: str) -> None:
+    with pytest.raises(Exception) as error:  # noqa: PT011 # Flink's own classes are py4j's
+        Door(name, mode, triton.http_url).predict(model("identity_int64", "BIGINT", "BIGINT"), [(7,)])
+    first = str(error.value).splitlines()[0]
+    assert first.rstrip(".").endswith("or use Flink 2.3" if mode == "batch" else "Use scalar_function(), or Flink 2.3")

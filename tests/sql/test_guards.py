@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flink_session import collect, session, view
+from flink_versions import IS_FLINK_22
 from pyflink.table import TableEnvironment
 from soak import some
 from triton import Triton, call
@@ -54,7 +55,8 @@ def attached(mode: str, triton: Triton, *, with_jar: bool = True) -> TableEnviro
     options = {"endpoint": triton.http_url, "model-name": "pairing"}
     provider = pyflink_triton.TritonModelProviderFactory().create_model_provider(options)
     provider.register(env, "vectorized")
-    provider.register(env, "asynchronous", asynchronous=True)
+    if not IS_FLINK_22:
+        provider.register(env, "asynchronous", asynchronous=True)
     view(env, "t", COLUMNS, ROWS)
     return env
 
@@ -76,7 +78,7 @@ DOORS = [
     ("pairing", "batch"),
     ("vectorized", "streaming"),
     ("vectorized", "batch"),
-    ("asynchronous", "streaming"),
+    *([] if IS_FLINK_22 else [("asynchronous", "streaming")]),
 ]
 
 
@@ -91,6 +93,7 @@ def plain(request: pytest.FixtureRequest, sessions: Callable[[str], TableEnviron
     return Door(sessions(request.param), "pairing", triton)
 
 
+@pytest.mark.flink22
 def test_guards_in_the_select_list(door: Door) -> None:
     rows, calls = door.run(
         "SELECT id, CASE WHEN x >= 0 THEN m(x) ELSE -1 END, IF(x >= 3, m(x + 1), -1), COALESCE(y, m(x + 2)), "

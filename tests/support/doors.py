@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flink_session import collect_exactly, read_lines, session, view
+from flink_versions import IS_FLINK_22
 from pyflink.table import TableEnvironment
 from streams import MODES
 
@@ -117,7 +118,7 @@ class Door:
         return [(int(n), int(y)) for n, y in lines]
 
 
-DOORS = (
+_DOORS = (
     ("ML_PREDICT", "streaming"),
     ("ML_PREDICT", "batch"),
     ("m(x)", "streaming"),
@@ -125,5 +126,8 @@ DOORS = (
     ("vectorized UDF", "streaming"),
     ("async UDF", "streaming"),
 )
+#: What Flink 2.2 has not.
+LACKING = (("ML_PREDICT", "batch"), ("async UDF", "streaming")) if IS_FLINK_22 else ()
+DOORS = tuple(door for door in _DOORS if door not in LACKING)
 #: Each door with each value of `responses` that it takes.
 STREAM_DOORS = [(door, mode) for door in DOORS for mode in MODES if mode != "rows" or door[0] == "ML_PREDICT"]

@@ -109,7 +109,7 @@ def install(directory: Path) -> Installed:
 
 def copy_of_the_checkout(directory: Path) -> Path:
     """Copy it, because a build replaces the jar in pyflink_triton/lib, and other tests' sessions read that."""
-    ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__")
+    ignored = shutil.ignore_patterns(".git", ".venv", "build", ".*_cache", "__pycache__")
     return Path(shutil.copytree(ROOT, directory / "checkout", ignore=ignored))
 
 

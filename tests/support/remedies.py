@@ -144,6 +144,13 @@ CURES = (
     ),
     cure(Remedy.NAME_HEADER, {"custom-headers": "X Key:value"}, {"custom-headers": "X-Key:value"}),
     cure(Remedy.DID_YOU_MEAN, {"tmeout": "3s"}, {"tmeout": None, "timeout": "3s"}, key="timeout"),
+    cure(
+        Remedy.WRITE_OTHER_KEY,
+        {"connection-timeout": "10s"},
+        {"connection-timeout": None, "timeout": "10s"},
+        {"connection-timeout": None},
+        key="timeout",
+    ),
     # Options that do not go together.
     cure(
         Remedy.LEAVE_ONE_OUT,

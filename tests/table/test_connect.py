@@ -129,6 +129,7 @@ def env(triton: Triton) -> TableEnvironment:
     return made
 
 
+@pytest.mark.flink22
 @pytest.mark.parametrize(
     ("model", "columns", "expected"),
     [

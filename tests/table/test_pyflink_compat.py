@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from pyflink.fn_execution.utils import operation_utils
 from pyflink.table import DataTypes, Schema, Table, utils
 
 from pyflink_triton.errors import JobError
+from pyflink_triton.options.validation import parse_options
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.table.async_function import TritonAsyncScalarFunction
 from pyflink_triton.table.compat import (
@@ -38,6 +40,7 @@ from pyflink_triton.table.compat import (
 from pyflink_triton.table.compat.worker_frames import row_arguments
 from pyflink_triton.table.function_call import FunctionCall
 from pyflink_triton.table.scalar_function import TritonScalarFunction
+from pyflink_triton.table.task import task_of
 
 CALL: FunctionCall = {
     "model": "m",
@@ -207,6 +210,31 @@ def test_a_pyflink_without_the_operation_is_refused_when_the_function_is_made(mo
     assert "has no 'AsyncScalarFunctionOperation'" in refusal(lambda: TritonAsyncScalarFunction(CALL))
     monkeypatch.setitem(sys.modules, operations.__name__, None)
     assert f"{operations.__name__} cannot be imported" in refusal(lambda: TritonAsyncScalarFunction(CALL))
+
+
+def test_a_pyflink_without_async_functions_names_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(async_operation, "AsyncScalarFunction", object)
+    with pytest.raises(JobError, match=r"has no async functions\. Use scalar_function\(\), or Flink 2\.3$"):
+        TritonAsyncScalarFunction(CALL)
+
+
+@pytest.mark.parametrize(
+    ("options", "is_refused"),
+    [
+        ({}, False),
+        ({"sequence-id": "${x}"}, False),
+        ({"sequence-id": "all"}, True),
+        ({"sequence-id": "${x}", "sequence-id-auto-increment": "true"}, True),
+    ],
+)
+def test_a_pyflink_that_tells_no_subtask_runs_what_needs_none(options: dict[str, str], is_refused: bool) -> None:
+    parsed = parse_options({**CALL["options"], **options})
+    if not is_refused:
+        assert task_of(SimpleNamespace(), parsed) == {}
+        return
+    remedy = Remedy.USE_NEWER_FLINK(instead="ML_PREDICT or m(x) in streaming mode")
+    with pytest.raises(JobError, match=f"tell a function its subtask.*{re.escape(remedy)}"):
+        task_of(SimpleNamespace(), parsed)
 
 
 PARTS: dict[str, tuple[Callable[[Any], object], str]] = {

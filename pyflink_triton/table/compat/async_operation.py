@@ -11,10 +11,15 @@ from __future__ import annotations
 import functools
 from typing import Any, Protocol
 
+from pyflink.table import udf
+
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.table.compat import PYFLINK
 from pyflink_triton.table.compat import worker_frames as frames
 
 _MODULE = "pyflink.fn_execution.table.async_function.operations"
+#: What async functions extend. PyFlink 2.2 has none, and ``loading_operation`` refuses to make one there.
+AsyncScalarFunction: Any = getattr(udf, "AsyncScalarFunction", object)
 
 
 class TakesRows(Protocol):
@@ -39,6 +44,8 @@ def loading_operation(kind: type[TakesRows]) -> Any:
     Raises:
         JobError: PyFlink has no such operation, or runs it in another way than is known.
     """
+    if AsyncScalarFunction is object:
+        raise PYFLINK.older("has no async functions", Remedy.USE_NEWER_FLINK(instead="scalar_function()"))
     operations = PYFLINK.member(PYFLINK.module(_MODULE), "AsyncScalarFunctionOperation")
     operation = frames.loading_operation(operations)
     if operation is not None:

@@ -14,7 +14,7 @@ import java.util.WeakHashMap;
 import java.util.concurrent.Callable;
 
 /**
- * Keeps NULLs in the columns beside an async function. Flink 2.3.0 writes code that loses them:
+ * Keeps NULLs in the columns beside an async function. Flink 2.2 and 2.3 write code that loses them:
  * beside {@code m(x)} a NULL number becomes -1 and a NULL text ''. The planner's class that writes
  * this code is replaced by a repaired one, before it is loaded or after. A class that is not known
  * is tried: it is left alone, repaired or refused by what the code that it writes does.
@@ -31,7 +31,7 @@ public final class ForwardedNulls {
      * The class files of the generator that lose NULLs and that the repair is made for, by SHA-256.
      */
     private static final Set<String> REPAIRABLE =
-            // Flink 2.3.0
+            // Flink 2.2.1 and 2.3.0, where it is the same
             Set.of("beed623f801acfceec5a6bc9b74c68981d207204b45331ff432c09b932f18baf");
 
     /**

@@ -28,6 +28,7 @@ import org.apache.flink.table.planner.plan.optimize.program.FlinkOptimizeProgram
 import org.apache.flink.table.planner.plan.optimize.program.FlinkRuleSetProgram;
 import org.apache.flink.table.planner.plan.optimize.program.FlinkStreamProgram;
 import org.apache.flink.table.planner.plan.optimize.program.StreamOptimizeContext;
+import org.apache.flink.table.planner.plan.rules.logical.AsyncCalcSplitRule;
 import org.apache.flink.table.planner.plan.rules.logical.RemoteCalcSplitRuleBase;
 import org.apache.flink.table.planner.plan.rules.logical.SplitRemoteConditionFromJoinRule;
 
@@ -103,7 +104,7 @@ public final class ModelPrograms implements CalciteConfig {
     }
 
     /**
-     * Empty, so that Flink plans by itself, where its program is not as it is in 2.3.
+     * Empty, so that Flink plans by itself, where its program is not as it is in 2.2 and 2.3.
      *
      * @param made Makes Flink's program. A lambda, because Java looks for the method of a reference
      *     before it hands the reference over.
@@ -132,13 +133,16 @@ public final class ModelPrograms implements CalciteConfig {
             }
             before.add(rule);
         }
+        List<RelOptRule> remote = rules.rules().subList(before.size(), rules.rules().size());
         List<RelOptRule> joins = new ArrayList<>();
-        for (RelOptRule rule : rules.rules().subList(before.size(), rules.rules().size())) {
+        for (RelOptRule rule : remote) {
             if (rule instanceof SplitRemoteConditionFromJoinRule) {
                 joins.add(rule);
             }
         }
-        if (joins.isEmpty()) {
+        // Flink 2.2 has no rules for async calls in batch, where models are Python functions.
+        boolean areAsync = remote.contains(AsyncCalcSplitRule.NESTED_SPLIT);
+        if (remote.isEmpty() || joins.isEmpty() == areAsync) {
             throw new IllegalStateException("the rules for remote calls are not where they were");
         }
         rules.remove(RuleSets.ofList(before));

@@ -1,6 +1,8 @@
 package io.github.pyflinktriton.provider;
 
+import io.github.pyflinktriton.StatementException;
 import io.github.pyflinktriton.compat.AsyncDefaults;
+import io.github.pyflinktriton.compat.PredictionInBatch;
 import io.github.pyflinktriton.model.ModelCall;
 import io.github.pyflinktriton.worker.PlanningWorker;
 import io.github.pyflinktriton.worker.PythonCommands;
@@ -35,6 +37,7 @@ public class TritonModelProviderFactory implements ModelProviderFactory {
     @Override
     public ModelProvider createModelProvider(Context context) {
         ReadableConfig session = context.getConfiguration();
+        StatementException.throwIfPresent(PredictionInBatch.objection(session));
         PythonCommands python = PythonCommands.of(session, System.getenv());
         ModelCall call =
                 ModelCall.of(

@@ -12,6 +12,7 @@ import io.github.pyflinktriton.worker.FakeCommand;
 import com.fasterxml.jackson.databind.JsonNode;
 
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.runtime.util.EnvironmentInformation;
 import org.apache.flink.table.api.EnvironmentSettings;
 import org.apache.flink.table.api.TableEnvironment;
 import org.apache.flink.table.api.ValidationException;
@@ -62,6 +63,12 @@ class MlPredictTest {
         TableEnvironment tables = tables(streaming, "does=echo");
         tables.executeSql(String.format(MODEL, "'provider' = 'triton', 'endpoint' = 'e'"));
 
+        if (!streaming && EnvironmentInformation.getVersion().startsWith("2.2.")) {
+            Throwable refusal =
+                    root(assertThrows(Exception.class, () -> query(tables, predict(""))));
+            assertTrue(refusal.getMessage().endsWith("use Flink 2.3."), refusal::toString);
+            return;
+        }
         List<Row> rows = query(tables, predict(", MAP['a', 'b', 'async', 'true']"));
 
         List<String> expected = List.of("+I[1, 1, a]", "+I[2, 2, b]", "+I[3, 3, c]");
