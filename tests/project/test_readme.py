@@ -26,6 +26,11 @@ def test_the_first_screen_is_short() -> None:
     assert all(each in head for each in ("## Try it", "docs/overview.svg", "*tensor*", "*batch axis*", "*catalog*"))
 
 
-def test_the_languages_of_the_readme_are_run() -> None:
-    """Those of its first screen alone: other statements are in docs/, which has a test of its own."""
-    assert len(snippets("README.md", "sh", "python", "sql", "text")) == 3
+def test_the_blocks_of_the_readme_are_run() -> None:
+    """Those of its first screen here, and the language model's in tests/sql/test_language_models.py."""
+    assert [each.language for each in snippets("README.md", "sh", "python", "sql", "text")] == [
+        "sh",
+        "python",
+        "text",
+        "sql",
+    ]

@@ -220,3 +220,8 @@ def test_the_statements_of_the_page_run(url: str) -> None:
     assert {urgent for *_, urgent in tickets} <= {True, False}
     keys = [(id_, n) for id_, n, _ in parts]
     assert keys == [(id_, n) for id_ in (1, 2, 3) for n in range(sum(id_ == each for each, _ in keys))]
+
+
+def test_the_statements_of_the_readme_run(url: str) -> None:
+    ((rows,),) = [run_statements(url, each.text) for each in snippets("README.md", "sql")]
+    assert are_answers(rows)
