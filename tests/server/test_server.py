@@ -289,7 +289,6 @@ MAKER = """
 import sys
 from pathlib import Path
 from pyflink_triton.server.cache import make_once
-from pyflink_triton.server.examples import EXAMPLES, Example
 directory, builds = map(Path, sys.argv[1:])
 def build(partial):
     with builds.open("a") as file:
