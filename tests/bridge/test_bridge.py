@@ -60,6 +60,18 @@ def test_the_time_that_rows_waited_in_the_shim_is_queue_time(shim: Shim, triton:
     assert 7000 <= milliseconds < 12_000
 
 
+def test_rows_that_are_sent_again_alone_have_waited_once(shim: Shim, triton: Triton) -> None:
+    columns = [{"name": "x", "type": "BIGINT"}]
+    options = {"endpoint": triton.http_url, "model-name": "fails", "default-value": "null", "max-retries": "0"}
+    shim.hello().send("open", model="m", options=options, input=columns, output=columns, task={})
+    assert shim.receive().kind == "opened"
+    shim.predict(pa.record_batch([pa.array([1, -1, 2, 3], pa.int64())], names=["c0"]))
+    shim.results(4, pa.schema([("c0", pa.int64())]))
+    assert shim.counters["http_requests"] == len(shim.histograms["latency"]) == 5
+    assert shim.counters["errors_model"] == 3
+    assert len(shim.histograms["queue_time"]) == 1
+
+
 def test_what_the_worker_uses_is_told_each_second(shim: Shim) -> None:
     began = time.monotonic()
     shim.hello()

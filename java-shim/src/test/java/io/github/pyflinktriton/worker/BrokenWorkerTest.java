@@ -100,7 +100,7 @@ class BrokenWorkerTest extends WorkerTestBase {
     @ParameterizedTest
     @CsvSource({
         "refuse, The model is not ready., ''",
-        "other version, 0.1.0 (protocol 5), pyflink-triton 9.9.9 (protocol 5)",
+        "other version, 0.1.0 (protocol 6), pyflink-triton 9.9.9 (protocol 6)",
         "absent, 'exited with code 1 before it was ready', pip install pyflink-triton",
     })
     void whatCannotBeOpenedSaysWhy(String does, String what, String andAlso) {
