@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,9 +19,6 @@ RUN_ELSEWHERE = {
     "docs/language-models.md": "tests/sql/test_language_models.py",
     "docs/spec-statements.md": "tests/sql/test_spec.py",
 }
-# Flink's JVM, which the first session starts, hands them to the workers.
-os.environ.setdefault("PYFLINK_TRITON_SECRET_TRITON_TOKEN", "canary-5f1c")
-os.environ.setdefault("PYFLINK_TRITON_SECRET_API_KEY", "your-api-key")
 PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")))
 ALL = {page: snippets(page, "python", "sql") for page in PAGES}
 HERE = [page for page, found in ALL.items() if found and page not in RUN_ELSEWHERE]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +21,7 @@ from triton import Triton, serving
 
 import pyflink_triton
 
-TOKEN = "canary-5f1c"
-# Flink's JVM, which the first session starts, hands it to the workers.
-os.environ["PYFLINK_TRITON_SECRET_TRITON_TOKEN"] = TOKEN
+TOKEN = "canary-5f1c"  # as tests/conftest.py sets it
 HEADERS = {"Authorization": f"Bearer {TOKEN}", "X-API-Key": "your-api-key", "X-Client-ID": "flink-job-123"}
 
 
