@@ -14,7 +14,7 @@ from model_repository import DATATYPES as TRITONS
 from model_repository import MODELS as STANDARD
 from model_repository import Model as Served
 from model_repository import Tensor
-from soak import IS_SOAK
+from soak import IS_SOAK, some
 from triton import Triton, serving
 
 import pyflink_triton
@@ -55,7 +55,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
         yield started
 
 
-@pytest.fixture(scope="module", params=DOORS, ids=" ".join)
+@pytest.fixture(scope="module", params=some(DOORS, 2), ids=" ".join)
 def door(request: pytest.FixtureRequest, server: Triton) -> Door:
     name, mode = request.param
     return Door(name, mode, server.http_url)
