@@ -25,21 +25,31 @@ class ProcessUsage:
         self._clock = clock
         self._lock = threading.Lock()
         self._read_at = float("-inf")
-        self._told = 0
+        self._told: int | None = None
+
+    def begin(self) -> None:
+        """Count from now on what this process uses, where nothing was read yet: before, it was not for a model."""
+        with self._lock:
+            if self._told is None:
+                self._told = _milliseconds()
 
     def read(self) -> tuple[int, int] | None:
         """Read the resident memory in bytes, and the milliseconds of CPU since the last time; None where it is early.
 
-        The first reading tells all CPU time since the process began.
+        The first reading tells all CPU time since ``begin``, or else since the process began.
         """
         with self._lock:
             now = self._clock()
             if now - self._read_at < _SECONDS:
                 return None
             self._read_at = now
-            spent = int(time.process_time() * 1000)
-            since, self._told = spent - self._told, spent
+            spent = _milliseconds()
+            since, self._told = spent - (self._told or 0), spent
         return _resident_bytes(), since
+
+
+def _milliseconds() -> int:
+    return int(time.process_time() * 1000)
 
 
 def _resident_bytes() -> int:

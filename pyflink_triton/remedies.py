@@ -169,6 +169,7 @@ class Remedy(Enum):
     USE_JAR = "use the jar that pyflink_triton.jar_path() names"
     INSTALL_PACKAGE = "Install the package with pip (from a checkout: `make jar`)"
     CHOOSE_PORT = "give a port from 0 to 65535"
+    NAME_CATALOG = "Attach this one under another name, as in connect(..., catalog='other')"
     INSTALL_JAVA = (
         "Run `pip install 'pyflink-triton[java]'`, which brings a Java, or set JAVA_HOME to the directory of a Java 17"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 
 from pyflink_triton._logs import limited_logger
 from pyflink_triton.delivery.error_messages import describe_model
@@ -11,18 +12,17 @@ from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.failures import Cause, ErrorResponse, Fault
 
 _LOG = limited_logger("pyflink_triton.calls")
-#: Where the words are the server's own. Those of a model, or of what stands in front of a server, may hold values.
+#: Where the words are known to be the server's own. Those of a model, which may answer 404 and 503, too, or of what
+#: stands in front of a server, may hold values.
 _SERVERS_WORDS = frozenset(
     {
         Cause.SEQUENCE_NOT_STARTED,
         Cause.BAD_SHAPE,
         Cause.DEADLOCK,
         Cause.NOT_LOADED,
-        Cause.NOT_FOUND,
         Cause.DECOUPLED,
         Cause.TOO_MANY_REQUESTS,
         Cause.MODEL_CRASHED,
-        Cause.UNAVAILABLE,
     }
 )
 
@@ -72,5 +72,6 @@ class CallLog:
             server: The kind of server that it is.
             error: The error.
         """
-        said = error.description if error.cause in _SERVERS_WORDS else f"HTTP {error.status}: {error.cause.value}"
+        is_servers = error.cause in _SERVERS_WORDS and error.status != HTTPStatus.TOO_MANY_REQUESTS
+        said = error.description if is_servers else f"HTTP {error.status}: {error.cause.value}"
         return f"{describe_model(self._options, base, server)} answered {said}"

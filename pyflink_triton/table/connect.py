@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from pyflink.common import Configuration
 from pyflink.table import EnvironmentSettings, TableEnvironment
 
+from pyflink_triton.errors import OptionError
 from pyflink_triton.jar import jar_path
 from pyflink_triton.options.validation import check_defaults
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.table.compat.java_home import find_java
 from pyflink_triton.table.sentences import tell_sentences_first
-from pyflink_triton.table.session import option_text, prepare_functions, set_python
+from pyflink_triton.table.session import option_text, options_of, prepare_functions, set_python
 from pyflink_triton.table.shim_warnings import show_warnings
 
 
@@ -66,7 +68,8 @@ def connect(
     """Attach a server: every model that it has ready is then a model and a function of a catalog.
 
     The shim jar is added to the session, once. The catalog is created where there is none of its name, and becomes
-    the current one. Then these are set, each only where you have set none:
+    the current one. One that is there has to have the options that are given here. Then these are set, each only
+    where you have set none:
 
     - ``python.client.executable`` becomes the running Python, and ``python.executable`` too in a local session;
     - ``python.fn-execution.bundle.time`` becomes 100 ms (a Python function's answers wait for it),
@@ -91,7 +94,7 @@ def connect(
         options: Defaults for the options of its models, with ``_`` for ``-``: ``timeout="10s"``.
 
     Raises:
-        OptionError: An option is wrong; the message is one sentence.
+        OptionError: An option is wrong, or the catalog is there with another; the message is one sentence.
         FileNotFoundError: There is no jar, because the package was not built.
         JobError: PyFlink differs from the versions that are known.
     """
@@ -109,16 +112,33 @@ def _attach(t_env: TableEnvironment, written: Mapping[str, str], catalog: str, *
         t_env.execute_sql(f"ADD JAR {_quoted(jar)}")
     pairs = ", ".join(f"{_quoted(key)} = {_quoted(value)}" for key, value in {"type": "triton", **written}.items())
     name = "`" + catalog.replace("`", "``") + "`"
-    t_env.execute_sql(f"CREATE CATALOG IF NOT EXISTS {name} WITH ({pairs})")
+    if catalog in t_env.list_catalogs():
+        _check_catalog(t_env, catalog, name, written)
+    else:
+        t_env.execute_sql(f"CREATE CATALOG {name} WITH ({pairs})")
     show_warnings(t_env, catalog)
     if use:
         t_env.use_catalog(catalog)
 
 
+def _check_catalog(t_env: TableEnvironment, catalog: str, name: str, written: Mapping[str, str]) -> None:
+    """Refuse to attach a server by the name of a catalog with other options: its models are asked elsewhere."""
+    with t_env.execute_sql(f"DESCRIBE CATALOG EXTENDED {name}").collect() as rows:
+        described = {row[0]: row[1] for row in rows}
+    there = {key.removeprefix("option:"): value for key, value in described.items()}
+    changed = [key for key, value in {"type": "triton", **written}.items() if there.get(key) != value]
+    if changed:
+        raise OptionError(
+            f"there is a catalog '{catalog}' already, with another {', '.join(changed)}. {Remedy.NAME_CATALOG()}."
+        )
+
+
 def _checked(endpoint: str | None, options: Mapping[str, object]) -> dict[str, str]:
     """The catalog's options, as SQL has them."""
-    written = {key.replace("_", "-"): option_text(value) for key, value in options.items()}
+    written = options_of(options)
     if endpoint is not None:
+        if not isinstance(endpoint, str):
+            raise OptionError(f"option 'endpoint' is {endpoint!r}: {Remedy.WRITE_URL()}.")
         written["endpoint"] = endpoint
     check_defaults(written)
     return written

@@ -36,6 +36,7 @@ class ModelThread:
 
     def __init__(self, request: OpenRequest) -> None:
         self.name = request["model"]
+        _USAGE.begin()  # a local session's functions run in the user's own process
         self._metrics = Metrics(_USAGE)
         self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"triton {self.name}", daemon=True)

@@ -21,7 +21,7 @@ from pyflink_triton.table.compat.java_objects import (
     make_table,
     session_of,
 )
-from pyflink_triton.table.session import option_text
+from pyflink_triton.table.session import options_of
 from pyflink_triton.types.sql import SqlType, parse_type
 
 _HIDDEN = "$triton_{}"
@@ -33,7 +33,7 @@ def predict(table: Table, model: str, columns: Sequence[str], **options: object)
     Args:
         table: The rows.
         model: The model's path, as in SQL: ``m``, ``catalog.database.m``.
-        columns: The table's columns that the model takes, in the order of its INPUT.
+        columns: The table's columns that the model takes, in the order of its INPUT; a name alone is one column.
         options: The options of ``ML_PREDICT``'s MAP, with ``_`` for ``-``: ``request_timeout="5s"``.
 
     Returns:
@@ -41,7 +41,10 @@ def predict(table: Table, model: str, columns: Sequence[str], **options: object)
 
     Raises:
         SchemaError: A column is of a type that Flink does not cast implicitly; the message says what to write.
+        OptionError: A duration has no unit.
     """
+    if isinstance(columns, str):
+        columns = [columns]
     session = session_of(table)
     j_model = java_session(session).fromModel(model)
     inputs = _types(j_model.getResolvedInputSchema())
@@ -61,7 +64,7 @@ def predict(table: Table, model: str, columns: Sequence[str], **options: object)
     }
     taken = [_HIDDEN.format(place) if place in casts else name for place, name in enumerate(columns)]
     widened = table.add_columns(*casts.values()) if casts else table
-    written = {key.replace("_", "-"): option_text(value) for key, value in options.items()}
+    written = options_of(options)
     j_columns = jvm().org.apache.flink.types.ColumnList.of(java_array(jvm().String, taken))
     predicted = make_table(j_model.predict(java_table(widened), j_columns, written), session)
     return predicted.drop_columns(*(col(_HIDDEN.format(place)) for place in casts)) if casts else predicted

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 
 from pyflink.table import TableEnvironment
 
+from pyflink_triton.errors import OptionError
+from pyflink_triton.options.options import OPTIONS
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.table.compat.java_objects import jvm
 
 #: What Python functions need: answers that leave the worker soon, and batches that keep a server busy.
@@ -20,6 +25,7 @@ FUNCTION_DEFAULTS: Mapping[str, str] = {
     "table.exec.async-scalar.max-concurrent-operations": "2048",
 }
 _LOCAL = ("local", "minicluster")
+_DURATIONS = frozenset({"request-timeout", *(key for key, option in OPTIONS.items() if option.type == "Duration")})
 
 
 def prepare_functions(t_env: TableEnvironment) -> None:
@@ -62,5 +68,22 @@ def _is_local(t_env: TableEnvironment) -> bool:
 
 
 def option_text(value: object) -> str:
-    """A Python value as an option's text."""
+    """A Python value as an option's text; a dict is a JSON object, and a timedelta a duration."""
+    if isinstance(value, timedelta):
+        return f"{value // timedelta(milliseconds=1)} ms"
+    if isinstance(value, dict):
+        return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def options_of(values: Mapping[str, object]) -> dict[str, str]:
+    """Python's keyword arguments as options.
+
+    Raises:
+        OptionError: A duration is a bare number, which is milliseconds to Flink and seconds to Python.
+    """
+    written = {key.replace("_", "-"): value for key, value in values.items()}
+    for key, value in written.items():
+        if isinstance(value, int | float) and key in _DURATIONS:
+            raise OptionError(f"option '{key}' is {value}, which has no unit: {Remedy.WRITE_DURATION()}.")
+    return {key: option_text(value) for key, value in written.items()}

@@ -11,6 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from fault_places import background_proxy
+from faults import triton_says
 from shim import Shim
 from triton import Triton
 
@@ -124,6 +126,28 @@ def test_calls_that_fail_are_logged_without_the_rows_values(shim: Shim, triton: 
     assert SECRET not in everything
     assert shim.counters["errors_model"] == 20
     assert shim.counters["http_requests"] == 21
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "is_told"),
+    [
+        (404, "no customer SECRETROW", False),
+        (429, "SECRETROW comes too often", False),
+        (503, "cannot score SECRETROW", False),
+        (503, "Exceeds maximum queue size", True),
+    ],
+)
+def test_only_known_words_of_a_server_are_logged(
+    status: int, words: str, is_told: bool, shim: Shim, triton: Triton
+) -> None:
+    """A model may answer any status, with its rows' values in the words."""
+    with background_proxy(triton.http_url, always=triton_says(status, words)) as proxy:
+        assert shim.hello("DEBUG").open(proxy.url, max_retries="0", default_value="0").kind == "opened"
+        shim.rows((1.0, 1.0))
+        assert shim.receive().kind in ("result", "error")
+    failed = [each["message"] for each in shim.logged if each["logger"] == "pyflink_triton.calls"]
+    assert f"HTTP {status}" in "".join(failed)
+    assert (words in "".join(failed)) == is_told
 
 
 def test_what_is_below_the_shims_level_is_not_sent(shim: Shim, triton: Triton) -> None:

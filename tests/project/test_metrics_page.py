@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import pytest
 from places import ROOT
@@ -108,6 +109,15 @@ def test_what_is_counted_later_has_a_declared_name() -> None:
 def test_every_failure_of_a_call_has_a_class() -> None:
     assert BEHAVIOURS.keys() == {*Fault, *Cause}
     assert {behaviour.kind for behaviour in BEHAVIOURS.values()} == set(ErrorClass)
+
+
+def test_what_was_used_before_a_model_is_not_its() -> None:
+    usage = ProcessUsage()
+    while time.process_time() < 0.2:
+        pass
+    usage.begin()
+    _, used = usage.read() or (0, 1000)
+    assert used < 1000 * time.process_time() - 100
 
 
 def test_usage_is_read_once_a_second() -> None:

@@ -477,6 +477,7 @@ ELSEWHERE = {
     Remedy.DECODE: "test_bytes.py::test_bytes_name_a_sequence_without_a_loss",
     Remedy.GIVE_A_VALUE: "test_outputs.py::test_a_request_of_nothing_is_its_rows_failure_with_the_reason",
     Remedy.GIVE_EXPRESSION: "test_model_names.py::test_a_module_that_comes_first_wins",
+    Remedy.NAME_CATALOG: "test_connect.py::test_a_catalog_with_other_options_is_not_taken_for_the_server",
     Remedy.INSTALL_JAVA: "test_java_home.py::test_what_to_do_where_there_is_no_java_helps",
     Remedy.INSTALL_PACKAGE: "test_make.py",
     Remedy.INSTALL_TESTED: "test_compat_page.py::test_the_version_to_install_is_allowed_and_is_the_one_tested_here",

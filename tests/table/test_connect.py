@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,37 @@ def test_a_session_is_made_with_a_server_attached(triton: Triton, batch: bool) -
     assert env.get_current_catalog() == "triton"
     rows = collect_exactly(env, "SELECT `add`(a, b) AS s FROM (VALUES (1, CAST(1.5 AS FLOAT))) AS numbers (a, b)")
     assert [row["s"] for row in rows] == [2.5]
+
+
+def test_a_catalog_with_other_options_is_not_taken_for_the_server(triton: Triton) -> None:
+    env = fresh("streaming")
+    pyflink_triton.connect(env, "http://localhost:1", timeout="10s")
+    pyflink_triton.connect(env, "http://localhost:1", timeout="10s")
+    with pytest.raises(OptionError, match=r"a catalog 'triton' already, with another endpoint\. Attach this one under"):
+        pyflink_triton.connect(env, triton.http_url)
+    with pytest.raises(OptionError, match="with another timeout"):
+        pyflink_triton.connect(env, "http://localhost:1", timeout="9s")
+    env.execute_sql("CREATE CATALOG mine WITH ('type' = 'generic_in_memory')")
+    with pytest.raises(OptionError, match="'mine' already, with another type, endpoint"):
+        pyflink_triton.connect(env, triton.http_url, catalog="mine")
+    pyflink_triton.connect(env, triton.http_url, catalog="other")
+    rows = collect_exactly(env, "SELECT `add`(a, b) AS s FROM (VALUES (1, CAST(1.5 AS FLOAT))) AS numbers (a, b)")
+    assert [row["s"] for row in rows] == [2.5]
+
+
+def test_options_are_written_as_python_has_them() -> None:
+    given: dict[str, Any] = {"timeout": timedelta(seconds=5), "custom_headers": {"X-A": "b"}, "max_retries": 3}
+    env = fresh("streaming")
+    pyflink_triton.connect(env, "http://localhost:1", **given)
+    with env.execute_sql("DESCRIBE CATALOG EXTENDED triton").collect() as rows:
+        described = {row[0].removeprefix("option:"): row[1] for row in rows}
+    assert described["timeout"] == "5000 ms"
+    assert described["custom-headers"] == '{"X-A": "b"}'
+    assert described["max-retries"] == "3"
+    with pytest.raises(OptionError, match=r"option 'timeout' is 5, which has no unit: write .* as in '30s'"):
+        pyflink_triton.connect(env, "http://localhost:1", timeout=5)
+    with pytest.raises(OptionError, match="option 'endpoint' is 8000: write it as"):
+        pyflink_triton.session(8000)  # type: ignore[arg-type]
 
 
 def test_a_wrong_option_is_told_in_a_sentence() -> None:
