@@ -9,6 +9,7 @@ from types import FrameType
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.server import TritonServer, TritonServerError
 from pyflink_triton.server.examples import EXAMPLES, Served, serve_example
+from pyflink_triton.server.ready import ready_models
 from pyflink_triton.version import __version__
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -101,6 +102,7 @@ def _serve(options: argparse.Namespace, server_arguments: list[str]) -> int:
             print(f"gRPC    {server.grpc_url}", flush=True)
             print(f"metrics {server.metrics_url}", flush=True)
             print(f"log     {server.log_path}", flush=True)
+            print(_ready(ready_models(server.http_url)), flush=True)
             server.wait()
             print(f"pyflink-triton: {server.failure()}", file=sys.stderr)
             return 1
@@ -116,6 +118,12 @@ def _served(options: argparse.Namespace) -> Served:
     if options.example is None:
         return Served(options.model_repository)
     return serve_example(EXAMPLES[options.example])
+
+
+def _ready(models: Sequence[str]) -> str:
+    """The line for a server that is ready."""
+    serves = f", serving {', '.join(models)}" if models else ""
+    return f"ready{serves}. Ctrl-C ends it"
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -21,6 +21,7 @@ from pyflink_triton.cli import main
 from pyflink_triton.server import TritonServer, TritonServerError, log
 from pyflink_triton.server.cache import make_once
 from pyflink_triton.server.examples import EXAMPLES, Example
+from pyflink_triton.server.ready import ready_models
 
 QUICK = (*ARGUMENTS, "--exit-timeout-secs=0")  # does not wait for models to unload
 BROKEN_MODEL = "import no_such_module\n"
@@ -347,14 +348,15 @@ ANY_PORTS = ("--http-port=0", "--grpc-port=0", "--metrics-port=0")
 
 def _urls(command: "subprocess.Popen[str]") -> dict[str, str]:
     assert command.stdout is not None
-    lines = [command.stdout.readline().split(maxsplit=1) for _ in range(4)]
-    return {line[0]: line[1].strip() for line in lines}
+    lines = [command.stdout.readline().split(maxsplit=1) for _ in range(5)]
+    return {line[0].rstrip(","): line[1].strip() for line in lines}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_until_told_to_end(repository: Path, number: signal.Signals) -> None:
     with _serve(str(repository), *ANY_PORTS, "--", *QUICK) as command:
         urls = _urls(command)
+        assert urls["ready"] == "serving add. Ctrl-C ends it"
         call(urls["HTTP"], "GET", "/v2/models/add/ready")
         command.send_signal(number)
         _, errors = command.communicate(timeout=30)
@@ -366,8 +368,15 @@ def test_serve_until_told_to_end(repository: Path, number: signal.Signals) -> No
 def test_serve_a_model_to_try(example: Example) -> None:
     with _serve("--example", example.name, *ANY_PORTS, "--", "--exit-timeout-secs=0") as command:
         urls = _urls(command)
+        assert urls["ready"] == f"serving {example.name}. Ctrl-C ends it"
         index = json.loads(call(urls["HTTP"], "POST", "/v2/repository/index"))
         assert [model["name"] for model in index if model.get("state") == "READY"] == [example.name]
+
+
+def test_serve_is_ready_where_no_model_is_or_none_is_listed(repository: Path) -> None:
+    with _serve(str(repository), *ANY_PORTS, "--", "--model-control-mode=explicit") as command:
+        assert _urls(command)["ready."] == "Ctrl-C ends it"
+    assert ready_models("http://127.0.0.1:9") == []
 
 
 def test_serve_says_why_the_server_ended(repository: Path) -> None:
