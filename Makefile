@@ -78,7 +78,8 @@ docs: tools $(INSTALLED) ## the pages as a site in build/site, each link checked
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 docs-test: tools $(INSTALLED) ## run each block of Python and SQL in the pages (a part of make test)
-	$(BIN)/pytest tests/project/test_readme.py tests/project/test_reference.py tests/sql/test_snippets.py
+	$(BIN)/pytest tests/project/test_readme.py tests/project/test_reference.py tests/server/test_own_model.py \
+		tests/sql/test_snippets.py
 
 lint: tools $(INSTALLED) ## ruff, mypy, javac's warnings
 	$(BIN)/ruff check .

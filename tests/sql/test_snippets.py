@@ -17,6 +17,7 @@ RUN_ELSEWHERE = {
     "docs/api.md": "tests/project/test_public_api.py",
     "docs/kafka.md": "tests/cluster/test_example_jobs.py",
     "docs/language-models.md": "tests/sql/test_language_models.py",
+    "docs/own-model.md": "tests/server/test_own_model.py",
     "docs/spec-statements.md": "tests/sql/test_spec.py",
 }
 PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")))
