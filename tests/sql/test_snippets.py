@@ -1,4 +1,7 @@
-"""Each block of Python and SQL in the docs runs, in the order of its page, with a real Triton and real Flink jobs."""
+"""Each block of Python and SQL in the docs runs, in the order of its page, with a real Triton and real Flink jobs.
+
+So does a block of a shell that is about a page's files.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from docs_session import DocsSession, serving_docs, statements
+from docs_session import FILES, DocsSession, serving_docs, statements
 from model_repository import MODELS, write_repository
 from places import ROOT
 from snippets import Snippet, snippets
@@ -21,7 +24,10 @@ RUN_ELSEWHERE = {
     "docs/spec-statements.md": "tests/sql/test_spec.py",
 }
 PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")))
-ALL = {page: snippets(page, "python", "sql") for page in PAGES}
+ALL = {
+    page: [each for each in snippets(page, "python", "sql", "sh") if each.language != "sh" or FILES in each.text]
+    for page in PAGES
+}
 HERE = [page for page, found in ALL.items() if found and page not in RUN_ELSEWHERE]
 
 

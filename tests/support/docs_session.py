@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -64,10 +66,8 @@ _OF_PAGE = {
     "docs/updates.md": "CREATE TEMPORARY TABLE scores (account BIGINT, risk FLOAT, PRIMARY KEY (account) NOT ENFORCED) "
     "WITH ('connector' = 'blackhole')",
 }
-_FILES = {
-    "lines.csv": "1,Great value\n2,It broke\n",
-    "timed.csv": "1,It broke,2026-01-01 00:00:10\n2,I hate it,2026-01-01 00:00:20\n3,I love it,2026-01-01 00:01:10\n",
-}
+#: Where the files of pages are; a block of a shell that names it is run.
+FILES = "/tmp/predict/"
 #: A statement, the semicolon that ends it, and what stands in neither.
 _TOKENS = re.compile(r"'(?:[^']|'')*'|`[^`]*`|--[^\n]*|;|[^';`-]+|-")
 _QUERIES = re.compile(r"\s*(SELECT|WITH|SHOW|DESCRIBE|EXPLAIN)\b")
@@ -94,6 +94,17 @@ def statements(text: str) -> list[str]:
     return [statement.strip() for statement in found if statement.strip()]
 
 
+def _rows_of(printed: str) -> list[list[str]]:
+    """The rows of a table that Flink prints, without its first column, the kind of change."""
+    _, *lines = [line for line in printed.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")][1:] for line in lines]
+
+
+def _shown(value: object) -> str:
+    """A value as Flink prints it."""
+    return value.isoformat(" ", "milliseconds") if isinstance(value, datetime) else str(value)
+
+
 class DocsSession:
     """A page's blocks run here, one after the other.
 
@@ -105,9 +116,6 @@ class DocsSession:
     """
 
     def __init__(self, page: str, url: str, directory: Path, few: Path) -> None:
-        (directory / "predict").mkdir()
-        for name, text in _FILES.items():
-            (directory / "predict" / name).write_text(text)
         self._here = {
             "http://triton:8000": url,
             "http://localhost:8000": url,
@@ -115,10 +123,11 @@ class DocsSession:
             "/path/that/pyflink-triton/jar/prints.jar": str(pyflink_triton.jar_path()),
             "/opt/predict/bin/python": sys.executable,
             "file:///shared/": f"{directory.as_uri()}/",
-            "/tmp/predict/": f"{directory}/predict/",
+            FILES: f"{directory}/predict/",
             '"models/"': repr(str(few)),
         }
         self._page = page
+        self._runs = {"python": self._run_python, "sql": self._run_sql, "sh": self._run_shell}
         self._prepared: list[tuple[TableEnvironment, str]] = []
         self._names: dict[str, Any] = {"pyflink_triton": pyflink_triton, "col": col, "numpy": numpy}
         self._names.update(pixels=_IMAGE, row={"embedding": bytes(1536)})
@@ -142,7 +151,7 @@ class DocsSession:
         """Run a block; each of its queries has to give rows."""
         if snippet.is_fresh:
             self.start(with_jar="ADD JAR" not in snippet.text)
-        runs: Callable[[str, Snippet], None] = self._run_python if snippet.language == "python" else self._run_sql
+        runs: Callable[[str, Snippet], None] = self._runs[snippet.language]
         text = snippet.text
         for written, real in self._here.items():
             text = text.replace(written, real)
@@ -179,6 +188,10 @@ class DocsSession:
                 with value.execute().collect() as rows:
                     assert list(rows), f"{snippet}: '{name}' has no rows"
 
+    def _run_shell(self, text: str, snippet: Snippet) -> None:
+        done = subprocess.run(["sh", "-e", "-c", text], capture_output=True, text=True, check=True)
+        assert done.stdout == snippet.prints, f"{snippet}: {done.stdout}"
+
     def _run_sql(self, text: str, snippet: Snippet) -> None:
         for statement in statements(text):
             setting = re.fullmatch(r"SET '([^']*)' = '([^']*)'", statement)
@@ -188,6 +201,10 @@ class DocsSession:
             result = self._env.execute_sql(statement)
             if _QUERIES.match(statement):
                 with result.collect() as rows:
-                    assert list(rows), f"{snippet}: no rows\n{statement}"
+                    answers = list(rows)
+                assert answers, f"{snippet}: no rows\n{statement}"
+                if snippet.prints:
+                    shown = [[_shown(value) for value in answer] for answer in answers]
+                    assert shown == _rows_of(snippet.prints), f"{snippet}: {shown}"
             elif statement.startswith("INSERT"):
                 result.wait()

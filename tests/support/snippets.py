@@ -17,6 +17,7 @@ from waiting import wait_for
 from pyflink_triton.server import ports
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_PRINTS = re.compile(r"\n+```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"<!-- (?:not run: (?P<why>[^>]+)|in a (?P<fresh>fresh) session) -->\n+ *\Z")
 
 
@@ -31,6 +32,7 @@ class Snippet:
         text: The code, without what it is indented by.
         not_run: Why it is not run, as a comment in front says; empty where it is.
         is_fresh: Whether it begins a session of its own, as a comment in front says.
+        prints: The block of text that follows it; empty where none does.
     """
 
     page: str
@@ -39,6 +41,7 @@ class Snippet:
     text: str
     not_run: str = ""
     is_fresh: bool = False
+    prints: str = ""
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -56,7 +59,9 @@ def _snippets(page: str, text: str, languages: tuple[str, ...]) -> Iterator[Snip
             why, fresh = comment.groups() if comment else (None, None)
             code = re.sub(rf"^{found['indent']}", "", found["text"], flags=re.MULTILINE)
             line = text.count("\n", 0, found.start("text")) + 1
-            yield Snippet(page, line, found["language"], code, why or "", bool(fresh))
+            follows = _PRINTS.match(text, found.end())
+            prints = follows[1] if follows else ""
+            yield Snippet(page, line, found["language"], code, why or "", bool(fresh), prints)
 
 
 def run_first_screen(serve: str, program: str, cwd: Path) -> tuple[str, str]:
