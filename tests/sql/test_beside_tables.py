@@ -106,6 +106,11 @@ LOOK_UPS: dict[str, tuple[str, list[tuple[Any, ...]], int]] = {
     ),
 }
 JOINS: dict[str, tuple[str, list[tuple[Any, ...]], int]] = {
+    "equal answers, in ON": (
+        "t.id, o.id FROM (SELECT * FROM t WHERE id = 3) AS t LEFT JOIN o ON m(t.x) = m(o.x)",
+        [(3, 3)],
+        1 + 4,
+    ),
     "a key of both sides": (
         "t.id, o.id FROM t JOIN o ON t.id = o.id WHERE o.id > 2 AND m(t.id) > 5",
         [(3, 3), (4, 4)],
@@ -184,8 +189,18 @@ OUTER_ON = "Flink cannot call a model in the condition of an outer join"
             OUTER_ON,
             ["SELECT t.id, o.x FROM t JOIN o ON t.id = o.id AND m(t.x + o.x) > 5 WHERE t.id = 3"],
         ),
+        (
+            "SELECT t.id, o.x FROM t LEFT JOIN o ON t.id = o.id AND m(t.x) > o.x WHERE t.id = 3",
+            OUTER_ON,
+            [],
+        ),
+        (
+            "SELECT id, x FROM t WHERE EXISTS (SELECT 1 FROM o WHERE o.id = t.id AND m(t.x + o.x) > 5)",
+            OUTER_ON,
+            [],
+        ),
     ],
-    ids=["UNNEST", "look-up", "both sides"],
+    ids=["UNNEST", "look-up", "both sides", "both in one condition", "EXISTS"],
 )
 def test_what_is_refused_has_a_remedy_that_runs(door: Door, query: str, sentence: str, remedies: list[str]) -> None:
     with pytest.raises(Exception, match=f"^{sentence}"):
