@@ -258,7 +258,7 @@ def make_home(home: Path, rest_port: int, rpc_port: int, more: Mapping[str, str]
         "taskmanager.memory.process.size": "1 g",
         "taskmanager.memory.managed.size": "64 m",
         "taskmanager.numberOfTaskSlots": 2,
-        "metrics.fetcher.update-interval": "500 ms",
+        "metrics.fetcher.update-interval": "200 ms",
         "taskmanager.load-balance.mode": "SLOTS",  # else a job of two subtasks stays on one TaskManager
     }
     yaml.dump(shared | cluster | dict(more), home / "conf" / "config.yaml")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cluster import Cluster
 from model_repository import MODELS, Model, Tensor, write_repository
@@ -29,6 +31,8 @@ GATE = Model(
 )
 #: A metric's delta comes with the next heartbeat, and the JobManager asks for it every other half second.
 SETTLING_SECONDS = 60
+#: Some of Flink's readings.
+STABLE_SECONDS = 0.7
 #: The declared metrics as REST has them; PyFlink's functions count the values of a histogram.
 REST_NAMES = {*METRICS, *(f"{name}_samples" for name in names(MetricType.HISTOGRAM))}
 
@@ -124,16 +128,27 @@ def operator_metrics(cluster: Cluster, job: str) -> Counted | None:
 
 
 def settled_metrics(cluster: Cluster, job: str, rows: int = COUNTED_ROWS) -> Counted:
-    """Wait until the metrics say that so many rows are done and no call is under way, and return them."""
+    """Wait until the metrics say that so many rows are done and no call is under way, and return them.
+
+    Flink reads a task's metrics one by one, also while they are written, so they have to stay the same for a while.
+    """
     seen: list[Counted] = []
+    since = time.monotonic()
 
     def settled() -> bool:
+        nonlocal since
         counted = operator_metrics(cluster, job)
         if counted is None:
             return False
+        if not seen or lasting(counted) != lasting(seen[0]):
+            since = time.monotonic()
         seen[:] = [counted]
         done = counted.metrics.get("requests", 0) + counted.metrics.get("null_rows", 0)
-        return done >= rows and counted.metrics.get("in_flight") == 0
+        is_done = done >= rows and counted.metrics.get("in_flight") == 0
+        return is_done and time.monotonic() - since >= STABLE_SECONDS
+
+    def lasting(counted: Counted) -> dict[str, Any]:
+        return {name: value for name, value in counted.metrics.items() if not name.startswith("worker_")}
 
     try:
         wait_for(settled, SETTLING_SECONDS, f"{rows} rows in the metrics of job {job}")
