@@ -102,10 +102,10 @@ final class Joins {
                     right.add(condition.accept(Calcs.moved(0, -width)));
                 } else {
                     throw new ValidationException(
-                            "Flink cannot call a model in the condition of an outer join, a NOT IN "
-                                    + "or a NOT EXISTS with columns of both sides. Call it for "
-                                    + "each side's columns in a view of that side, or above an "
-                                    + "inner join.");
+                            "Flink cannot call a model in the condition of an outer join, or of IN, "
+                                    + "EXISTS, NOT IN or NOT EXISTS, with columns of both sides. Call "
+                                    + "it for each side's columns in a view of that side, or above "
+                                    + "an inner join.");
                 }
             }
         }
