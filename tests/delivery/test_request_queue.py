@@ -204,6 +204,10 @@ def test_rows_of_a_seldom_shape_are_not_overtaken_by_those_of_often_seen_ones() 
     assert 2 in served[:6]
 
 
+#: So long that a busy machine hardly counts.
+CALL_SECONDS = 0.5
+
+
 class Instances(Unreliable):
     """A server that works on so many requests at once, each for a while."""
 
@@ -217,7 +221,7 @@ class Instances(Unreliable):
     ) -> InferenceResponse:
         self.calls += 1
         async with self._free:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(CALL_SECONDS)
         started()
         entry = json.loads(bytes(prepared.buffers[0]))["inputs"][0]
         return InferenceResponse(
@@ -249,7 +253,7 @@ def test_rows_wait_for_others_while_the_server_is_busy_but_not_for_long(instance
             tasks = []
             for number in range(1, 21):
                 tasks.append(asyncio.create_task(predict(number)))
-                await asyncio.sleep(0.003)
+                await asyncio.sleep(0.03 * CALL_SECONDS)
             await asyncio.gather(*tasks)
         await made.close()
         await delivery.close()
@@ -257,5 +261,5 @@ def test_rows_wait_for_others_while_the_server_is_busy_but_not_for_long(instance
 
     server = asyncio.run(asyncio.wait_for(main(), 60))
     assert server.calls < 16
-    if instances > 1:  # a call takes 0.1 s, and a row waits for 0.025 s at most before
-        assert np.median(taken) < 0.18
+    if instances > 1:  # a row waits for a quarter of a call's time at most before its own call
+        assert np.median(taken) < 1.8 * CALL_SECONDS
