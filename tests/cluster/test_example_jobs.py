@@ -26,7 +26,7 @@ import pyflink_triton
 from pyflink_triton.server import TritonServer
 
 EXAMPLES = ROOT / "examples"
-TIMES = 3000 if IS_SOAK else 300
+TIMES = 3000 if IS_SOAK else 1000
 KILLS = 10 if IS_SOAK else 1
 SECONDS = 900 if IS_SOAK else 150
 
@@ -64,11 +64,11 @@ def run(flink: Cluster, name: str, *arguments: str, **more: Any) -> Finished:
 
 
 class Killer:
-    """Kills TaskManagers in the middle of the job that writes to Kafka, each time after two more checkpoints."""
+    """Kills TaskManagers in the middle of the job that writes to Kafka, each time after one more checkpoint."""
 
     def __init__(self, flink: Cluster) -> None:
         self._flink = flink
-        self._next = 2
+        self._next = 1
         self.kills = 0
         self.job = ""
 
@@ -85,7 +85,7 @@ class Killer:
             os.kill(killed, signal.SIGKILL)
             self._flink.start_task_manager(killed)
             self.kills += 1
-            self._next = completed + 2
+            self._next = completed + 1
 
 
 def test_a_datastream_has_a_model_in_its_middle(flink: Cluster, sentiment: str) -> None:
