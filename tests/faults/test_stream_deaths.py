@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
 
 import pytest
-from doors import STREAM_DOORS, Door, Model
+from doors import STREAM_DOORS, Door, assert_stream, stream_model
 from model_repository import MODELS
 from scripted import Scripted, script_model
 from soak import IS_SOAK
@@ -93,20 +93,12 @@ def test_in_the_core(death: Death, servers: list[Scripted]) -> None:
 def test_behind_a_door(way: tuple[str, str], mode: str, death: Death, servers: list[Scripted]) -> None:
     servers = servers[: death.endpoints]
     endpoints = ",".join(server.url for server in servers)
-    outputs = {"text": "ARRAY<STRING>" if mode == "array" else "STRING", "why": "STRING"}
-    options = {**OPTIONS, **death.options, "responses": mode, "error-column": "why", "endpoint": endpoints}
-    if mode == "rows":
-        outputs["k"], options["response-index"] = "INT", "k"
+    model = stream_model(mode, {**death.options, "endpoint": endpoints})
     door = Door(*way, servers[-1].url)
     with ThreadPoolExecutor() as pool:
         killed = pool.submit(die, death, servers, len(servers))
-        answers = door.answers(Model("script", {"script": "STRING"}, outputs, options), [(death.text,)] * len(servers))
+        answers = door.answers(model, [(death.text,)] * len(servers))
         killed.result()
-    expected, message = death.outcome(mode)
     assert answers.keys() == set(range(len(servers)))
     for rows in answers.values():
-        values = [row["text"] for row in rows]
-        assert (values if mode == "rows" else values[0]) == expected
-        assert all((message in row["why"]) if message else (row["why"] is None) for row in rows)
-        if mode == "rows":
-            assert [row["k"] for row in rows] == ([None] if message else list(range(len(rows))))
+        assert_stream(death, mode, rows)

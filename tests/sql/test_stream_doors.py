@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from doors import STREAM_DOORS, Door, Model
+from doors import STREAM_DOORS, Door, Model, assert_stream, stream_model
 from fault_places import background_proxy
 from faults import PASS, Step
 from soak import IS_SOAK, some
@@ -94,20 +94,10 @@ def check(
     options: Mapping[str, str] | None = None,
 ) -> None:
     """Send a row for each stream, and compare what becomes of it: values, order, index, message, requests."""
-    outputs = {"text": "ARRAY<STRING>" if mode == "array" else "STRING", "why": "STRING"}
-    more = {**OPTIONS, **(options or {}), "responses": mode, "error-column": "why"}
-    if mode == "rows":
-        outputs["k"], more["response-index"] = "INT", "k"
     with background_proxy(url, steps=steps) as proxy:
-        model = Model("script", {"script": "STRING"}, outputs, {**more, "endpoint": proxy.url})
+        model = stream_model(mode, {**(options or {}), "endpoint": proxy.url})
         got = door.answers(model, [(case.text,) for case in cases])
         requests = Counter(json.loads(call.body)["script"] for call in proxy.inferences)
     for n, case in enumerate(cases):
-        rows = got.get(n, [])
-        expected, message = case.outcome(mode)
-        values = [row["text"] for row in rows]
-        assert (values if mode == "rows" else values[0]) == expected, case.what
-        assert all((message in row["why"]) if message else (row["why"] is None) for row in rows), case.what
-        if mode == "rows":
-            assert [row["k"] for row in rows] == ([None] if message else list(range(len(rows)))), case.what
+        assert_stream(case, mode, got.get(n, []))
         assert requests[case.text] == case.requests, case.what

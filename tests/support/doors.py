@@ -11,7 +11,7 @@ from typing import Any
 from flink_session import collect_exactly, read_lines, session, view
 from flink_versions import IS_FLINK_22
 from pyflink.table import TableEnvironment
-from streams import MODES
+from streams import MODES, OPTIONS, Stream
 
 import pyflink_triton
 
@@ -131,3 +131,22 @@ LACKING = (("ML_PREDICT", "batch"), ("async UDF", "streaming")) if IS_FLINK_22 e
 DOORS = tuple(door for door in _DOORS if door not in LACKING)
 #: Each door with each value of `responses` that it takes.
 STREAM_DOORS = [(door, mode) for door in DOORS for mode in MODES if mode != "rows" or door[0] == "ML_PREDICT"]
+
+
+def stream_model(mode: str, options: Mapping[str, str]) -> Model:
+    """The model `script` with a value of `responses`; `why` is a row's message, and `k` the place of a response."""
+    outputs = {"text": "ARRAY<STRING>" if mode == "array" else "STRING", "why": "STRING"}
+    more = {**OPTIONS, **options, "responses": mode, "error-column": "why"}
+    if mode == "rows":
+        outputs["k"], more["response-index"] = "INT", "k"
+    return Model("script", {"script": "STRING"}, outputs, more)
+
+
+def assert_stream(case: Stream, mode: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The output rows of a row of `stream_model` are what the case says: values, order, index and message."""
+    expected, message = case.outcome(mode)
+    values = [row["text"] for row in rows]
+    assert (values if mode == "rows" else values[0]) == expected, case.what
+    assert all((message in row["why"]) if message else (row["why"] is None) for row in rows), case.what
+    if mode == "rows":
+        assert [row["k"] for row in rows] == ([None] if message else list(range(len(rows)))), case.what
