@@ -53,7 +53,7 @@ async def within(seconds: float, awaitable: Awaitable[_Result]) -> _Result:
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def await_all(coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
+async def await_all(coroutines: Sequence[Coroutine[Any, Any, object]]) -> None:
     """Await all; the first that raises ends the others before it is raised."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:

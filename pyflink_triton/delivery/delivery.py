@@ -26,7 +26,7 @@ from pyflink_triton.errors import ContractError, ExhaustedError, LostError, RowE
 from pyflink_triton.metric_table import ErrorClass
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.options import Options
-from pyflink_triton.protocol.failures import ErrorResponse, NoResponseError
+from pyflink_triton.protocol.failures import Cause, ErrorResponse, NoResponseError
 from pyflink_triton.protocol.inference import InferenceResponse, PreparedRequest
 from pyflink_triton.protocol.transport import InferenceTransport
 
@@ -65,7 +65,8 @@ class Delivery:
         transport: Makes the calls. The caller closes it, after the delivery.
         metrics: Where calls are counted.
         recheck: Called with the base URL of an endpoint whose error may come of a changed model, the seconds that it
-            may take, and a description of the error; raises where the model there is not the one that was planned.
+            may take, and a description of the error; raises where the model there is not the one that was planned, and
+            returns whether that one was seen there.
         hides_readiness: Whether something in front of the server answers readiness checks with 404.
 
     Attributes:
@@ -77,7 +78,7 @@ class Delivery:
         options: Options,
         transport: InferenceTransport,
         metrics: Metrics,
-        recheck: Callable[[str, float, str], Awaitable[None]] | None = None,
+        recheck: Callable[[str, float, str], Awaitable[bool]] | None = None,
         *,
         hides_readiness: bool = False,
     ) -> None:
@@ -165,9 +166,12 @@ class Delivery:
             behaviour = BEHAVIOURS[error.cause]
         if request.sticky and is_sent:
             request.endpoint = endpoint.base
+        is_there = False
         if behaviour.rechecks and self._recheck is not None:
             seconds = min(self._options.timeout, max(self._remaining(request), 0.0))
-            await self._recheck(endpoint.base, seconds, message)
+            is_there = await self._recheck(endpoint.base, seconds, message)
+        if behaviour.is_models and not is_there:
+            behaviour = BEHAVIOURS[Cause.NOT_FOUND]
         if behaviour.action is Action.FAIL_JOB and free is None:
             raise behaviour.error(message, status=status)
         may_run_again = request.resend or not is_sent or free == _RENEWED

@@ -41,6 +41,7 @@ class Behaviour:
         probes: Whether a probe must find the model ready before more is sent there: a server that shuts down breaks
             connections.
         rechecks: Whether the model may have changed, so that its signature is read again.
+        is_models: Whether it is so only if the model is there; else there is no such model.
         nothing_ran: Whether it proves that the model did not run.
         error: What is raised when nothing more can be done.
     """
@@ -53,6 +54,7 @@ class Behaviour:
     slows: bool = False
     probes: bool = False
     rechecks: bool = False
+    is_models: bool = False
     nothing_ran: bool = False
     error: type[TritonError] = RowError
 
@@ -102,6 +104,7 @@ BEHAVIOURS: dict[Fault | Cause, Behaviour] = {
     Cause.UNPARSABLE: Behaviour(ErrorClass.REQUEST, Action.FAIL_ROW, splits=True),
     Cause.MODEL_CRASHED: _CRASHED,
     Cause.MODEL_FAILED: Behaviour(ErrorClass.MODEL, Action.FAIL_ROW, splits=True, retries=2),
+    Cause.MODEL_REFUSED: Behaviour(ErrorClass.MODEL, Action.FAIL_ROW, splits=True, rechecks=True, is_models=True),
     Cause.ANSWERED_ERROR: Behaviour(ErrorClass.MODEL, Action.FAIL_ROW),
     Cause.GATEWAY: _AWAY,
     Cause.UNAVAILABLE: Behaviour(ErrorClass.OVERLOAD, Action.RETRY, counts=True, slows=True),

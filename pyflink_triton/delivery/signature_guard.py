@@ -39,8 +39,9 @@ class SignatureGuard:
         self._clock = clock
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._next_at: dict[str, float] = {}
+        self._seen: set[str] = set()
 
-    async def check(self, base: str, seconds: float, words: str = "") -> None:
+    async def check(self, base: str, seconds: float, words: str = "") -> bool:
         """Check whether the signature has changed at an endpoint; one check counts for several seconds.
 
         Args:
@@ -48,11 +49,16 @@ class SignatureGuard:
             seconds: How long the check may take; a signature that was not read by then counts as unchanged.
             words: A description of the refusal; not used here.
 
+        Returns:
+            Whether the model was seen there.
+
         Raises:
             SignatureError: It has.
         """
         with contextlib.suppress(asyncio.TimeoutError):
             await within(seconds, self._look(base))
+            return base in self._seen
+        return False
 
     async def _look(self, base: str) -> None:
         asked_at = self._clock()
@@ -60,6 +66,7 @@ class SignatureGuard:
             if asked_at < self._next_at.get(base, float("-inf")):
                 return
             try:
+                self._seen.discard(base)
                 found = await self._read(base)
             except TritonError:  # the errors of the requests say more
                 self._next_at[base] = self._clock() + _SECONDS_UNSEEN
@@ -70,4 +77,5 @@ class SignatureGuard:
                     f"the model '{found.name}' has changed at {base}: it takes {found.max_batch_size} rows in a "
                     f"request, and took {self._began_with.max_batch_size} when the job began. " + Remedy.RESTART_JOB()
                 )
+            self._seen.add(base)
             self._next_at[base] = self._clock() + _SECONDS

@@ -174,7 +174,7 @@ class StreamingTransport:
         body = await _beginning(parts)
         events = EventSplitter().feed(body) if head.status == 400 else []
         if events:
-            return self._failed(head, read_error(events[0]))
+            return self._failed(head, read_error(events[0])[0])
         return self._http.error(base, replace(head, body=body), generation)
 
     def _failed(self, head: HttpResponse, text: str) -> ErrorResponse:

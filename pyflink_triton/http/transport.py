@@ -213,14 +213,16 @@ class HttpTransport:
             response: The error.
             generation: The credentials' ``generation`` when the call began; None where they were renewed already.
         """
-        dialect, status, text = self.dialect(base), response.status, read_error(response.body)
-        cause = dialect.cause(status, text)
-        path = f" for {response.path}" if status in dialect.hiding else ""
+        dialect, status = self.dialect(base), response.status
+        text, is_protocols = read_error(response.body)
+        cause = dialect.cause(status, text, is_protocols)
+        is_models = cause is Cause.MODEL_REFUSED
+        path = f" for {response.path}" if status in dialect.hiding and not is_models else ""
         return ErrorResponse(
             status,
             cause,
             f"HTTP {status}{path}: {text}",
-            hides=dialect.hides(status, text),
+            hides=not is_models and dialect.hides(status, text),
             is_away=status in dialect.away,
             retry_after=_retry_after(response.headers),
             renewed=generation is not None and cause is Cause.ACCESS_DENIED and self.credentials.renew(generation),

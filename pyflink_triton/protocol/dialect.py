@@ -18,6 +18,8 @@ class Dialect:
         causes: Status, a phrase of the server's text in lower case, and what both mean. The first match counts.
         hiding: Statuses by which servers and gateways refuse to be asked.
         unknown_model: A phrase by which the server itself says that it has no such model, in lower case.
+        models: Statuses that a model's own errors may have, and that mean something else where the server says them:
+            what the server says is in ``causes`` with a phrase.
         events: A phrase of an error in a stream of responses in lower case, and what it means. The first match counts;
             any other error is the row's.
         away: Statuses of a readiness check that say that the model, or all behind a gateway, is not there.
@@ -33,23 +35,25 @@ class Dialect:
     hiding: frozenset[int]
     unknown_model: str
     away: frozenset[int]
+    models: frozenset[int] = frozenset()
     events: Sequence[tuple[str, Cause]] = ()
     has_extensions: bool = False
     answers_in_json: bool = False
     lacks: Mapping[str, str] = field(default_factory=dict)
     refusal: str = ""
 
-    def cause(self, status: int, text: str) -> Cause:
+    def cause(self, status: int, text: str, is_protocols: bool) -> Cause:
         """Say what an error means.
 
         Args:
             status: Its status.
             text: What the server says.
+            is_protocols: Whether it has the protocol's form.
         """
         lowered = text.lower()
         for known, phrase, cause in self.causes:
             if status == known and phrase in lowered:
-                return cause
+                return Cause.MODEL_REFUSED if is_protocols and not phrase and status in self.models else cause
         if status >= 500:
             return Cause.SERVER_ERROR
         return Cause.CLIENT_ERROR if status >= 400 else Cause.UNEXPECTED
@@ -80,6 +84,7 @@ TRITON = Dialect(
         (403, "", Cause.ACCESS_DENIED),
         (404, "has no available versions", Cause.NOT_LOADED),
         (404, "not at ready state", Cause.NOT_LOADED),
+        (404, "unknown model", Cause.NOT_FOUND),
         (404, "", Cause.NOT_FOUND),
         (405, "", Cause.NOT_SUPPORTED),
         (408, "", Cause.REQUEST_TIMEOUT),
@@ -99,6 +104,7 @@ TRITON = Dialect(
     hiding=frozenset({401, 403, 404, 405, 501}),
     unknown_model="unknown model",
     away=frozenset({400, 404, 502, 503, 504}),
+    models=frozenset({404, 501}),
     events=(
         ("stub process '", Cause.MODEL_CRASHED),
         ("exceeds maximum queue size", Cause.TOO_MANY_REQUESTS),

@@ -40,6 +40,7 @@ class Cause(Enum):
     UNPARSABLE = "the server could not parse the request"
     MODEL_CRASHED = "the model's own process ended"
     MODEL_FAILED = "the model failed"
+    MODEL_REFUSED = "the model answers with a code of its own, as it seems: the server does not use these words"
     ANSWERED_ERROR = "the model answers a row with an error in its stream of responses"
     GATEWAY = "a gateway has no connection to the server"
     UNAVAILABLE = "HTTP 503 without a reason: the server is overloaded, or it is shutting down"

@@ -199,16 +199,21 @@ def _binary_size(name: str, entry: Mapping[str, Any]) -> int | None:
     return size
 
 
-def read_error(body: bytes | bytearray) -> str:
-    """Read what an error says: the server's own text, or an excerpt of what something else sent.
+def read_error(body: bytes | bytearray) -> tuple[str, bool]:
+    """Read what an error says.
 
     Args:
         body: The HTTP body.
+
+    Returns:
+        The server's own text, or an excerpt of what something else sent; and whether the body is an error of the
+        protocol and nothing else.
     """
     try:
-        return str(json.loads(body)["error"])[:_MAX_TEXT]
+        error = json.loads(body)
+        return str(error["error"])[:_MAX_TEXT], len(error) == 1
     except (ValueError, TypeError, KeyError, RecursionError):
-        return excerpt(body)
+        return excerpt(body), False
 
 
 def excerpt(body: bytes | bytearray) -> str:

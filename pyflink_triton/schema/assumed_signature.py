@@ -78,16 +78,20 @@ class DeclarationGuard:
     def __init__(self, assumed: ModelSignature) -> None:
         self._assumed = assumed
 
-    async def check(self, base: str, seconds: float, message: str) -> None:
+    async def check(self, base: str, seconds: float, message: str) -> bool:
         """Find out whether the server refused a request because of the declaration.
 
         The arguments are those of ``SignatureGuard.check``.
+
+        Returns:
+            False: nothing shows that the model is there.
 
         Raises:
             SchemaError: It did.
         """
         if self._is_misfit(message.lower()):
             raise SchemaError(self.explain(message))
+        return False
 
     def _is_misfit(self, message: str) -> bool:
         if f"model '{self._assumed.name.lower()}'" not in message:

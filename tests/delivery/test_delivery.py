@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Callable
 
 import pytest
-from deliveries import MODEL, QUICK, Model, header, model, proxied, request, through
-from fault_proxy import nobody
+from deliveries import MODEL, QUICK, Model, header, model, proxied, request, through, upstream
+from fault_proxy import FaultProxy, nobody
 from faults import PASS, POISON, Step, page, triton_says
 from triton import Triton
 
@@ -21,6 +21,7 @@ from pyflink_triton.delivery.signature_guard import SignatureGuard
 from pyflink_triton.delivery.warmup import warm_up
 from pyflink_triton.errors import (
     ExhaustedError,
+    JobError,
     LostError,
     NoSequenceError,
     RowError,
@@ -325,10 +326,22 @@ def test_a_changed_signature_is_found_by_one_look_for_many_refusals() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("status", [404, 501])
+def test_a_code_of_the_models_own_is_believed_only_where_the_model_is_there(triton: Triton, status: int) -> None:
+    """Something in front of the server may use the same form."""
+
+    async def work(one: Model) -> None:
+        with pytest.raises(JobError, match=f"HTTP {status}.*no route"):
+            await one.answers(1)
+
+    elsewhere = FaultProxy(upstream(triton.http_url), always=triton_says(status, "no route"), hidden={"": 404})
+    through(triton, elsewhere, work, default_value="null")
+
+
 def test_the_signature_is_looked_at_where_the_refusal_came_from(triton: Triton) -> None:
     asked: list[str] = []
 
-    async def recheck(base: str, _: float, words: str) -> None:
+    async def recheck(base: str, _: float, words: str) -> bool:
         asked.append(base)
         raise SignatureError("it has changed")
 

@@ -244,6 +244,12 @@ def _poison() -> Iterator[Case]:
         "the model's own 500 for one row of 64", "the model itself fails", batches=(batch,),
         failed=1, calls=15, retries=2, message="x must not be negative",
     )  # fmt: skip
+    for status in (404, 501):
+        yield Case(
+            f"{status} for one row of 64, the model is there", "the model itself answers with this code",
+            batches=([*range(20), -status, *range(21, 64)],),
+            failed=1, calls=13, message="x must not be negative",
+        )  # fmt: skip
     yield Case(
         "500, the request cannot be parsed", "any call that holds the row",
         poison=triton_says(500, "Unable to parse 'data'"), batches=(batch,),
