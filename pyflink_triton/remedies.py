@@ -35,6 +35,9 @@ class Remedy(Enum):
     NAME_HEADER = "use letters, digits and '-', as in 'X-Key'"
     DID_YOU_MEAN = "Did you mean '{key}'?"
 
+    SHOW_MODELS = "SHOW MODELS lists those of the current catalog; another one's is written as ``triton.`default`.m``"
+    CALL_AS = "call it as in {example}"
+
     # Options: several of them
     LEAVE_ONE_OUT = "Leave one out"
     LEAVE_OUT = "Leave it out"

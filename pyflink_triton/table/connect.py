@@ -11,6 +11,7 @@ from pyflink_triton.errors import OptionError
 from pyflink_triton.jar import jar_path
 from pyflink_triton.options.validation import check_defaults
 from pyflink_triton.remedies import Remedy
+from pyflink_triton.table.argument_types import require_type
 from pyflink_triton.table.compat.java_home import find_java
 from pyflink_triton.table.sentences import tell_sentences_first
 from pyflink_triton.table.session import option_text, options_of, prepare_functions, set_python
@@ -42,11 +43,14 @@ def session(
         The session.
 
     Raises:
+        TypeError: An argument is of a wrong type.
         JobError: There is no Java, or it is too old; or PyFlink differs from the versions that are known.
         OptionError: An option is wrong; the message is one sentence.
         FileNotFoundError: There is no jar, because the package was not built.
     """
-    written = _checked(endpoint, options)
+    written = _checked(endpoint, catalog, options)
+    if configuration is not None:
+        require_type(configuration, Mapping, "configuration", "session(configuration={'parallelism.default': 1})")
     find_java()
     flink = Configuration()
     for key, value in (configuration or {}).items():
@@ -94,11 +98,13 @@ def connect(
         options: Defaults for the options of its models, with ``_`` for ``-``: ``timeout="10s"``.
 
     Raises:
+        TypeError: An argument is of a wrong type.
         OptionError: An option is wrong, or the catalog is there with another; the message is one sentence.
         FileNotFoundError: There is no jar, because the package was not built.
         JobError: PyFlink differs from the versions that are known.
     """
-    _attach(t_env, _checked(endpoint, options), catalog, use=use)
+    require_type(t_env, TableEnvironment, "t_env", "connect(t_env, 'http://host:8000')")
+    _attach(t_env, _checked(endpoint, catalog, options), catalog, use=use)
 
 
 def _attach(t_env: TableEnvironment, written: Mapping[str, str], catalog: str, *, use: bool) -> None:
@@ -133,8 +139,9 @@ def _check_catalog(t_env: TableEnvironment, catalog: str, name: str, written: Ma
         )
 
 
-def _checked(endpoint: str | None, options: Mapping[str, object]) -> dict[str, str]:
+def _checked(endpoint: str | None, catalog: str, options: Mapping[str, object]) -> dict[str, str]:
     """The catalog's options, as SQL has them."""
+    require_type(catalog, str, "catalog", "connect(t_env, 'http://host:8000', catalog='triton')")
     written = options_of(options)
     if endpoint is not None:
         if not isinstance(endpoint, str):

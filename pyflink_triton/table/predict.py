@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pyflink.table import Table
+from py4j.protocol import Py4JJavaError
+from pyflink.table import Table, TableEnvironment
 from pyflink.table.expressions import col
 from pyflink.table.types import DataType
 
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.columns import Column, check_argument, is_castable, loses_decimals
+from pyflink_triton.table.argument_types import require_type
+from pyflink_triton.table.compat.java_errors import SentenceFirst
 from pyflink_triton.table.compat.java_objects import (
     from_java_type,
     java_array,
@@ -40,13 +43,18 @@ def predict(table: Table, model: str, columns: Sequence[str], **options: object)
         The table's columns and the model's outputs.
 
     Raises:
-        SchemaError: A column is of a type that Flink does not cast implicitly; the message says what to write.
+        TypeError: An argument is of a wrong type.
+        SchemaError: There is no such model or column, or a column is of a type that Flink does not cast implicitly;
+            the message says what to write.
         OptionError: A duration has no unit.
     """
+    example = "predict(t_env.from_path('payments'), 'triton.`default`.fraud', ['amount'])"
+    for name, value, kind in (("table", table, Table), ("model", model, str), ("columns", columns, Sequence)):
+        require_type(value, kind, name, example)
     if isinstance(columns, str):
         columns = [columns]
     session = session_of(table)
-    j_model = java_session(session).fromModel(model)
+    j_model = _model(session, model)
     inputs = _types(j_model.getResolvedInputSchema())
     given = dict(_types(java_table(table).getResolvedSchema()))
     names = ", ".join(f"{name} {type_}" for name, type_ in inputs)
@@ -68,6 +76,16 @@ def predict(table: Table, model: str, columns: Sequence[str], **options: object)
     j_columns = jvm().org.apache.flink.types.ColumnList.of(java_array(jvm().String, taken))
     predicted = make_table(j_model.predict(java_table(widened), j_columns, written), session)
     return predicted.drop_columns(*(col(_HIDDEN.format(place)) for place in casts)) if casts else predicted
+
+
+def _model(session: TableEnvironment, path: str) -> Any:
+    try:
+        return java_session(session).fromModel(path)
+    except SentenceFirst:
+        raise
+    except Py4JJavaError as error:
+        words = str(error.java_exception.getMessage()).splitlines()[0].rstrip(". ")
+        raise SchemaError(f"Model '{path}': {words}. {Remedy.SHOW_MODELS()}.") from None
 
 
 def _types(j_schema: Any) -> list[tuple[str, str]]:

@@ -18,12 +18,13 @@ from pyflink_triton.options.options import OPTIONS
 from pyflink_triton.options.validation import parse_options
 from pyflink_triton.runtime.messages import CheckRequest, ColumnType, DescribeAnswer, DescribeRequest
 from pyflink_triton.runtime.planning import describe, plan_call
+from pyflink_triton.table.argument_types import require_type
 from pyflink_triton.table.async_function import TritonAsyncScalarFunction
 from pyflink_triton.table.compat.bytes_for_text import take_bytes
 from pyflink_triton.table.data_types import Declared, read_schema, result_type, sql_type, write_schema
 from pyflink_triton.table.function_call import FunctionCall
 from pyflink_triton.table.scalar_function import TritonScalarFunction
-from pyflink_triton.table.session import prepare_functions
+from pyflink_triton.table.session import option_texts, prepare_functions
 from pyflink_triton.table.text_arguments import as_bytes, sent_types, text_places
 
 _LOG = logging.getLogger("pyflink_triton")
@@ -45,7 +46,7 @@ class TritonModelProviderFactory:
 
     def create_model_provider(
         self,
-        options: Mapping[str, str],
+        options: Mapping[str, object],
         input_schema: Declared | None = None,
         output_schema: Declared | None = None,
         *,
@@ -54,21 +55,24 @@ class TritonModelProviderFactory:
         """Check options and schema and make a provider.
 
         Args:
-            options: The model's options, keys and values as in SQL's WITH.
+            options: The model's options by their keys in SQL's WITH; a value is as there, or Python's: ``True``.
             input_schema: The model's input columns; by default what the server says.
             output_schema: Its output columns; by default what the server says.
             name: What messages call the model; its ``model-name`` by default.
 
         Raises:
+            TypeError: The options are no mapping.
             TritonError: An option or a column is wrong, or the server cannot be reached; one sentence.
         """
-        request: DescribeRequest = {"model": name or options.get("model-name", ""), "options": dict(options)}
+        require_type(options, Mapping, "options", "create_model_provider({'endpoint': ..., 'model-name': ...})")
+        written = option_texts(options)
+        request: DescribeRequest = {"model": name or written.get("model-name", ""), "options": written}
         if input_schema is not None:
             request["input"] = read_schema(input_schema)
         if output_schema is not None:
             request["output"] = read_schema(output_schema)
         columns = _plan(request["model"], _describe(request))
-        return TritonModelProvider(request["model"], options, columns["input"], columns["output"])
+        return TritonModelProvider(request["model"], written, columns["input"], columns["output"])
 
 
 async def _describe(request: DescribeRequest) -> DescribeAnswer:

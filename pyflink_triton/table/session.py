@@ -82,8 +82,16 @@ def options_of(values: Mapping[str, object]) -> dict[str, str]:
     Raises:
         OptionError: A duration is a bare number, which is milliseconds to Flink and seconds to Python.
     """
-    written = {key.replace("_", "-"): value for key, value in values.items()}
-    for key, value in written.items():
+    return option_texts({key.replace("_", "-"): value for key, value in values.items()})
+
+
+def option_texts(values: Mapping[str, object]) -> dict[str, str]:
+    """Options whose values may be Python's.
+
+    Raises:
+        OptionError: A duration is a bare number, which is milliseconds to Flink and seconds to Python.
+    """
+    for key, value in values.items():
         if isinstance(value, int | float) and key in _DURATIONS:
             raise OptionError(f"option '{key}' is {value}, which has no unit: {Remedy.WRITE_DURATION()}.")
-    return {key: option_text(value) for key, value in written.items()}
+    return {key: option_text(value) for key, value in values.items()}

@@ -459,6 +459,8 @@ def test_settings_of_a_session(env: TableEnvironment, triton: Triton) -> None:
 
 #: Remedies that other tests do, beside what else they show.
 ELSEWHERE = {
+    Remedy.CALL_AS: "test_connect.py::test_arguments_of_a_wrong_type_are_one_sentence",
+    Remedy.SHOW_MODELS: "test_connect.py::test_predict_says_which_models_there_are",
     Remedy.ANSWER_BINARY: "test_other_servers.py::test_nan_needs_a_binary_answer",
     Remedy.ASK_FOR_LESS: "test_streams.py::test_a_stream",
     Remedy.CHANGE_DATATYPE: "test_binding.py::test_what_the_json_of_streams_cannot_hold_is_refused",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from datetime import timedelta
 from decimal import Decimal
@@ -18,6 +19,7 @@ from triton import Triton
 
 import pyflink_triton
 from pyflink_triton.errors import OptionError, SchemaError
+from pyflink_triton.remedies import Remedy
 
 
 def fresh(mode: str) -> TableEnvironment:
@@ -197,8 +199,32 @@ def test_predict_says_what_does_not_fit(env: TableEnvironment, columns: list[str
         assert word in str(error.value)
 
 
+@pytest.mark.parametrize("path", ["nope", "a b", "", "`nope"])
+def test_predict_says_which_models_there_are(env: TableEnvironment, path: str) -> None:
+    with pytest.raises(SchemaError, match=f"^Model '{path}': [^\n]*{re.escape(Remedy.SHOW_MODELS())}[.]$"):
+        pyflink_triton.predict(env.from_path("rows_in"), path, ["n"])
+    with env.execute_sql("SHOW MODELS").collect() as models:
+        assert "identity_fp32" in [row[0] for row in models]
+    assert pyflink_triton.predict(env.from_path("rows_in"), "triton.`default`.identity_fp32", ["n"])
+
+
+def test_arguments_of_a_wrong_type_are_one_sentence(env: TableEnvironment) -> None:
+    wrong: Any = "text"
+    factory = pyflink_triton.TritonModelProviderFactory()
+    for call, name in (
+        (lambda: pyflink_triton.session(configuration=wrong), "configuration"),
+        (lambda: pyflink_triton.session(catalog=wrong.encode()), "catalog"),
+        (lambda: pyflink_triton.connect(wrong, "http://host:8000"), "t_env"),
+        (lambda: pyflink_triton.predict(wrong, "identity_fp32", ["n"]), "table"),
+        (lambda: pyflink_triton.predict(env.from_path("rows_in"), wrong.encode(), ["n"]), "model"),
+        (lambda: factory.create_model_provider(wrong), "options"),
+    ):
+        with pytest.raises(TypeError, match=rf"^{name} is b?'text', and has to be a \w+: call it as in .*[.]$"):
+            call()
+
+
 def test_a_descriptor_makes_a_model_of_the_catalog(env: TableEnvironment, triton: Triton) -> None:
-    options = {"endpoint": triton.http_url, "model-name": "identity_int64"}
+    options = {"endpoint": triton.http_url, "model-name": "identity_int64", "trace-context": True}
     provider = pyflink_triton.TritonModelProviderFactory().create_model_provider(options)
     env.create_model("described", provider.model_descriptor())
     got = collect_exactly(env, "SELECT y FROM ML_PREDICT(TABLE rows_in, MODEL described, DESCRIPTOR(b))")
