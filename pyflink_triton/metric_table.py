@@ -89,7 +89,7 @@ _DECLARED = (
         "ms",
         "Time from when the first row of a request came to the worker until the request was first sent.",
     ),
-    _histogram("batch_size", "rows", "Rows of a call."),
+    _histogram("batch_size", "rows", "Rows of a call; of an array that is a batch, its elements."),
     _histogram("first_response_latency", "ms", "Time from a call to the first response of its stream."),
     _gauge("in_flight", "calls", "Calls under way."),
     _gauge("batch_limit", "rows", "Rows in a request at the most, at the endpoint that takes the fewest."),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
 from pyflink.table import Table, TableEnvironment
 from pyflink.table.expressions import col
 from pyflink.table.types import DataType
@@ -14,7 +13,7 @@ from pyflink_triton.errors import SchemaError
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.columns import Column, check_argument, is_castable, loses_decimals
 from pyflink_triton.table.argument_types import require_type
-from pyflink_triton.table.compat.java_errors import SentenceFirst
+from pyflink_triton.table.compat.java_errors import bare_words
 from pyflink_triton.table.compat.java_objects import (
     from_java_type,
     java_array,
@@ -81,10 +80,10 @@ def predict(table: Table, model: str, columns: Sequence[str], **options: object)
 def _model(session: TableEnvironment, path: str) -> Any:
     try:
         return java_session(session).fromModel(path)
-    except SentenceFirst:
-        raise
-    except Py4JJavaError as error:
-        words = str(error.java_exception.getMessage()).splitlines()[0].rstrip(". ")
+    except Exception as error:
+        words = bare_words(error)
+        if words is None:
+            raise
         raise SchemaError(f"Model '{path}': {words}. {Remedy.SHOW_MODELS()}.") from None
 
 

@@ -44,6 +44,13 @@ class FailedJob(SentenceFirst):
     """A job that ran has failed."""
 
 
+def bare_words(error: Exception) -> str | None:
+    """The first line of what Java says in an exception that has no sentence in front; None for other exceptions."""
+    if not isinstance(error, Py4JJavaError) or isinstance(error, SentenceFirst):
+        return None
+    return str(error.java_exception.getMessage()).splitlines()[0].rstrip(". ")
+
+
 def put_sentences_first(sentence_of: _SentenceOf) -> None:
     """Let every exception of Java's that reaches Python begin with a sentence; may be called again.
 
