@@ -66,20 +66,58 @@ class UnavailableError(TritonError):
     """The server or the model cannot be reached, or is not ready yet."""
 
 
+class FailureWords(str):
+    """The message of a row that failed, with a code for programs.
+
+    Attributes:
+        code: An HTTP status, or a word in capitals.
+    """
+
+    code: str
+
+    def __new__(cls, message: str, code: str) -> FailureWords:
+        """Make it of a message and its code."""
+        words = super().__new__(cls, message)
+        words.code = code
+        return words
+
+
+#: The codes of what an answer holds and no column can, and of what a row holds and no request can.
+INVALID_ANSWER, INVALID_VALUE = "INVALID_ANSWER", "INVALID_VALUE"
+
+
+def code_of(message: str) -> str:
+    """The code of a row's failure; one without a code is that of a value that cannot be sent."""
+    return message.code if isinstance(message, FailureWords) else INVALID_VALUE
+
+
 class RowError(TritonError):
     """A fault of one row.
 
     Attributes:
         splits: Whether a batch that failed so is to be split until the bad row is alone.
         endpoint: The base URL of the endpoint that refused it; None where there is none.
+        code: A code for programs: by default the HTTP status, and where there is none, that of an unusable answer.
     """
 
     def __init__(
-        self, message: str = "", *, status: int | None = None, splits: bool = False, endpoint: str | None = None
+        self,
+        message: str = "",
+        *,
+        status: int | None = None,
+        splits: bool = False,
+        endpoint: str | None = None,
+        code: str | None = None,
     ) -> None:
         super().__init__(message, status=status)
         self.splits = splits
         self.endpoint = endpoint
+        self.code = code or (INVALID_ANSWER if status is None else str(status))
+
+    @property
+    def words(self) -> FailureWords:
+        """The message with its code."""
+        return FailureWords(str(self), self.code)
 
 
 class ExhaustedError(RowError):

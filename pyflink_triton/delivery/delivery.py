@@ -137,7 +137,7 @@ class Delivery:
         reason = f"'total-timeout' allows {format_duration(self._row_timeout)}"
         if self._remaining(sending.request) > 0.0:
             reason = f"'max-retries' is {self._options.max_retries}"
-        return ExhaustedError(f"{last.message} ({times}; the option {reason})", status=last.status)
+        return ExhaustedError(f"{last.message} ({times}; the option {reason})", status=last.status, code=last.code)
 
     async def _attempt(self, sending: _Sending, last: RetryableError | None) -> InferenceResponse:
         """Make one call; raises RetryableError where another may follow."""
@@ -153,7 +153,7 @@ class Delivery:
                 self._log.failed(error.fault, message, sending.named, request.rows)
             is_sent, status, retry_after = error.sent, None, 0.0
             free = _STALE if error.stale else None
-            behaviour = BEHAVIOURS[error.fault]
+            behaviour, code = BEHAVIOURS[error.fault], error.fault.name
         except ErrorResponse as error:
             server = self._transport.server(endpoint.base)
             message = describe_error(self._options, endpoint.base, server, error)
@@ -163,7 +163,9 @@ class Delivery:
                 message += f" ({sending.named})"
             is_sent, status, retry_after = True, error.status, error.retry_after
             free = _RENEWED if error.renewed else None
-            behaviour = BEHAVIOURS[error.cause]
+            behaviour, code = BEHAVIOURS[error.cause], str(status)
+            if error.cause is Cause.ANSWERED_ERROR:  # it came in a stream that began well
+                code = error.cause.name
         if request.sticky and is_sent:
             request.endpoint = endpoint.base
         is_there = False
@@ -176,12 +178,12 @@ class Delivery:
             raise behaviour.error(message, status=status)
         may_run_again = request.resend or not is_sent or free == _RENEWED
         if not may_run_again and (request.has_steps or not behaviour.nothing_ran):
-            raise LostError(f"{message}. It may have run, and must not run twice", status=status)
+            raise LostError(f"{message}. It may have run, and must not run twice", status=status, code=code)
         if behaviour.action is Action.FAIL_ROW and (request.rows > 1 or not behaviour.retries):
-            raise behaviour.row_error(message, status, endpoint.base)
+            raise behaviour.row_error(message, status, endpoint.base, code)
         if behaviour.action is Action.HOLD_BACK:
             endpoint.trouble = message
-        raise RetryableError(behaviour, message, status, endpoint, retry_after, free)
+        raise RetryableError(behaviour, message, status, endpoint, retry_after, free, code)
 
     async def _call(self, sending: _Sending, endpoint: Endpoint, seconds: float, total: float) -> InferenceResponse:
         """Make one call and count it."""
@@ -204,6 +206,7 @@ class Delivery:
         try:
             started = partial(self._started, begun, request.rows, began)
             response = await self._transport.infer(prepared, endpoint.base, seconds, total, started)
+            response.seconds = time.perf_counter() - began
             failed = False
             self._endpoints.answered(endpoint)
             return response
@@ -293,7 +296,9 @@ class Delivery:
         if request.deadline is None:
             request.deadline = self._loop.time() + self._row_timeout
         if self._options.default_value is not None and self._endpoints.waits_for_breakers(request.endpoint):
-            raise ExhaustedError(f"the circuit breaker is open for {request.endpoint or self._options.endpoint}")
+            raise ExhaustedError(
+                f"the circuit breaker is open for {request.endpoint or self._options.endpoint}", code="CIRCUIT_OPEN"
+            )
         try:
             await self._endpoints.change(max(self._remaining(request), 0.0))
         except asyncio.TimeoutError:

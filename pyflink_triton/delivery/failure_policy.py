@@ -58,10 +58,10 @@ class Behaviour:
     nothing_ran: bool = False
     error: type[TritonError] = RowError
 
-    def row_error(self, message: str, status: int | None, endpoint: str) -> RowError:
+    def row_error(self, message: str, status: int | None, endpoint: str, code: str) -> RowError:
         """The error of rows that fail by their policy."""
         kind = self.error if issubclass(self.error, RowError) else RowError
-        return kind(message, status=status, splits=self.splits, endpoint=endpoint)
+        return kind(message, status=status, splits=self.splits, endpoint=endpoint, code=code)
 
 
 _ACCESS = Behaviour(ErrorClass.ACCESS, Action.FAIL_JOB, error=AccessError)

@@ -22,6 +22,7 @@ class RetryableError(Exception):
         status: The HTTP status; None where there was no response.
         endpoint: Where it was sent; None where it was not.
         retry_after: Seconds that the server asks to wait.
+        code: A code for programs; see ``RowError``.
         free: Why it may be sent again at once and without using a retry, as after a kept connection that was closed;
             each reason counts once.
     """
@@ -34,6 +35,7 @@ class RetryableError(Exception):
         endpoint: Endpoint | None = None,
         retry_after: float = 0.0,
         free: str | None = None,
+        code: str = "UNAVAILABLE",
     ) -> None:
         super().__init__(message)
         self.behaviour = behaviour
@@ -42,6 +44,7 @@ class RetryableError(Exception):
         self.endpoint = endpoint
         self.retry_after = retry_after
         self.free = free
+        self.code = code
 
 
 class Retries:

@@ -32,11 +32,13 @@ class _Stream:
         responses: The outputs of each response.
         size: The bytes of all of them.
         has_begun: Whether the first response has come, or the end.
+        version: The version of the model, as far as the last response says it.
     """
 
     responses: list[Mapping[str, OutputTensor]] = field(default_factory=list)
     size: int = 0
     has_begun: bool = False
+    version: str | None = None
 
 
 class StreamingTransport:
@@ -111,7 +113,7 @@ class StreamingTransport:
             if stream.has_begun:
                 self._metrics.stream(len(stream.responses), cancelled=not is_whole)
         responses = stream.responses
-        return InferenceResponse(responses[-1] if responses else {}, base, responses)
+        return InferenceResponse(responses[-1] if responses else {}, base, responses, stream.version)
 
     def _hold(self, size: int) -> None:
         """Count bytes while they are held: no stream begins while they are more than the options allow."""
@@ -150,9 +152,10 @@ class StreamingTransport:
                 raise NoResponseError(Fault.TIMEOUT, True, False, "", timeout)
             try:
                 for event in events:
-                    stream.responses.append(
-                        read_event(event, prepared.outputs, self._has_batch_axis, self._has_error_output)
+                    response, stream.version = read_event(
+                        event, prepared.outputs, self._has_batch_axis, self._has_error_output
                     )
+                    stream.responses.append(response)
             except StreamError as error:
                 raise self._failed(head, str(error)) from None
         if splitter.is_inside_event:

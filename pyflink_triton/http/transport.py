@@ -126,22 +126,24 @@ class HttpTransport:
         if response.status != 200:
             await self._identify(base)
             raise self.error(base, response, generation)
-        outputs = await self._read(base, response, prepared)
+        outputs, version = await self._read(base, response, prepared)
         started()
-        return InferenceResponse(outputs, base)
+        return InferenceResponse(outputs, base, version=version)
 
-    async def _read(self, base: str, response: HttpResponse, prepared: PreparedRequest) -> dict[str, OutputTensor]:
+    async def _read(
+        self, base: str, response: HttpResponse, prepared: PreparedRequest
+    ) -> tuple[dict[str, OutputTensor], str | None]:
         """Read a response; one that is not as Triton's shows what an endpoint speaks that was away before."""
 
-        def read(dialect: Dialect) -> dict[str, OutputTensor]:
+        def read(dialect: Dialect) -> tuple[dict[str, OutputTensor], str | None]:
             return read_response(response.headers, response.body, prepared.outputs, prepared.request_id, dialect)
 
         if base in self._dialects:
             return read(self._dialects[base])
         try:
-            outputs = read(TRITON)
+            outputs, version = read(TRITON)
             if all(tensor.data is not None for tensor in outputs.values()):
-                return outputs
+                return outputs, version
         except ContractError:
             pass
         return read(await self._identify(base))

@@ -62,6 +62,20 @@ class Options:
         "Name of a STRING column in OUTPUT that holds the message of a row that failed, and NULL for other rows. The "
         "job does not fail then.",
     )  # fmt: skip
+    error_code_column: str | None = option(
+        "error-code-column", "String", read.text, None,
+        "Name of a STRING column in OUTPUT that holds a code for why a row failed: the HTTP status (`503`), the "
+        "connection's fault (`TIMEOUT`), or another word in capitals. It is NULL for other rows, and needs "
+        "`error-column` or `default-value`.",
+    )  # fmt: skip
+    model_version_column: str | None = option(
+        "model-version-column", "String", read.text, None,
+        "Name of a STRING column in OUTPUT that holds the version of the model that answered the row.",
+    )  # fmt: skip
+    latency_column: str | None = option(
+        "latency-column", "String", read.text, None,
+        "Name of a DOUBLE column in OUTPUT that holds how many milliseconds the call took that answered the row.",
+    )  # fmt: skip
     optional_outputs: tuple[str, ...] = option(
         "optional-outputs", "List", read.names, (),
         "OUTPUT columns, separated by commas, that are NULL where the model's answer for a row leaves them out. If it "

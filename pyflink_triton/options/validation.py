@@ -126,6 +126,11 @@ def _check_combinations(options: Options, written: set[str]) -> None:
         raise OptionError(f"option 'parameters' sets the parameter '{repeated}' twice. {Remedy.LEAVE_ONE_OUT()}")
     if options.response_index is not None and options.responses != "rows":
         raise OptionError(f"option 'response-index' needs 'responses' = 'rows'. {Remedy.SET_ROWS()}")
+    if options.error_code_column is not None and options.error_column is None and options.default_value is None:
+        raise OptionError(
+            "option 'error-code-column' needs 'error-column' or 'default-value', because without them a row that fails "
+            f"fails the job. {Remedy.SET_OPTION_TOO(key='error-column')}"
+        )
     if options.sequence_id is None:
         for key in ("sequence-id-auto-increment", "sequence-start", "sequence-end", "sequence-lost"):
             if getattr(options, FIELDS[key]) not in (False, None):

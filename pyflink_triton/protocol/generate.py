@@ -58,7 +58,7 @@ def _texts(data: bytes) -> list[str]:
 
 def read_event(
     data: bytes, wanted: Sequence[TensorSpec], has_batch_axis: bool, has_error_output: bool = False
-) -> dict[str, OutputTensor]:
+) -> tuple[dict[str, OutputTensor], str | None]:
     """Read one event.
 
     Args:
@@ -69,7 +69,8 @@ def read_event(
             error of Triton does not.
 
     Returns:
-        Those of the wanted outputs that the response has, by name, as if one row had come in binary form.
+        Those of the wanted outputs that the response has, by name, as if one row had come in binary form; and the
+        version of the model, as far as the response says it.
 
     Raises:
         StreamError: The event is an error.
@@ -88,7 +89,9 @@ def read_event(
         raise ContractError(f"an event of the server's answer is not a JSON object: {excerpt(data)}")
     if "error" in event and not (has_error_output and "model_name" in event):
         raise StreamError(str(event["error"]))
-    return {spec.name: _tensor(spec, event[spec.name], has_batch_axis) for spec in wanted if spec.name in event}
+    version = event.get("model_version")
+    outputs = {spec.name: _tensor(spec, event[spec.name], has_batch_axis) for spec in wanted if spec.name in event}
+    return outputs, version if isinstance(version, str) else None
 
 
 def _tensor(spec: TensorSpec, value: Any, has_batch_axis: bool) -> OutputTensor:

@@ -66,8 +66,12 @@ class InferenceResponse:
         outputs: Those of the wanted outputs that the response has, by name; of a stream, those of its last response.
         endpoint: The base URL of the server that answered.
         stream: The outputs of each response in a stream of them; None where the answer is no stream.
+        version: The version of the model that answered; None where the server does not say it.
+        seconds: How long the call took.
     """
 
     outputs: Mapping[str, OutputTensor]
     endpoint: str
     stream: Sequence[Mapping[str, OutputTensor]] | None = None
+    version: str | None = None
+    seconds: float = 0.0

@@ -76,13 +76,20 @@ class _Output(NamedTuple):
     values: object
 
 
+class _Answer(NamedTuple):
+    """What the JSON of a response says: the version of the model, and the outputs."""
+
+    version: str | None
+    outputs: tuple[_Output, ...]
+
+
 def read_response(
     headers: Mapping[str, str],
     body: bytes | bytearray,
     wanted: Sequence[TensorSpec],
     request_id: str = "",
     dialect: Dialect = TRITON,
-) -> dict[str, OutputTensor]:
+) -> tuple[dict[str, OutputTensor], str | None]:
     """Read a response.
 
     Args:
@@ -93,7 +100,8 @@ def read_response(
         dialect: What the server speaks.
 
     Returns:
-        Those of the wanted outputs that the response has, by name. Others are passed over, whatever they look like.
+        Those of the wanted outputs that the response has, by name; others are passed over, whatever they look like.
+        And the version of the model that answered, as far as the response says it.
 
     Raises:
         ContractError: The response breaks the protocol or is to another request, or an output has another datatype.
@@ -103,7 +111,9 @@ def read_response(
     size = _header_size(headers, body)
     view, position = memoryview(body), size
     try:
-        answered = _read_outputs(bytes(view[:size])) if dialect.answers_in_json else _read_own(view[:size], request_id)
+        version, answered = (
+            _read_outputs(bytes(view[:size])) if dialect.answers_in_json else _read_own(view[:size], request_id)
+        )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         # Secrets are taken out of text only, and a response with this header is tensors.
         words = "" if HEADER_KEY in headers else f": {excerpt(body)}"
@@ -129,7 +139,7 @@ def read_response(
         tensors[name] = OutputTensor(shape, data)
     if position != len(body):
         raise ContractError(f"the server's answer has {len(body) - position} bytes too many")
-    return tensors
+    return tensors, version
 
 
 def _read_values(spec: TensorSpec, values: object) -> memoryview:
@@ -149,14 +159,14 @@ def _read_values(spec: TensorSpec, values: object) -> memoryview:
     return encode_elements(spec, values)
 
 
-def _read_own(view: memoryview, request_id: str) -> tuple[_Output, ...]:
+def _read_own(view: memoryview, request_id: str) -> _Answer:
     """Read the JSON of a response that has to repeat the request's id."""
     # Without the id the JSON of most responses is that of one before.
     text = bytes(view).replace(request_id.encode(), b"", 1)
     return _read_again(text) if len(text) < _KEPT_JSON else _read_outputs(text, has_id=False)
 
 
-def _read_outputs(text: bytes, has_id: bool = True) -> tuple[_Output, ...]:
+def _read_outputs(text: bytes, has_id: bool = True) -> _Answer:
     """Read the JSON of a response; without ``has_id``, from which the request's own id was taken out."""
     answer = json.loads(str(text, "utf-8"))  # of bytes it would look for the encoding
     if answer.get("id") and not has_id:
@@ -175,7 +185,8 @@ def _read_outputs(text: bytes, has_id: bool = True) -> tuple[_Output, ...]:
                 entry.get("data"),
             )
         )
-    return tuple(outputs)
+    version = answer.get("model_version")
+    return _Answer(version if isinstance(version, str) else None, tuple(outputs))
 
 
 _read_again = lru_cache(maxsize=128)(partial(_read_outputs, has_id=False))

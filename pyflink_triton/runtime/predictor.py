@@ -30,6 +30,7 @@ from pyflink_triton.runtime.request_queue import Answered, Codec, Piece, Request
 from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.sequences.state import SequenceFlags, lone_sequence
 from pyflink_triton.sequences.tracker import SequenceTracker
+from pyflink_triton.tensors.answer_facts import AnswerFacts
 from pyflink_triton.tensors.array_batch import ArrayBatch, element_bindings, explode
 from pyflink_triton.tensors.batching import encode_batch, group_alike
 from pyflink_triton.tensors.failed_rows import Policy
@@ -88,7 +89,8 @@ class Predictor:
         self._declared = columns
         self._columns = element_bindings(columns) if columns.is_array_batch else columns
         columns = self._columns
-        self._policy = Policy.of(columns)
+        self._facts = AnswerFacts(list(columns.own))
+        self._policy = Policy.of(columns, self._facts.columns)
         self._metrics = metrics
         self._signature = signature
         self._has_batch_axis = signature.has_batch_axis
@@ -236,7 +238,8 @@ class Predictor:
 
     def _collected(self, arrays: ArrayBatch, rows: Ints) -> tuple[list[pa.Array], dict[int, str]]:
         types = [binding.column.type.arrow for binding in self._columns.outputs]
-        return arrays.collect(rows, types)
+        lists, errors = arrays.collect(rows, [*types, *self._facts.types])
+        return self._facts.of_rows(lists), errors
 
     def _reject(self, rows: Ints, outputs: list[pa.Array], errors: dict[int, str], answered: Answered) -> None:
         """Answer rows that are not sent: those with a NULL, and those that have failed already."""
@@ -286,7 +289,7 @@ class Predictor:
         try:
             outputs, errors = self._read(response, 1)
         except RowError as error:  # the row fails alone, because the server has taken it into the sequence
-            outputs, errors = self._nothing(1), {0: str(error)}
+            outputs, errors = self._nothing(1), {0: error.words}
         source.answered(rows, outputs, errors)
         return response.endpoint
 
@@ -306,17 +309,19 @@ class Predictor:
         return await warm_up(self._delivery, self._signature, self._make((), parameters), seconds)
 
     def _read(self, response: InferenceResponse, rows: int) -> tuple[list[pa.Array], dict[int, str]]:
+        facts = self._facts.of(response, rows)
         if self._streams is not None and response.stream is not None:
-            return self._streams.read(response.stream), {}
+            return [*self._streams.read(response.stream), *facts], {}
         outputs, errors = decode_outputs(self._columns.outputs, self._answers.read(response, rows), rows)
         count_tokens(self._metrics, outputs, self._columns.tokens)
-        return (outputs if self._streams is None else self._streams.of_one(outputs, rows)), errors
+        return [*(outputs if self._streams is None else self._streams.of_one(outputs, rows)), *facts], errors
 
     def _nothing(self, rows: int) -> list[pa.Array]:
         """The outputs of rows without an answer."""
+        facts = self._facts.nothing(rows)
         if self._streams is not None:
-            return self._streams.nothing(rows)
-        return [pa.nulls(rows, binding.column.type.arrow) for binding in self._columns.outputs]
+            return [*self._streams.nothing(rows), *facts]
+        return [*(pa.nulls(rows, binding.column.type.arrow) for binding in self._columns.outputs), *facts]
 
     def _write(self, pieces: Sequence[Piece], flags: SequenceFlags | None = None) -> Request:
         """Make the request of rows that are alike."""

@@ -309,7 +309,7 @@ class _Load:
 
     def failed(self, part: Ints, error: RowError) -> None:
         """Note that some of the rows failed."""
-        self.settle(part, self._codec.nothing(len(part)), dict.fromkeys(range(len(part)), str(error)))
+        self.settle(part, self._codec.nothing(len(part)), dict.fromkeys(range(len(part)), error.words))
 
     def pieces_of(self, part: Ints) -> Sequence[Piece]:
         """Some of the rows by their batches.

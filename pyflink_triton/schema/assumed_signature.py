@@ -45,7 +45,7 @@ def assume_signature(inputs: Sequence[Column], outputs: Sequence[Column], option
     referred = set(declared.references.values())
     flatten = options.flatten_batch_dim
     ins = [_tensor(column, flatten) for place, column in enumerate(inputs) if place not in referred]
-    own = (declared.error_column, declared.index_column)
+    own = set(declared.own.values())
     answers = [of_one_response(column, options) for place, column in enumerate(outputs) if place not in own]
     outs = [_tensor(column, False) for column in answers]
     signature = ModelSignature(options.model_name, tuple(ins), tuple(outs), options.max_batch_size, is_assumed=True)

@@ -23,19 +23,17 @@ from pyflink_triton.schema.default_value import check_raw_defaults, read_default
 from pyflink_triton.schema.matching import match, tensor_places
 from pyflink_triton.schema.option_columns import (
     check_nullable,
-    check_own_name,
     check_reference_argument,
-    find_error_column,
     find_optional_outputs,
     find_references,
     parameter_columns,
     sequence_columns,
 )
+from pyflink_triton.schema.own_columns import OF_ERRORS, OwnColumn, check_own_name, find_own_columns
 from pyflink_triton.schema.raw_tensors import check_raw, is_raw
 from pyflink_triton.schema.responses import (
     check_streams,
     find_finish_column,
-    find_index_column,
     find_tokens_column,
     of_one_response,
     responses_of,
@@ -83,14 +81,13 @@ class ColumnBindings:
         argument_types: The types of the values of all input columns, in the order of the columns.
         output_types: The types of all output columns, in the order of the columns.
         references: The indexes of the input columns that options refer to, by the name in the option.
-        error_column: The index of the output column for the messages of failed rows; None: there is none.
+        own: The indexes of the output columns that this package fills.
         defaults: The default value of each of ``outputs``, as an array of one row; None: there is no default.
         nullable: The indexes of the input columns where a NULL leaves an optional tensor out. A NULL in any other input
             column makes the row's answer NULL.
         is_array_batch: Whether arrays are batches, so that each element of a row's ARRAYs is a row of a request.
         responses: What the responses to a row become, as the option `responses` has it; None where each row has one
             response and the option is not set. For `array` and `rows`, ``outputs`` are those of one response.
-        index_column: The index of the output column that counts the responses to a row; None: there is none.
         tokens: The index in ``outputs`` of what is added up in the metric ``tokens``; None: nothing is.
         finish: The index in ``outputs`` of what the last response of a whole stream has; None: nothing says that.
     """
@@ -100,12 +97,11 @@ class ColumnBindings:
     argument_types: tuple[SqlType, ...]
     output_types: tuple[SqlType, ...]
     references: Mapping[str, int] = field(default_factory=dict)
-    error_column: int | None = None
+    own: Mapping[OwnColumn, int] = field(default_factory=dict)
     defaults: tuple[pa.Array, ...] | None = None
     nullable: frozenset[int] = frozenset()
     is_array_batch: bool = False
     responses: str | None = None
-    index_column: int | None = None
     tokens: int | None = None
     finish: int | None = None
 
@@ -121,14 +117,12 @@ class OptionColumns:
 
     Attributes:
         optional_outputs: The indexes of the output columns that are NULL where a response lacks their tensor.
-        index_column: The index of the output column that counts the responses to a row; None: there is none.
     """
 
     references: Mapping[str, int]
-    error_column: int | None
+    own: Mapping[OwnColumn, int]
     defaults: tuple[pa.Array, ...] | None
     optional_outputs: frozenset[int]
-    index_column: int | None = None
 
 
 def check_declared(
@@ -149,15 +143,15 @@ def check_declared(
         PlanError: Something does not fit; the message names the column or option, and the remedy.
     """
     references: dict[str, int] = {}
-    error_column, index_column, defaults, optional_outputs = None, None, None, frozenset[int]()
+    own: dict[OwnColumn, int] = {}
+    defaults, optional_outputs = None, frozenset[int]()
     if options is not None:
         references = find_references(options, inputs)
-        error_column = find_error_column(options, outputs)
-        index_column = find_index_column(options, outputs)
-        others = {error_column, index_column}
+        own = find_own_columns(options, outputs)
+        others = set(own.values())
         optional_outputs = find_optional_outputs(options, outputs, others)
         defaults = read_defaults(options, [column for n, column in enumerate(outputs) if n not in others])
-    check_nullable(outputs, error_column)
+    check_nullable(outputs, [place for column, place in own.items() if column in OF_ERRORS])
     if arguments is not None:
         check_count(inputs, arguments)
         for place, (column, argument) in enumerate(zip(inputs, arguments, strict=True)):
@@ -165,7 +159,7 @@ def check_declared(
                 check_reference_argument(column, argument)
             elif not is_text_given_as_bytes(argument, column.type):
                 check_argument(column, argument)
-    return OptionColumns(references, error_column, defaults, optional_outputs, index_column)
+    return OptionColumns(references, own, defaults, optional_outputs)
 
 
 def bind_columns(
@@ -189,14 +183,13 @@ def bind_columns(
     """
     check_scheduling(signature, options)
     from_options = check_declared(inputs, outputs, arguments, options)
-    error_column, index_column = from_options.error_column, from_options.index_column
+    own = from_options.own
     argument_types = tuple(arguments or (column.type for column in inputs))
     referred = set(from_options.references.values())
     in_places = tensor_places(inputs, signature.inputs, referred)
-    out_places = [place for place in range(len(outputs)) if place not in (error_column, index_column)]
-    for key, place in (("error-column", error_column), ("response-index", index_column)):
-        if place is not None:
-            check_own_name(key, outputs[place], signature.outputs)
+    out_places = [place for place in range(len(outputs)) if place not in own.values()]
+    for of_own, place in own.items():
+        check_own_name(of_own.key, outputs[place], signature.outputs)
     in_tensors = match("input", [inputs[place] for place in in_places], signature.inputs)
     missing = [t for t in signature.inputs if t not in in_tensors and not t.optional]
     if missing:
@@ -258,12 +251,11 @@ def bind_columns(
         argument_types=argument_types,
         output_types=tuple(column.type for column in outputs),
         references=from_options.references,
-        error_column=error_column,
+        own=own,
         defaults=from_options.defaults,
         nullable=frozenset(place for place, _, tensor in in_pairs if tensor.optional) - referred | only_parameters,
         is_array_batch=is_array_batch,
         responses=responses_of(signature, options),
-        index_column=index_column,
         tokens=None if options is None else find_tokens_column(options, responses),
         finish=None if options is None else find_finish_column(options, responses),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pyflink_triton.model.signature import ModelSignature, TensorSpec
 from pyflink_triton.options.options import Options
 from pyflink_triton.schema.columns import Column
-from pyflink_triton.schema.option_columns import check_own_name, derived_inputs, derived_outputs
+from pyflink_triton.schema.option_columns import derived_inputs
+from pyflink_triton.schema.own_columns import check_own_name, derived_own_columns
 from pyflink_triton.schema.responses import natural_output
 
 
@@ -16,7 +17,7 @@ def derive_inputs(signature: ModelSignature, options: Options) -> tuple[Column, 
 
 
 def derive_outputs(signature: ModelSignature, options: Options) -> tuple[Column, ...]:
-    """A column for each tensor in the server's order, then those that count responses or hold messages.
+    """A column for each tensor in the server's order, then those of this package's own.
 
     Raises:
         SchemaError: One of the latter has the name of a tensor.
@@ -25,7 +26,7 @@ def derive_outputs(signature: ModelSignature, options: Options) -> tuple[Column,
         Column(tensor.name, natural_output(tensor, options, decoupled=signature.decoupled))
         for tensor in signature.outputs
     )
-    more = derived_outputs(options)
+    more = derived_own_columns(options)
     for key, column in more.items():
         check_own_name(key, column, signature.outputs)
     return (*tensors, *more.values())

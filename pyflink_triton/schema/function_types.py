@@ -14,7 +14,8 @@ from pyflink_triton.schema.columns import (
     is_text_given_as_bytes,
     loses_decimals,
 )
-from pyflink_triton.schema.option_columns import check_reference_argument, find_error_column, find_references
+from pyflink_triton.schema.option_columns import check_reference_argument, find_references
+from pyflink_triton.schema.own_columns import find_own_columns
 from pyflink_triton.types.conversions import is_bytes_for_text
 from pyflink_triton.types.sql import SqlType, array_of, parse_type
 
@@ -42,7 +43,7 @@ def call_types(
     """
     check_count(inputs, arguments)
     references = find_references(options, inputs)
-    error_column = find_error_column(options, outputs)
+    own = set(find_own_columns(options, outputs).values())
     cast, is_array_batch = [], False
     for place, (column, text) in enumerate(zip(inputs, arguments, strict=True)):
         argument = column.type if text.strip().upper() == "NULL" else parse_type(text, column.name)
@@ -58,7 +59,7 @@ def call_types(
         cast.append(replace(column, type=array_of(leaf, depth)))
     if is_array_batch:
         outputs = [
-            column if place == error_column else replace(column, type=array_of(column.type))
+            column if place in own else replace(column, type=array_of(column.type))
             for place, column in enumerate(outputs)
         ]
     return tuple(cast), tuple(outputs)

@@ -1,11 +1,10 @@
-"""Columns that options name: for the sequence of a row, for the message of a failed row, for optional outputs."""
+"""Columns that options name: for the sequence of a row, for parameters of its request, for optional outputs."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
 from pyflink_triton.errors import SchemaError
-from pyflink_triton.model.signature import TensorSpec
 from pyflink_triton.options.options import Options
 from pyflink_triton.options.parsers import columns_of
 from pyflink_triton.options.request_parameters import Template
@@ -116,37 +115,7 @@ def check_reference_argument(column: Column, argument: SqlType) -> None:
         raise cast_needed(column, argument)
 
 
-def find_error_column(options: Options, outputs: Sequence[Column]) -> int | None:
-    """Find the OUTPUT column of the option `error-column`; None where the option is not set.
-
-    Raises:
-        SchemaError: The column is not in OUTPUT, or is not a STRING.
-    """
-    name = options.error_column
-    if name is None:
-        return None
-    index = find(name, outputs)
-    if index is None:
-        raise SchemaError(
-            f"option 'error-column' = '{name}' names no OUTPUT column. {Remedy.ADD_ERROR_COLUMN(name=name)}"
-        )
-    if outputs[index].type.name != "STRING" or outputs[index].type.length is not None:
-        raise SchemaError(
-            f"option 'error-column' = '{name}' is an OUTPUT column of type {outputs[index].type}. "
-            + Remedy.DECLARE_AS(type="STRING")
-        )
-    return index
-
-
-def check_own_name(key: str, column: Column, tensors: Sequence[TensorSpec]) -> None:
-    """Refuse an output column of our own with the name of an output tensor; raises SchemaError."""
-    if any(tensor.name.lower() == column.name.lower() for tensor in tensors):
-        raise SchemaError(f"option '{key}' = '{column.name}' names a tensor of the model. {Remedy.RENAME_OWN_COLUMN()}")
-
-
-def find_optional_outputs(
-    options: Options, outputs: Sequence[Column], others: Collection[int | None]
-) -> frozenset[int]:
+def find_optional_outputs(options: Options, outputs: Sequence[Column], others: Collection[int]) -> frozenset[int]:
     """Find the OUTPUT columns of the option `optional-outputs`.
 
     Args:
@@ -168,10 +137,18 @@ def find_optional_outputs(
     return frozenset(place for place in found.values() if place is not None)
 
 
-def check_nullable(outputs: Sequence[Column], error_column: int | None) -> None:
-    """Refuse output columns that are NOT NULL; raises SchemaError."""
+def check_nullable(outputs: Sequence[Column], of_errors: Collection[int]) -> None:
+    """Refuse output columns that are NOT NULL.
+
+    Args:
+        outputs: The declared OUTPUT columns.
+        of_errors: The indexes of those that say why a row failed.
+
+    Raises:
+        SchemaError: One is.
+    """
     for place, column in enumerate(outputs):
-        refuse_not_null(column, "that did not fail" if place == error_column else "with a NULL input or a failure")
+        refuse_not_null(column, "that did not fail" if place in of_errors else "with a NULL input or a failure")
 
 
 def derived_inputs(options: Options, columns: Sequence[Column]) -> tuple[Column, ...]:
@@ -185,9 +162,3 @@ def derived_inputs(options: Options, columns: Sequence[Column]) -> tuple[Column,
         if find(name, (*columns, *more)) is None:
             more.append(Column(name, simple(type_)))
     return tuple(more)
-
-
-def derived_outputs(options: Options) -> dict[str, Column]:
-    """The columns that a derived OUTPUT ends with, by the options that name them."""
-    named = (("response-index", options.response_index, "INT"), ("error-column", options.error_column, "STRING"))
-    return {key: Column(name, simple(type_)) for key, name, type_ in named if name is not None}

@@ -44,15 +44,6 @@ def of_one_response(column: Column, options: Options | None) -> Column:
     return replace(column, type=element)
 
 
-def find_index_column(options: Options, outputs: Sequence[Column]) -> int | None:
-    """Find the OUTPUT column of the option `response-index`; None where the option is not set.
-
-    Raises:
-        SchemaError: The column is not in OUTPUT, or is not an INT.
-    """
-    return _find("response-index", options.response_index, outputs, {"INT"}, Remedy.DECLARE_AS(type="INT"))
-
-
 def find_tokens_column(options: Options, outputs: Sequence[Column]) -> int | None:
     """Find the OUTPUT column of the option `tokens-column` among those that have a tensor; None where it is not set.
 

@@ -178,14 +178,14 @@ class SequenceTracker:
                     if isinstance(error, ExhaustedError):
                         raise  # no time is left for this row
                     if not self._restarts:
-                        raise RowError(why_lost(error)) from None
+                        raise RowError(why_lost(error), code="SEQUENCE_LOST") from None
                 else:
                     return
             if not start and not self._restarts:
-                raise RowError(NOT_FOUND)
+                raise RowError(NOT_FOUND, code="SEQUENCE_NOT_FOUND")
             await self._begin(sequence, row, end, send)
         except RowError as error:
-            fail(row.number, str(error))
+            fail(row.number, error.words)
 
     async def _begin(self, sequence: SequenceState, row: Row, end: bool, send: Send) -> None:
         self._set_live(sequence, False)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
 from pyflink_triton._arrow import from_offsets, from_values, take
+from pyflink_triton.errors import code_of
 from pyflink_triton.schema.binding import ColumnBindings
+from pyflink_triton.schema.own_columns import OwnColumn
 
 
 @dataclass(frozen=True)
@@ -18,37 +20,42 @@ class Policy:
 
     Attributes:
         defaults: The default value of each output, as an array of one row; None: a failed row is NULL.
-        error_column: The index of the output column for the message; None: there is none.
-        index_column: The index of the output column that counts responses, which comes after those of the tensors;
-            None: there is none.
+        own: The indexes of the output columns that this package fills.
+        given: Those of them whose columns come after those of the tensors, in their order.
     """
 
     defaults: tuple[pa.Array, ...] | None
-    error_column: int | None
-    index_column: int | None = None
+    own: Mapping[OwnColumn, int] = field(default_factory=dict)
+    given: Sequence[OwnColumn] = ()
 
     @staticmethod
-    def of(columns: ColumnBindings) -> Policy:
-        """The policy that the options declare."""
+    def of(columns: ColumnBindings, facts: Sequence[OwnColumn]) -> Policy:
+        """The policy that the options declare.
+
+        Args:
+            columns: The declared columns.
+            facts: Those that are facts of an answer.
+        """
         defaults = columns.defaults
         if defaults is not None and columns.responses == "rows":  # a failed row becomes one row
             defaults = tuple(from_offsets(pa.list_(value.type), np.arange(2), value) for value in defaults)
-        return Policy(defaults, columns.error_column, columns.index_column)
+        indexes = [OwnColumn.RESPONSE_INDEX] if OwnColumn.RESPONSE_INDEX in columns.own else []
+        return Policy(defaults, columns.own, [*indexes, *facts])
 
     @property
     def covers(self) -> bool:
         """Whether a failed row becomes an output row, so that the job goes on."""
-        return self.defaults is not None or self.error_column is not None
+        return self.defaults is not None or OwnColumn.ERROR in self.own
 
     def complete(self, outputs: Sequence[pa.Array], errors: Mapping[int, str]) -> list[pa.Array]:
         """Make the declared columns from the columns of the tensors.
 
         Args:
-            outputs: A column for each output tensor, NULL where the row failed.
+            outputs: A column for each output tensor, NULL where the row failed; then those that are ``given``.
             errors: The message of each row that failed.
         """
         columns, rows = list(outputs), len(outputs[0])
-        own = {} if self.index_column is None else {self.index_column: columns.pop()}
+        own = {self.own[column]: columns.pop() for column in reversed(self.given)}
         if errors and self.defaults is not None:
             places = np.arange(rows, dtype=np.int64)
             places[list(errors)] = rows
@@ -56,16 +63,19 @@ class Policy:
                 take(pa.concat_arrays([column, default]), places)
                 for column, default in zip(columns, self.defaults, strict=True)
             ]
-        if self.error_column is not None:
-            own[self.error_column] = _messages(errors, rows)
+        if (place := self.own.get(OwnColumn.ERROR)) is not None:
+            own[place] = _texts(errors, rows)
+        if (place := self.own.get(OwnColumn.ERROR_CODE)) is not None:
+            own[place] = _texts({row: code_of(message) for row, message in errors.items()}, rows)
         for place in sorted(own):
             columns.insert(place, own[place])
         return columns
 
 
-def _messages(errors: Mapping[int, str], rows: int) -> pa.Array:
-    if not errors:
+def _texts(texts: Mapping[int, str], rows: int) -> pa.Array:
+    """Texts for some of the rows, NULL for the others."""
+    if not texts:
         return pa.nulls(rows, pa.utf8())
     places = np.full(rows, -1, dtype=np.int64)
-    places[list(errors)] = np.arange(len(errors))
-    return take(from_values(list(errors.values()), pa.utf8()), places)
+    places[list(texts)] = np.arange(len(texts))
+    return take(from_values(list(texts.values()), pa.utf8()), places)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from pyflink_triton._arrow import Bools, Ints, take
+from pyflink_triton.errors import INVALID_ANSWER, FailureWords
 from pyflink_triton.schema.binding import TensorBinding
 from pyflink_triton.tensors.decode import Output, decode
 
@@ -33,7 +34,7 @@ def decode_outputs(
 
     def reject(mask: Bools, reason: str) -> None:
         for row in np.flatnonzero(mask).tolist():
-            errors.setdefault(row, reason)
+            errors.setdefault(row, FailureWords(reason, INVALID_ANSWER))
 
     columns = [
         pa.nulls(rows, binding.column.type.arrow) if output is None else decode(binding, *output, rows, reject)

@@ -15,6 +15,7 @@ from pyflink_triton.metrics import Metrics
 from pyflink_triton.protocol.inference import OutputTensor
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import ColumnBindings, TensorBinding
+from pyflink_triton.schema.own_columns import OwnColumn
 from pyflink_triton.tensors.decode import decode
 from pyflink_triton.types.sql import array_of
 
@@ -39,7 +40,7 @@ class ResponseStreams:
         self._responses = columns.responses
         self._gives_lists = columns.gives_lists
         self._gives_rows = columns.responses == "rows"
-        self._counts = columns.index_column is not None
+        self._counts = OwnColumn.RESPONSE_INDEX in columns.own
 
     def read(self, stream: Stream) -> list[pa.Array]:
         """Read the stream of responses to one row.

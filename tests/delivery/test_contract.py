@@ -262,7 +262,7 @@ def test_a_response_to_another_request_is_none() -> None:
     def answer(**fields: str) -> Any:
         entry = {"name": "x", "datatype": "FP32", "shape": [1], "parameters": {"binary_data_size": 4}}
         text = json.dumps({**fields, "outputs": [entry]}).encode()
-        return read_response({HEADER_KEY: str(len(text))}, text + bytes(4), [X], "f00d-17")
+        return read_response({HEADER_KEY: str(len(text))}, text + bytes(4), [X], "f00d-17")[0]
 
     for fields in ({}, {"id": ""}, {"id": "f00d-17"}):
         assert answer(**fields)["x"].shape == (1,)

@@ -59,7 +59,7 @@ class Unreliable:
         if (np.frombuffer(data, np.int64) % POISON == 0).any():
             raise ErrorResponse(400, Cause.BAD_REQUEST, "poisoned")
         started()
-        return InferenceResponse(read_response(*response([(entry, data)]), prepared.outputs), base)
+        return InferenceResponse(read_response(*response([(entry, data)]), prepared.outputs)[0], base)
 
     async def ready(self, base: str, timeout: float | None = None) -> None:
         await asyncio.sleep(0)
@@ -225,7 +225,7 @@ class Instances(Unreliable):
         started()
         entry = json.loads(bytes(prepared.buffers[0]))["inputs"][0]
         return InferenceResponse(
-            read_response(*response([(entry, bytes(prepared.buffers[1]))]), prepared.outputs), base
+            read_response(*response([(entry, bytes(prepared.buffers[1]))]), prepared.outputs)[0], base
         )
 
 

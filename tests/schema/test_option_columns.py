@@ -15,6 +15,7 @@ from pyflink_triton.options.validation import parse_options
 from pyflink_triton.schema.binding import bind_columns
 from pyflink_triton.schema.derived import derive_inputs, derive_outputs
 from pyflink_triton.schema.function_types import call_types
+from pyflink_triton.schema.own_columns import OwnColumn
 from pyflink_triton.types.sql import parse_type
 from pyflink_triton.types.triton import DATATYPES
 
@@ -119,7 +120,7 @@ def test_a_derived_schema_ends_with_them() -> None:
     ]
     assert [str(column) for column in derive_outputs(signature, refers)] == ["x BIGINT", "why STRING"]
     found = bind_columns(signature, derive_inputs(signature, refers), derive_outputs(signature, refers), options=refers)
-    assert found.error_column == 1
+    assert found.own == {OwnColumn.ERROR: 1}
     assert found.references == {"user": 1, "room": 2, "first": 3, "last": 4}
     same = options(sequence_id="s", sequence_start="${f}", sequence_end="${f}")
     assert [str(column) for column in derive_inputs(signature, same)][2:] == ["f BOOLEAN"]

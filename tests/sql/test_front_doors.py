@@ -76,6 +76,17 @@ def test_a_failed_row_tells_why_in_the_error_column(door: Door) -> None:
     assert "must not be negative" in bad["why"]
 
 
+def test_columns_say_which_version_answered_how_long_it_took_and_the_code_of_a_failure(door: Door) -> None:
+    outputs = {"y": "BIGINT", "version": "STRING", "ms": "DOUBLE", "code": "STRING"}
+    named = {"model-version-column": "version", "latency-column": "ms", "error-code-column": "code"}
+    failing = Model("fails", {"x": "BIGINT"}, outputs, {**named, "default-value": "-7", "max-batch-size": "1"})
+    good, bad, null = door.predict(failing, [(1,), (-1,), (None,)])
+    assert good.pop("ms") > 0.0
+    assert good == {"y": 1, "version": "1", "code": None}
+    assert bad == {"y": -7, "version": None, "ms": None, "code": "500"}
+    assert null == dict.fromkeys(outputs)
+
+
 @pytest.mark.parametrize(
     ("served", "type_", "value", "words"),
     [

@@ -49,7 +49,7 @@ class Sends:
         finally:
             self._metrics.end(0.0)
             self.limit.give()
-        return InferenceResponse(read_response(headers, body, inference.outputs), "http://localhost:1")
+        return InferenceResponse(read_response(headers, body, inference.outputs)[0], "http://localhost:1")
 
 
 class Echo:

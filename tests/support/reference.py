@@ -109,6 +109,7 @@ _SAID: Mapping[str, str] = {
     "DECLARE_AND_CONVERT_ARGUMENT": "input column '...' is ... Type mismatch: expected ... but got ...",
     "DECLARE_AND_CONVERT_RESULT": "output column '...' is ... Type mismatch: expected ... but got ...",
     "DECLARE_IN_INPUT": "input column '...' is declared STRING, but the argument is BYTES",
+    "ADD_ERROR_COLUMN": "option 'error-column' = '...' names no OUTPUT column",
     "ADD_OUTPUT": "option '...' = '...' names no OUTPUT column",
     "NAME_TEXT_OUTPUT": "option '...' = '...' is an OUTPUT column of type ...",
     "SET_RESPONSES": "Triton's model '...' at ... answered HTTP 501: ... decoupled ...",

@@ -61,7 +61,7 @@ def test_parameters_stand_beside_the_inputs() -> None:
 
 def read(tensor: TensorSpec, value: Any, has_batch_axis: bool = False) -> Any:
     event = json.dumps({"model_name": "m", "model_version": "1", tensor.name: value}).encode()
-    return read_event(event, [tensor], has_batch_axis, tensor.name == "error")[tensor.name]
+    return read_event(event, [tensor], has_batch_axis, tensor.name == "error")[0][tensor.name]
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,4 @@ def test_events_that_are_no_responses() -> None:
     for data in (b"", b"[]", b"1", b"{", b"[" * 100_000):
         with pytest.raises(ContractError, match="not a JSON object"):
             read_event(data, wanted, False)
-    assert read_event(b'{"model_name":"m"}', wanted, False) == {}
+    assert read_event(b'{"model_name":"m"}', wanted, False) == ({}, None)
