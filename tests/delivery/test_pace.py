@@ -55,7 +55,8 @@ async def opened(
         "options": {"endpoint": url, "model-name": model, "max-requests-per-second": rate, **written},
         **{side: [{"name": name, "type": type_} for name, type_ in each.items()] for side, each in sides.items()},
     }
-    made = await open_model({**request, "task": task or {}}, Metrics())
+    request["task"] = task or {}
+    made = await open_model(request, Metrics())
     try:
         yield made
     finally:
@@ -81,7 +82,8 @@ class Clock:
 @pytest.mark.parametrize("rate", [0.2, 3.0, 50.0, 2000.0])
 def test_no_stretch_of_time_has_more_and_a_long_one_has_hardly_fewer(rate: float) -> None:
     random, clock = Random(rate), Clock()
-    pace, sent = Pace(rate, clock), []
+    pace = Pace(rate, clock)
+    sent: list[float] = []
     while len(sent) < 300:
         if random.random() < 0.02:  # nothing is to be sent for a while
             clock.now += random.uniform(0.0, 20.0 / rate)
@@ -117,7 +119,8 @@ def test_what_was_not_sent_does_not_count() -> None:
 
 @in_a_loop
 async def test_a_place_that_is_free_waits_for_the_pace_and_those_that_were_sent_before_go_first() -> None:
-    slots, order = ConcurrencyLimit(4, 30.0, Pace(20.0)), []
+    slots = ConcurrencyLimit(4, 30.0, Pace(20.0))
+    order: list[str] = []
     began = time.monotonic()
     while slots.try_take():
         slots.give()

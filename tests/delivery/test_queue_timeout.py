@@ -61,7 +61,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
 
 
 async def predict(url: str, model: str, rows: int, **options: str) -> Prediction:
-    """Predict ones; the options have `_` for `-`."""
+    """Predict ones, by a model that is opened as the worker does; the options have `_` for `-`."""
     written = {key.replace("_", "-"): value for key, value in options.items()}
     request: Any = {"model": "m", "options": {"endpoint": url, "model-name": model, **written}}
     request |= {"input": [{"name": "x", "type": "BIGINT"}], "output": [{"name": "y", "type": "BIGINT"}]}
