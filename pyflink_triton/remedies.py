@@ -20,6 +20,7 @@ class Remedy(Enum):
     CLOSE_TEMPLATE = "write a column as in 'conversation-${{user_id}}'"
     WRITE_INTEGER = "write a whole number from {minimum} to {maximum}"
     WRITE_SHARE = "write a share above 0 and at most 1, as in '0.5'"
+    WRITE_RATE = "write a number from {minimum} to {maximum}, as in '50' or '0.5'"
     WRITE_DURATION = "write a whole number and a unit, as in '30s' or '500 ms'"
     WRITE_SIZE = "write a whole number and a unit, as in '32 mb' or '64 kb'"
     STAY_BETWEEN = "write a value from '{minimum}' to '{maximum}'"

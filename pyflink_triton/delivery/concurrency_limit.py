@@ -7,6 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from pyflink_triton.delivery.pace import Pace
+
 #: The limit before the server has answered. A server executes what it has queued, even if nobody waits any more.
 _FIRST = 4
 #: Shares of a call's time-out. A response within the first is fast, whatever the load. A response beyond the second is
@@ -22,14 +24,19 @@ class ConcurrencyLimit:
     Args:
         maximum: The largest limit.
         timeout: Seconds that a call may take.
+        pace: How fast places may be taken; None for as fast as they are free.
 
     Attributes:
+        pace: That pace.
         usual: The seconds that a call usually takes; 0 before the first answer.
         on_free: Called when a place is free that no request waits for.
     """
 
-    def __init__(self, maximum: int, timeout: float) -> None:
+    def __init__(self, maximum: int, timeout: float, pace: Pace | None = None) -> None:
         self._maximum = maximum
+        self.pace = pace
+        #: Rings when the pace lets the next one go.
+        self._timer: asyncio.TimerHandle | None = None
         self._soon, self._late = timeout * _SOON, timeout * _LATE
         self._limit = float(min(maximum, _FIRST))
         self._doubles_below = float(maximum)
@@ -60,10 +67,26 @@ class ConcurrencyLimit:
 
     def try_take(self) -> bool:
         """Take a place if one is free and no request waits."""
-        if self._taken < self.limit and not self._waiting and not self._first:
+        if self._taken < self.limit and not self._waiting and not self._first and self._may_go():
             self._taken += 1
             return True
         return False
+
+    def _may_go(self) -> bool:
+        """Whether a request may go now by the pace, which counts it; if not, those that wait are woken when it may."""
+        if self.pace is None:
+            return True
+        wait = self.pace.wait()
+        if wait <= 0.0:
+            self.pace.take()
+            return True
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(wait, self._ring)
+        return False
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._wake()
 
     async def take(self, first: bool, seconds: float | None) -> bool:
         """Wait for a place and take it.
@@ -76,7 +99,7 @@ class ConcurrencyLimit:
             Whether a place was free in time.
         """
         queue = self._first if first else self._waiting
-        if self._taken < self.limit and not self._first and (first or not queue):
+        if self._taken < self.limit and not self._first and (first or not queue) and self._may_go():
             self._taken += 1
             return True
         waiter = asyncio.get_running_loop().create_future()
@@ -86,7 +109,7 @@ class ConcurrencyLimit:
             await (waiter if seconds is None else asyncio.wait([waiter], timeout=max(seconds, 0.0)))
         except BaseException:
             if waiter.done() and not waiter.cancelled():
-                self.give()
+                self.put_back()
             elif waiter in queue:
                 queue.remove(waiter)
             raise
@@ -98,6 +121,17 @@ class ConcurrencyLimit:
         """Give a place back."""
         self._taken -= 1
         self._wake()
+
+    def put_back(self) -> None:
+        """Give a place back that no request was sent with."""
+        if self.pace is not None:
+            self.pace.put_back()
+        self.give()
+
+    def close(self) -> None:
+        """Let nobody be woken any more."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def answered(self, begun: int, rows: int, seconds: float) -> None:
         """A call was answered.
@@ -140,10 +174,13 @@ class ConcurrencyLimit:
 
     def _wake(self) -> None:
         while (queue := self._first or self._waiting) and self._taken < self.limit:
-            waiter = queue.popleft()
-            if not waiter.done():
+            if queue[0].done():
+                queue.popleft()
+            elif self._may_go():
                 self._taken += 1
-                waiter.set_result(None)
+                queue.popleft().set_result(None)
+            else:
+                return
         if self._taken < self.limit:
             self.on_free()
 

@@ -7,7 +7,7 @@ import itertools
 import os
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tenacity import AsyncRetrying
@@ -18,6 +18,7 @@ from pyflink_triton.delivery.concurrency_limit import ConcurrencyLimit
 from pyflink_triton.delivery.endpoints import Endpoint, Endpoints
 from pyflink_triton.delivery.error_messages import describe_error, describe_model, describe_no_response
 from pyflink_triton.delivery.failure_policy import BEHAVIOURS, HELD_BACK, Action, Behaviour
+from pyflink_triton.delivery.pace import Pace
 from pyflink_triton.delivery.readiness_probe import Probe
 from pyflink_triton.delivery.request import Request
 from pyflink_triton.delivery.retries import Retries, RetryableError
@@ -27,11 +28,13 @@ from pyflink_triton.metric_table import ErrorClass
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.failures import Cause, ErrorResponse, NoResponseError
-from pyflink_triton.protocol.inference import InferenceResponse, PreparedRequest
+from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, PreparedRequest
 from pyflink_triton.protocol.transport import InferenceTransport
 
 #: Why a request may be sent again without using a retry: its connection was closed before, or it has new credentials.
 _STALE, _RENEWED = "stale", "renewed"
+#: A request is written anew for a call that has less than this share of the time that the server was told.
+_STILL_TRUE = 0.99
 
 
 @dataclass(slots=True)
@@ -43,12 +46,14 @@ class _Sending:
         prepared: What the transport sends.
         trace: The id of its trace; empty where it has none.
         calls: How often it was sent.
+        told: The seconds for the server's queue that it says; 0 where it says none.
     """
 
     request: Request
     prepared: PreparedRequest
     trace: str = ""
     calls: int = 0
+    told: float = 0.0
 
     @property
     def named(self) -> str:
@@ -68,6 +73,8 @@ class Delivery:
             may take, and a description of the error; raises where the model there is not the one that was planned, and
             returns whether that one was seen there.
         hides_readiness: Whether something in front of the server answers readiness checks with 404.
+        pace: How fast requests may be sent; None for as fast as they come.
+        tells_time: Whether each request says how long it may be in the server's queue.
 
     Attributes:
         limit: How many requests may be in flight.
@@ -81,13 +88,17 @@ class Delivery:
         recheck: Callable[[str, float, str], Awaitable[bool]] | None = None,
         *,
         hides_readiness: bool = False,
+        pace: Pace | None = None,
+        tells_time: bool = False,
     ) -> None:
         self._options = options
         self._transport = transport
         self._metrics = metrics
         self._recheck = recheck
         self._loop = asyncio.get_running_loop()
-        self.limit = ConcurrencyLimit(options.max_in_flight_requests, options.timeout)
+        self.limit = ConcurrencyLimit(options.max_in_flight_requests, options.timeout, pace)
+        self._pace = pace
+        self._tells_time = tells_time
         probe = Probe(options, transport, hides_readiness)
         self._endpoints = Endpoints(options, probe.ask, metrics, self._loop.time)
         self._prefix = os.urandom(4).hex()
@@ -98,22 +109,24 @@ class Delivery:
             self._endpoints.watch()
 
     async def close(self) -> None:
-        """End probes and health checks."""
+        """End probes, health checks and the waits for the pace."""
+        self.limit.close()
         await self._endpoints.close()
 
     async def send(self, request: Request) -> InferenceResponse:
         """Send one request; see ``Sender.send``."""
         request_id = f"{self._prefix}-{next(self._numbers)}"
         try:
-            prepared = await self._transport.prepare(request.inference, request_id)
-            sending = _Sending(request, prepared, new_trace() if self._options.trace_context else "")
+            told = self._call_seconds(request) if self._tells_time else 0.0
+            prepared = await self._transport.prepare(_telling(request.inference, told), request_id)
+            sending = _Sending(request, prepared, new_trace() if self._options.trace_context else "", told=told)
             return await self._attempt(sending, None)
         except RetryableError as first:
             return await self._retry(sending, first)
         finally:
             if request.holds_place:  # it ended before it was sent
                 request.holds_place = False
-                self.limit.give()
+                self.limit.put_back()
 
     async def _retry(self, sending: _Sending, first: RetryableError) -> InferenceResponse:
         """Send a request again that failed for a transient reason."""
@@ -143,9 +156,8 @@ class Delivery:
         """Make one call; raises RetryableError where another may follow."""
         request = sending.request
         endpoint = await self._admit(request, last)
-        seconds = min(self._options.timeout, self._remaining(request))
         try:
-            return await self._call(sending, endpoint, seconds, self._remaining(request))
+            return await self._call(sending, endpoint)
         except NoResponseError as error:
             server = self._transport.server(endpoint.base)
             message = describe_no_response(endpoint.base, server, error)
@@ -185,9 +197,10 @@ class Delivery:
             endpoint.trouble = message
         raise RetryableError(behaviour, message, status, endpoint, retry_after, free, code)
 
-    async def _call(self, sending: _Sending, endpoint: Endpoint, seconds: float, total: float) -> InferenceResponse:
+    async def _call(self, sending: _Sending, endpoint: Endpoint) -> InferenceResponse:
         """Make one call and count it."""
         request, breaker = sending.request, endpoint.breaker
+        seconds, total = self._call_seconds(request), self._remaining(request)
         ticket = breaker.enter() if breaker is not None else None
         if sending.calls:
             self._metrics.retry()
@@ -195,7 +208,6 @@ class Delivery:
         if request.since is not None:
             self._metrics.queued(self._loop.time() - request.since)
             request.since = None
-        prepared = traced(sending.prepared, sending.trace) if sending.trace else sending.prepared
         if self._log.is_verbose:
             self._log.sent(sending.named, request.rows, endpoint.base)
         self._metrics.begin(request.rows)
@@ -204,6 +216,11 @@ class Delivery:
         failed: bool | None = None
         began = time.perf_counter()
         try:
+            if seconds < _STILL_TRUE * sending.told:
+                sending.told = seconds
+                told = _telling(request.inference, seconds)
+                sending.prepared = await self._transport.prepare(told, sending.prepared.request_id)
+            prepared = traced(sending.prepared, sending.trace) if sending.trace else sending.prepared
             started = partial(self._started, begun, request.rows, began)
             response = await self._transport.infer(prepared, endpoint.base, seconds, total, started)
             response.seconds = time.perf_counter() - began
@@ -256,20 +273,22 @@ class Delivery:
         """Wait for an endpoint and a place under the limit; the rows' time begins here at the latest."""
         avoid = None if last is None else last.endpoint
         while True:
-            if not (request.urgent or self._has_place(request) or await self._take_place(request, last)):
+            if request.urgent:
+                await self._await_pace(request, last)
+            elif not (self._has_place(request) or await self._take_place(request, last)):
                 continue
             endpoint = self._endpoints.choose(request.endpoint, avoid)
             if endpoint is not None:
                 if fewer := request.limits and request.limits.refuse(endpoint.base, request.rows, request):
-                    self._give(request)
+                    self._put_back(request)
                     raise TooManyRowsError(fewer)
                 if request.deadline is None:
                     request.deadline = self._loop.time() + self._row_timeout
                 elif self._remaining(request) <= 0.0:
-                    self._give(request)
+                    self._put_back(request)
                     raise self._late(request, last)
                 return endpoint
-            self._give(request)
+            self._put_back(request)
             await self._hold_back(request, last)
 
     def _has_place(self, request: Request) -> bool:
@@ -280,6 +299,22 @@ class Delivery:
     def _give(self, request: Request) -> None:
         if not request.urgent:
             self.limit.give()
+
+    def _put_back(self, request: Request) -> None:
+        """Give back what a request took that is not sent now."""
+        if not request.urgent:
+            self.limit.put_back()
+        elif self._pace is not None:
+            self._pace.put_back()
+
+    async def _await_pace(self, request: Request, last: RetryableError | None) -> None:
+        """Wait for the pace without a place: as long as it takes before the first sending."""
+        if self._pace is None:
+            return
+        if request.deadline is not None and self._pace.wait() > (remaining := self._remaining(request)):
+            await asyncio.sleep(max(remaining, 0.0))
+            raise self._late(request, last)
+        await self._pace.turn()
 
     async def _take_place(self, request: Request, last: RetryableError | None) -> bool:
         """Queue for a place: as long as it takes before the first sending, and ahead of the others after it."""
@@ -314,5 +349,17 @@ class Delivery:
     def _model(self, base: str) -> str:
         return describe_model(self._options, base, self._transport.server(base))
 
+    def _call_seconds(self, request: Request) -> float:
+        """How long a call for it may take."""
+        return min(self._options.timeout, self._remaining(request))
+
     def _remaining(self, request: Request) -> float:
         return self._row_timeout if request.deadline is None else request.deadline - self._loop.time()
+
+
+def _telling(inference: InferenceRequest, seconds: float) -> InferenceRequest:
+    """Say in a request how long it may be in the server's queue; 0: nothing is said."""
+    if seconds <= 0.0:
+        return inference
+    microseconds = max(1, int(seconds * 1e6))
+    return replace(inference, parameters={**inference.parameters, "timeout": microseconds})

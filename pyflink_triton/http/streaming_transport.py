@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pyflink_triton.errors import ContractError, RowError
@@ -50,10 +50,17 @@ class StreamingTransport:
         signature: The model's signature.
         finish: The output that the last response of a whole stream has; None: nothing says that.
         metrics: Where streams are counted.
+        turn: Waits until a request may be sent; None where it always may.
     """
 
     def __init__(
-        self, http: HttpTransport, options: Options, signature: ModelSignature, finish: str | None, metrics: Metrics
+        self,
+        http: HttpTransport,
+        options: Options,
+        signature: ModelSignature,
+        finish: str | None,
+        metrics: Metrics,
+        turn: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._http = http
         self._options = options
@@ -61,6 +68,7 @@ class StreamingTransport:
         self._has_error_output = any(tensor.name == "error" for tensor in signature.outputs)
         self._finish = finish
         self._metrics = metrics
+        self._turn = turn
         self._held_bytes = 0
         #: Set while there is room for more.
         self._has_room = asyncio.Event()
@@ -77,7 +85,7 @@ class StreamingTransport:
     ) -> InferenceResponse:
         """Send a row, and read the stream of its responses to the end; see ``Transport.infer``."""
         generation = self._http.credentials.generation
-        await self._has_room.wait()
+        await self._await_room()
         stream, is_whole, began = _Stream(), False, time.perf_counter()
         try:
             async with self._http.client.stream(
@@ -114,6 +122,13 @@ class StreamingTransport:
                 self._metrics.stream(len(stream.responses), cancelled=not is_whole)
         responses = stream.responses
         return InferenceResponse(responses[-1] if responses else {}, base, responses, stream.version)
+
+    async def _await_room(self) -> None:
+        """Wait until more bytes may be held; those that have waited then go at their pace, and not all at once."""
+        while not self._has_room.is_set():
+            await self._has_room.wait()
+            if self._turn is not None:
+                await self._turn()
 
     def _hold(self, size: int) -> None:
         """Count bytes while they are held: no stream begins while they are more than the options allow."""

@@ -1,4 +1,4 @@
-"""How the server schedules a model's requests: sequences, priorities and caches; an ensemble's come from its steps."""
+"""How the server schedules a model's requests: sequences, queues and caches; an ensemble's come from its steps."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ class Scheduling:
         wants_all_outputs: Whether requests have to ask for all outputs. The server may fail, or answer with the wrong
             ones, where a request asks for some of them.
         may_cache: Whether the server may answer from its response cache, which does not look at shapes.
+        takes_timeout: Whether a request may say how long it may be in a queue: its own, or that of a step.
     """
 
     sequences: SequenceBatching | None = None
@@ -60,6 +61,7 @@ class Scheduling:
     is_partial: bool = False
     wants_all_outputs: bool = False
     may_cache: bool = False
+    takes_timeout: bool = False
 
     def parameters(self, priority: int | None) -> dict[str, int]:
         """Return the parameters that every request has.
@@ -113,6 +115,7 @@ async def read_scheduling(config: Mapping[str, Any], fetch: FetchConfig) -> Sche
         is_partial=any(each.is_partial for each in found),
         wants_all_outputs=has_steps or _is_cached(config),
         may_cache=any(each.may_cache for each in found),
+        takes_timeout=any(each.takes_timeout for each in found),
     )
 
 
@@ -137,16 +140,24 @@ async def _leaves(config: Mapping[str, Any], fetch: FetchConfig, seen: set[tuple
 
 
 def _of_model(config: Mapping[str, Any]) -> Scheduling:
-    levels = int(config.get("dynamic_batching", {}).get("priority_levels", 0))
+    queue = config.get("dynamic_batching", {})
+    levels = int(queue.get("priority_levels", 0))
+    takes_timeout = _takes_timeout(queue)
     batching = config.get("sequence_batching")
     # An iterative sequence is one request, which the server schedules many times.
     if batching is None or batching.get("iterative_sequence"):
-        return Scheduling(None, levels)
+        return Scheduling(None, levels, takes_timeout=takes_timeout)
     idle = int(batching.get("max_sequence_idle_microseconds", 0))
     strategy = next((name for name in ("direct", "oldest") if name in batching), "")
     return Scheduling(
         SequenceBatching(_corrid(batching), idle / 1e6 if idle else _DEFAULT_IDLE_SECONDS, strategy), levels
     )
+
+
+def _takes_timeout(queue: Mapping[str, Any]) -> bool:
+    """Whether a policy of a dynamic batcher's queue, or of one of its levels, lets requests set their time-out."""
+    policies = [queue.get("default_queue_policy") or {}, *(queue.get("priority_queue_policy") or {}).values()]
+    return any(bool(policy.get("allow_timeout_override")) for policy in policies)
 
 
 def _is_cached(config: Mapping[str, Any]) -> bool:

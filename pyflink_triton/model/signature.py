@@ -82,6 +82,11 @@ class ModelSignature:
         """Whether tensors have a leading axis of rows."""
         return self.max_batch_size > 0
 
+    @property
+    def takes_timeout(self) -> bool:
+        """Whether a request may say how long it may be in the server's queue; streams and sequences cannot."""
+        return self.scheduling.takes_timeout and not self.decoupled and not self.stateful
+
     def __str__(self) -> str:
         """For messages: the inputs and the outputs."""
         inputs, outputs = (", ".join(map(str, side)) for side in (self.inputs, self.outputs))

@@ -245,6 +245,11 @@ class Options:
         "max-in-flight-requests", "Integer", read.integer(1, 10_000), 64,
         "Largest number of HTTP requests that one subtask has in flight; by default 256 for a decoupled model.",
     )  # fmt: skip
+    max_requests_per_second: float | None = option(
+        "max-requests-per-second", "Double", read.rate, None,
+        "Largest number of HTTP requests that all subtasks of one call in a statement send in a second, retries "
+        "included; may be below 1. Each subtask gets the same share. Beyond it, the operator is back-pressured.",
+    )  # fmt: skip
     max_in_flight_bytes: int = option(
         "max-in-flight-bytes", "Size", read.size(1 << 20), 256 << 20,
         "Size of the rows that one subtask holds outside Flink's memory. Beyond it, the operator is back-pressured.",

@@ -14,6 +14,9 @@ from pyflink_triton.remedies import Remedy
 
 Parse = Callable[[str], Any]
 
+#: The least and the greatest rate in a second.
+_RATES = (0.001, 1_000_000)
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_SPLIT = re.compile(r",(?=\s*[!#$%&'*+.^_`|~0-9A-Za-z-]+\s*:)")
 #: A reference to a column: its group is the column's name.
@@ -145,6 +148,15 @@ def fraction(value: str) -> float:
     if not 0.0 < share <= 1.0:
         raise ValueError(f"is not a share: {Remedy.WRITE_SHARE()}")
     return share
+
+
+def rate(value: str) -> float:
+    """Read how often a second, which may be less than once."""
+    written = value.strip()
+    number = float(written) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", written) else 0.0
+    if not _RATES[0] <= number <= _RATES[1]:
+        raise ValueError(f"is out of range: {Remedy.WRITE_RATE(minimum=f'{_RATES[0]:g}', maximum=_RATES[1])}")
+    return number
 
 
 def duration(minimum: float, maximum: float = 86400) -> Parse:

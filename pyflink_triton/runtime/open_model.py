@@ -11,11 +11,13 @@ import pyarrow as pa
 from pyflink_triton._async import await_all
 from pyflink_triton.delivery.delivery import Delivery
 from pyflink_triton.delivery.model_client import ModelClient
+from pyflink_triton.delivery.pace import Pace
 from pyflink_triton.delivery.signature_guard import SignatureGuard
 from pyflink_triton.errors import ContractError, TritonError, sentence
 from pyflink_triton.http.streaming_transport import StreamingTransport
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import check_unchanged, read_planned
+from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.transport import InferenceTransport
 from pyflink_triton.runtime.messages import OpenRequest, Task
 from pyflink_triton.runtime.operator_limits import rows_in_flight
@@ -117,12 +119,22 @@ async def open_model(request: OpenRequest, metrics: Metrics) -> OpenedModel:
         if len(options.endpoints) > 1 and isinstance(guard, SignatureGuard):
             seconds = min(options.timeout, options.plan_check_timeout)
             await await_all([guard.check(base, seconds) for base in options.endpoints])
+        pace = _pace(options, task)
         transport: InferenceTransport = client.transport
         if signature.decoupled:
             options = options.for_streams()
             finish = None if columns.finish is None else columns.outputs[columns.finish].tensor.name
-            transport = StreamingTransport(client.transport, options, signature, finish, metrics)
-        delivery = Delivery(options, transport, metrics, guard.check, hides_readiness=client.hides_readiness)
+            turn = None if pace is None else pace.turn
+            transport = StreamingTransport(client.transport, options, signature, finish, metrics, turn)
+        delivery = Delivery(
+            options,
+            transport,
+            metrics,
+            guard.check,
+            hides_readiness=client.hides_readiness,
+            pace=pace,
+            tells_time=signature.takes_timeout,
+        )
         warn = partial(_warn, declared.model)
         predictor = Predictor(delivery, signature, columns, options, metrics, task.get("subtask", 0), warn)
         if options.warmup:
@@ -135,6 +147,12 @@ async def open_model(request: OpenRequest, metrics: Metrics) -> OpenedModel:
             await delivery.close()
         await client.close()
         raise
+
+
+def _pace(options: Options, task: Task) -> Pace | None:
+    """A subtask's share of what all of them may send."""
+    rate = options.max_requests_per_second
+    return None if rate is None else Pace(rate / task.get("parallelism", 1))
 
 
 def _warn(model: str, message: str) -> None:

@@ -146,7 +146,8 @@ class RequestQueue:
 
     A full request goes as soon as the concurrency limit has room. One that is not full goes at once while the server
     has little to do. Otherwise it waits for more rows, but for a quarter of a call's usual time at most: a server that
-    works on four requests one after the other has answered one by then, and its rows have made room for others.
+    works on four requests one after the other has answered one by then, and its rows have made room for others. Rows
+    wait here for the pace of the limit, too, and come together meanwhile.
 
     Args:
         splitter: Sends requests and splits those that fail because of a row.
@@ -237,7 +238,7 @@ class RequestQueue:
             if group.rows:
                 self._put(alike, group)
             if not pieces:
-                self._limit.give()
+                self._limit.put_back()
                 continue
             load = _Load(pieces, self._codec)
             load.task = self._loop.create_task(self._send(load))
@@ -269,7 +270,7 @@ class RequestQueue:
             load.fail(error)
         finally:
             if load.holds_place:
-                self._limit.give()
+                self._limit.put_back()
             if load.task is not None:
                 self._tasks.discard(load.task)
 

@@ -22,13 +22,18 @@ def task_of(context: FunctionContext, options: Options) -> Task:
         The task; nothing where it is not known, and does not matter.
 
     Raises:
-        JobError: It is not known, and subtasks would use the same ids for sequences.
+        JobError: It is not known, and subtasks would use the same ids for sequences, or each of them the whole rate.
     """
     if hasattr(context, "get_index_of_this_subtask"):
         return {
             "subtask": context.get_index_of_this_subtask(),
             "parallelism": context.get_number_of_parallel_subtasks(),
         }
+    if options.max_requests_per_second is not None:
+        raise PYFLINK.older(
+            "does not tell a function how many subtasks there are, so each would send 'max-requests-per-second'",
+            Remedy.USE_NEWER_FLINK(instead="ML_PREDICT or m(x) in streaming mode"),
+        )
     if options.sequence_id_auto_increment or (options.sequence_id is not None and not columns_of(options.sequence_id)):
         raise PYFLINK.older(
             "does not tell a function its subtask, so several subtasks would use the same ids for sequences",

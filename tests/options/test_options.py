@@ -103,6 +103,10 @@ def test_latest_is_no_version() -> None:
         ({"plan-check": "no"}, ["'plan-check'", "'best-effort'"]),
         ({"max-batch-size": "many"}, ["'max-batch-size'", "whole number"]),
         ({"max-in-flight-requests": "0"}, ["'max-in-flight-requests'", "from 1 to"]),
+        *[
+            ({"max-requests-per-second": rate}, ["'max-requests-per-second'", "'0.5'"])
+            for rate in ("0", "-1", "inf", "nan", "1e3", "1_0", "٣", "1000001", "0.0001", "fast")
+        ],
         ({"max-in-flight-bytes": "1 kb"}, ["'max-in-flight-bytes'", "1 mb"]),
         ({"max-request-bytes": "big"}, ["'max-request-bytes'", "'32 mb'"]),
     ],

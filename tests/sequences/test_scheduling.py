@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -49,6 +50,14 @@ def ensemble(*models: str) -> Config:
     return {"ensemble_scheduling": {"step": [{"model_name": model, "model_version": -1} for model in models]}}
 
 
+def policy(**of_default: Any) -> Config:
+    return {"dynamic_batching": {"default_queue_policy": {"timeout_action": "REJECT", **of_default}}}
+
+
+TAKES_TIMEOUT = policy(allow_timeout_override=True)
+LEVEL_TAKES_TIMEOUT: Config = {
+    "dynamic_batching": {"priority_levels": 3, "priority_queue_policy": {"1": {"allow_timeout_override": True}}}
+}
 CACHED: Config = {"response_cache": {"enable": True}}
 #: What an ensemble's scheduling says, and that of a model with a cache of its own.
 stepped = partial(Scheduling, has_steps=True, wants_all_outputs=True)
@@ -64,6 +73,7 @@ STEPS: dict[str, Config | None] = {
     "circle": ensemble("circle", "int64"),
     "hidden": None,
     "cached": CACHED,
+    "takes_timeout": TAKES_TIMEOUT,
     "cached_inside": CACHED | ensemble("plain"),
 }
 
@@ -77,6 +87,11 @@ STEPS: dict[str, Config | None] = {
         (stateful(None), Scheduling(SequenceBatching(None, 1, "oldest"))),
         (stateful("INT64", iterative_sequence=True), STATELESS),
         (levels(3), Scheduling(None, 3)),
+        (TAKES_TIMEOUT, Scheduling(takes_timeout=True)),
+        (LEVEL_TAKES_TIMEOUT, Scheduling(None, 3, takes_timeout=True)),
+        (policy(allow_timeout_override=False), STATELESS),
+        (policy(), STATELESS),
+        (ensemble("plain", "takes_timeout"), stepped(takes_timeout=True)),
         (ensemble("plain"), stepped()),
         (ensemble("plain", "int64"), stepped(SequenceBatching("INT64", 60, "oldest"))),
         (ensemble("int64", "int32", "none"), stepped(SequenceBatching("INT32", 1, "oldest"))),
@@ -108,6 +123,14 @@ async def fetch(model: str, version: str | None) -> Config | None:
 async def test_what_is_not_the_protocols_fails_the_job(config: Config) -> None:
     with pytest.raises(ContractError):
         await read_scheduling(config, fetch)
+
+
+def test_neither_a_stream_nor_a_sequence_says_how_long_it_may_be_in_a_queue() -> None:
+    one = with_scheduling(identity(X), Scheduling(takes_timeout=True), names_sequences=False)
+    assert one.takes_timeout
+    assert not replace(one, decoupled=True).takes_timeout
+    assert not replace(one, stateful=True).takes_timeout
+    assert not identity(X).takes_timeout
 
 
 def test_where_the_configuration_is_hidden_the_user_says_what_is_stateful() -> None:

@@ -102,6 +102,16 @@ CURES = (
         {"circuit-breaker-failure-threshold": "0.5"},
         {"circuit-breaker-failure-threshold": "1"},
     ),
+    cure(
+        Remedy.WRITE_RATE,
+        {"max-requests-per-second": "0"},
+        {"max-requests-per-second": "50"},
+        {"max-requests-per-second": "0.5"},
+        {"max-requests-per-second": "0.001"},
+        {"max-requests-per-second": "1000000"},
+        minimum="0.001",
+        maximum=1_000_000,
+    ),
     cure(Remedy.WRITE_DURATION, {"timeout": "soon"}, {"timeout": "30s"}, {"timeout": "500 ms"}),
     cure(
         Remedy.WRITE_SIZE,

@@ -225,6 +225,7 @@ def test_a_pyflink_without_async_functions_names_the_others(monkeypatch: pytest.
         ({"sequence-id": "${x}"}, False),
         ({"sequence-id": "all"}, True),
         ({"sequence-id": "${x}", "sequence-id-auto-increment": "true"}, True),
+        ({"max-requests-per-second": "5"}, True),
     ],
 )
 def test_a_pyflink_that_tells_no_subtask_runs_what_needs_none(options: dict[str, str], is_refused: bool) -> None:
@@ -233,7 +234,7 @@ def test_a_pyflink_that_tells_no_subtask_runs_what_needs_none(options: dict[str,
         assert task_of(SimpleNamespace(), parsed) == {}
         return
     remedy = Remedy.USE_NEWER_FLINK(instead="ML_PREDICT or m(x) in streaming mode")
-    with pytest.raises(JobError, match=f"tell a function its subtask.*{re.escape(remedy)}"):
+    with pytest.raises(JobError, match=f"tell a function (its subtask|how many subtasks).*{re.escape(remedy)}"):
         task_of(SimpleNamespace(), parsed)
 
 
