@@ -58,7 +58,7 @@ class BatchLimits:
     @property
     def rows(self) -> int:
         """How many rows to put into the next request: the largest limit of all endpoints."""
-        return self._configured if self._is_untouched else max(map(self._next, self._seen.values()))
+        return self._configured if self._is_untouched else max(map(self._next, self._seen.values()), default=self._configured)
 
     def _next(self, seen: _Seen) -> int:
         is_due = seen.answers >= _ANSWERS and seen.trial is None
@@ -113,6 +113,10 @@ class BatchLimits:
                 f"{Remedy.SET_BATCH_LIMIT()}. The metric 'batch_limit' shows what is sent"
             )
             self._warn = None
+
+    def forget(self, base: str) -> None:
+        """An endpoint is no longer there."""
+        self._seen.pop(base, None)
 
     def _set(self, seen: _Seen, rows: int) -> None:
         seen.rows, seen.refused, seen.answers = rows, [], 0

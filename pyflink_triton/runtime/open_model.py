@@ -114,9 +114,10 @@ async def open_model(request: OpenRequest, metrics: Metrics) -> OpenedModel:
             check_unchanged(read_planned(planned), signature)
         columns = declared.bind(signature)
         check_parallelism(signature, options, task.get("parallelism", 1))
-        if len(options.endpoints) > 1 and isinstance(guard, SignatureGuard):
+        endpoints = options.every_endpoint
+        if len(endpoints) > 1 and isinstance(guard, SignatureGuard):
             seconds = min(options.timeout, options.plan_check_timeout)
-            await await_all([guard.check(base, seconds) for base in options.endpoints])
+            await await_all([guard.check(base, seconds) for base in endpoints])
         transport: InferenceTransport = client.transport
         if signature.decoupled:
             options = options.for_streams()
@@ -125,6 +126,7 @@ async def open_model(request: OpenRequest, metrics: Metrics) -> OpenedModel:
         delivery = Delivery(options, transport, metrics, guard.check, hides_readiness=client.hides_readiness)
         warn = partial(_warn, declared.model)
         predictor = Predictor(delivery, signature, columns, options, metrics, task.get("subtask", 0), warn)
+        await delivery.find_replicas(client.transport.addresses, predictor.forget)
         if options.warmup:
             failed = await predictor.warm_up(options.warmup_timeout)
             warnings += [] if failed is None else [failed]
