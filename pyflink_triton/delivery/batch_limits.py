@@ -58,7 +58,9 @@ class BatchLimits:
     @property
     def rows(self) -> int:
         """How many rows to put into the next request: the largest limit of all endpoints."""
-        return self._configured if self._is_untouched else max(map(self._next, self._seen.values()), default=self._configured)
+        if self._is_untouched:
+            return self._configured
+        return max(map(self._next, self._seen.values()), default=self._configured)
 
     def _next(self, seen: _Seen) -> int:
         is_due = seen.answers >= _ANSWERS and seen.trial is None
