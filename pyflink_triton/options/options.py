@@ -27,8 +27,8 @@ class Options:
     endpoints: tuple[str, ...] = option(
         "endpoint", "String", read.endpoints, REQUIRED,
         "URL of the Triton server, with or without `/v2/models` and a path before it. Requests are spread over "
-        "several URLs, separated by commas, and over all addresses of a host that has several. `${ENV:NAME}` is the "
-        "environment variable `PYFLINK_TRITON_ENDPOINT_NAME` of the machine that sends.",
+        "several URLs, separated by commas, and over all addresses of a host that has several. `${ENV:NAME}` is an "
+        "environment variable of the machine that sends: its name there has `PYFLINK_TRITON_ENDPOINT_` in front.",
     )  # fmt: skip
     model_name: str = option(
         "model-name", "String", read.model_name, REQUIRED,
