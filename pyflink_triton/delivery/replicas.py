@@ -14,8 +14,11 @@ from pyflink_triton.addresses import with_address
 from pyflink_triton.delivery.endpoints import Endpoint, Endpoints
 from pyflink_triton.options.options import Options
 
-#: Seconds between two look-ups while an endpoint cannot be reached, and at the least.
-_AGAIN_SECONDS = 1.0
+#: Seconds between two look-ups where no connection is kept, whose age would say it.
+_SECONDS = 10.0
+#: The same while an endpoint cannot be reached: the first wait, which doubles, and the longest.
+_AGAIN_SECONDS = (1.0, 10.0)
+#: Many calls fail together, and one look-up is enough for them.
 _PAUSE_SECONDS = 0.5
 
 
@@ -76,17 +79,22 @@ class Replicas:
         self._task = asyncio.get_running_loop().create_task(self._keep_looking())
 
     async def _keep_looking(self) -> None:
+        usual = self._options.connection_max_age or _SECONDS
+        first, most = _AGAIN_SECONDS
+        again = first
         while True:
             is_any_away = any(not each.reachable for each in self._endpoints.all)
-            seconds = _AGAIN_SECONDS if is_any_away else max(self._options.connection_max_age, _AGAIN_SECONDS)
-            with contextlib.suppress(asyncio.TimeoutError):
-                await within(seconds, self._wanted.wait())
+            try:
+                await within(min(again, usual) if is_any_away else usual, self._wanted.wait())
+                again = first
+            except asyncio.TimeoutError:
+                again = min(2 * again, most)
             self._wanted.clear()
             await self._look()
             for each in self._endpoints.all:
                 if each.is_unchecked:
                     self._endpoints.suspect(each)
-            await asyncio.sleep(_PAUSE_SECONDS)  # many calls fail together
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _look(self) -> None:
         await await_all([self._look_at(host) for host in self._hosts])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from certificates import Authority, serving
 from deliveries import header, upstream
+from event_loops import LOOPS, run_on
 from fault_proxy import Call, FaultProxy
 from faults import PASS, Step
 from loops import in_a_loop
@@ -130,6 +131,18 @@ async def test_addresses_of_two_families_are_one_server(names: Names) -> None:
         names.hosts["triton"] = ["::1", "::2"]  # the host moved to the other family
         assert list(await pool.addresses(origin)) == ["::1", "::2"]
         pool.close()
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_localhost_is_one_server(triton: Triton, loop: str) -> None:
+    async def main() -> None:
+        transport = HttpTransport(parse_options({"endpoint": url, "model-name": "fails"}))
+        await transport.ready(url)
+        assert len(await transport.addresses(url)) == 1
+        await transport.close()
+
+    url = f"http://localhost:{upstream(triton.http_url)[1]}"
+    run_on(loop, main())
 
 
 @with_names
