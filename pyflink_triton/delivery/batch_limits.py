@@ -118,8 +118,13 @@ class BatchLimits:
 
     def forget(self, base: str) -> None:
         """An endpoint is no longer there."""
-        self._seen.pop(base, None)
+        if self._seen.pop(base, None) is not None:
+            self._tell()
 
     def _set(self, seen: _Seen, rows: int) -> None:
         seen.rows, seen.refused, seen.answers = rows, [], 0
-        self._metrics.set_batch_limit(min(each.rows for each in self._seen.values()))
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._configured:
+            self._metrics.set_batch_limit(min((each.rows for each in self._seen.values()), default=self._configured))
