@@ -101,9 +101,10 @@ async def opened(model: str, inputs: Sequence[str], outputs: Sequence[str], **op
     return await open_model(asked, Metrics())
 
 
-async def answers(model: OpenedModel, *columns: Sequence[Any]) -> list[Any]:
+async def answers(model: OpenedModel, *columns: Sequence[Any] | pa.Array) -> list[Any]:
     """The first output of each row, or the message of one that failed."""
-    rows = pa.record_batch([pa.array(each) for each in columns], names=[f"c{n}" for n in range(len(columns))])
+    arrays = [each if isinstance(each, pa.Array) else pa.array(each) for each in columns]
+    rows = pa.record_batch(arrays, names=[f"c{n}" for n in range(len(columns))])
     prediction = await model.predict(rows)
     found = prediction.outputs.column(0).to_pylist()
     return [prediction.errors.get(row, answer) for row, answer in enumerate(found)]
