@@ -13,6 +13,7 @@ class Remedy(Enum):
 
     # Options: one value
     WRITE_URL = "write it as 'http://host:8000' or 'http://host:8000/v2/models'"
+    NAME_VARIABLE = "use upper-case letters, digits and '_', as in 'http://${{ENV:NODE}}:8000'"
     RENAME_MODEL = "Correct the name, or rename the model's directory on the server"
     WRITE_VERSION = "write digits, as in '3', or 'latest'"
     WRITE_BOOLEAN = "write 'true' or 'false'"
@@ -52,6 +53,7 @@ class Remedy(Enum):
     WRITE_NULL = "write it as '{example}'"
     REFER_TO_SECRET = "Write '${{SECRET:name}}' instead"
     NAME_SECRET = "write '${{SECRET:my-token}}'"
+    SET_VARIABLE = "Set it on each machine that plans statements or sends requests"
     PROVIDE_SECRET = "Provide it on each machine that sends requests"
 
     # Columns

@@ -58,7 +58,9 @@ class BatchLimits:
     @property
     def rows(self) -> int:
         """How many rows to put into the next request: the largest limit of all endpoints."""
-        return self._configured if self._is_untouched else max(map(self._next, self._seen.values()))
+        if self._is_untouched:
+            return self._configured
+        return max(map(self._next, self._seen.values()), default=self._configured)
 
     def _next(self, seen: _Seen) -> int:
         is_due = seen.answers >= _ANSWERS and seen.trial is None
@@ -114,6 +116,15 @@ class BatchLimits:
             )
             self._warn = None
 
+    def forget(self, base: str) -> None:
+        """An endpoint is no longer there."""
+        if self._seen.pop(base, None) is not None:
+            self._tell()
+
     def _set(self, seen: _Seen, rows: int) -> None:
         seen.rows, seen.refused, seen.answers = rows, [], 0
-        self._metrics.set_batch_limit(min(each.rows for each in self._seen.values()))
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._configured:
+            self._metrics.set_batch_limit(min((each.rows for each in self._seen.values()), default=self._configured))

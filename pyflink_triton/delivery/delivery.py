@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,10 +20,19 @@ from pyflink_triton.delivery.error_messages import describe_error, describe_mode
 from pyflink_triton.delivery.failure_policy import BEHAVIOURS, HELD_BACK, Action, Behaviour
 from pyflink_triton.delivery.pace import Pace
 from pyflink_triton.delivery.readiness_probe import Probe
+from pyflink_triton.delivery.replicas import Replicas
 from pyflink_triton.delivery.request import Request
 from pyflink_triton.delivery.retries import Retries, RetryableError
 from pyflink_triton.delivery.trace_context import new_trace, traced
-from pyflink_triton.errors import ContractError, ExhaustedError, LostError, RowError, TooManyRowsError, TritonError
+from pyflink_triton.errors import (
+    ContractError,
+    ExhaustedError,
+    LostError,
+    NoSequenceError,
+    RowError,
+    TooManyRowsError,
+    TritonError,
+)
 from pyflink_triton.metric_table import ErrorClass
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.options import Options
@@ -100,17 +109,41 @@ class Delivery:
         self._pace = pace
         self._tells_time = tells_time
         probe = Probe(options, transport, hides_readiness)
-        self._endpoints = Endpoints(options, probe.ask, metrics, self._loop.time)
+        self._endpoints = Endpoints(options, probe.ask, metrics, self._loop.time, self._check)
+        self._replicas: Replicas | None = None
         self._prefix = os.urandom(4).hex()
         self._numbers = itertools.count(1)
         self._row_timeout = options.row_timeout
+        self._check_seconds = min(options.timeout, options.plan_check_timeout)
         self._log = CallLog(options)
         if options.health_check_enabled:
             self._endpoints.watch()
 
+    async def find_replicas(
+        self, look_up: Callable[[str], Awaitable[Sequence[str]]], on_gone: Callable[[str], object]
+    ) -> None:
+        """Let each address of a host that has several be an endpoint of its own, from now on.
+
+        Args:
+            look_up: Gives the addresses of an endpoint's host; see ``Transport.addresses``.
+            on_gone: Called with the name of an endpoint that there is no more.
+
+        Raises:
+            TritonError: The model at an address is not the one that was planned.
+        """
+        self._endpoints.on_gone = on_gone
+        self._replicas = Replicas(self._options, self._endpoints, look_up)
+        await self._replicas.begin(self._check_seconds)
+
+    async def _check(self, endpoint: Endpoint) -> None:
+        if self._recheck is not None:
+            await self._recheck(endpoint.base, self._check_seconds, "")
+
     async def close(self) -> None:
-        """End probes, health checks and the waits for the pace."""
+        """End look-ups, probes, health checks and the waits for the pace."""
         self.limit.close()
+        if self._replicas is not None:
+            await self._replicas.close()
         await self._endpoints.close()
 
     async def send(self, request: Request) -> InferenceResponse:
@@ -328,6 +361,13 @@ class Delivery:
 
     async def _hold_back(self, request: Request, last: RetryableError | None) -> None:
         """Wait unsent until an endpoint may be free."""
+        if self._endpoints.failure is not None:
+            raise self._endpoints.failure
+        if self._endpoints.is_gone(request.endpoint):
+            if not request.resend:
+                raise NoSequenceError(f"the server at {request.endpoint} is gone, and the sequence with it")
+            request.endpoint = None
+            return
         if request.deadline is None:
             request.deadline = self._loop.time() + self._row_timeout
         if self._options.default_value is not None and self._endpoints.waits_for_breakers(request.endpoint):

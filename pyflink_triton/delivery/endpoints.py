@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from pyflink_triton.delivery.circuit_breaker import CircuitBreaker, State
+from pyflink_triton.errors import TritonError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.options import Options
 
@@ -24,10 +25,14 @@ class Endpoint:
     """One server that has the model.
 
     Attributes:
-        base: The URL before ``/v2``.
+        base: The URL before ``/v2``, and the address where its host has several (``with_address``).
         breaker: Its circuit breaker; None where there is none.
+        group: The list that it is in: it gets requests only while no endpoint of a list before can be reached.
         in_flight: Calls under way.
         reachable: Whether requests go there. If not, a probe is under way.
+        is_in_doubt: Whether it is not reachable only until the first probe has said more.
+        is_unchecked: Whether its model's signature is to be checked before it gets a request.
+        is_gone: Whether its host no longer has its address.
         faults: Server errors in succession.
         returns: How often it was unreachable since it last answered.
         aside_until: The time until which others are preferred.
@@ -36,8 +41,12 @@ class Endpoint:
 
     base: str
     breaker: CircuitBreaker | None
+    group: int = 0
     in_flight: int = 0
     reachable: bool = True
+    is_in_doubt: bool = False
+    is_unchecked: bool = False
+    is_gone: bool = False
     faults: int = 0
     returns: int = 0
     aside_until: float = 0.0
@@ -62,6 +71,13 @@ class Endpoints:
         probe: Asks an endpoint whether the model is ready there.
         metrics: Where circuit breakers are counted.
         clock: Returns seconds that only grow.
+        check: Raises where the model at a new endpoint is not the one that was planned.
+
+    Attributes:
+        all: Those that there are now.
+        failure: What ``check`` raised.
+        on_change: Called when an endpoint can no longer be reached, or can be again.
+        on_gone: Called with the name of an endpoint that there is no more.
     """
 
     def __init__(
@@ -70,22 +86,28 @@ class Endpoints:
         probe: Callable[[Endpoint], Awaitable[bool]],
         metrics: Metrics,
         clock: Callable[[], float],
+        check: Callable[[Endpoint], Awaitable[None]] | None = None,
     ) -> None:
         self._options = options
         self._probe = probe
         self._metrics = metrics
         self._clock = clock
+        self._check = check
+        self.failure: TritonError | None = None
+        self.on_change: Callable[[], object] = _ignore
+        self.on_gone: Callable[[str], object] = _ignore
         self._last = 0
         self._tasks: dict[Endpoint | None, asyncio.Task[None]] = {}
         self._changed: asyncio.Future[None] | None = None
-        self.all: Sequence[Endpoint] = [self._endpoint(base) for base in options.endpoints]
+        groups = enumerate(options.groups)
+        self.all: list[Endpoint] = [self._endpoint(base, group) for group, bases in groups for base in bases]
         self._by_base = {endpoint.base: endpoint for endpoint in self.all}
         self._only = self.all[0] if len(self.all) == 1 else None
         self._openings = 0
         self._timers: dict[Endpoint, asyncio.TimerHandle] = {}
         self._tell_breakers()
 
-    def _endpoint(self, base: str) -> Endpoint:
+    def _endpoint(self, base: str, group: int) -> Endpoint:
         options = self._options
         breaker = None
         if options.circuit_breaker_enabled:
@@ -95,7 +117,46 @@ class Endpoints:
                 options.circuit_breaker_half_open_requests,
                 self._clock,
             )
-        return Endpoint(base, breaker)
+        return Endpoint(base, breaker, group)
+
+    def add(self, base: str, group: int) -> Endpoint:
+        """Add an endpoint; it gets no request before ``admit``, or ``suspect`` and a probe.
+
+        Args:
+            base: Its URL and address.
+            group: The list that it is in.
+        """
+        endpoint = self._endpoint(base, group)
+        endpoint.reachable, endpoint.is_in_doubt, endpoint.is_unchecked = False, True, True
+        self.all.append(endpoint)
+        self._by_base[base] = endpoint
+        self._only = None
+        return endpoint
+
+    def rename(self, endpoint: Endpoint, base: str) -> None:
+        """Give an endpoint the name of its address; it keeps the one that it had, because sequences know it by that."""
+        self.on_gone(endpoint.base)
+        endpoint.base = base
+        self._by_base[base] = endpoint
+
+    def remove(self, endpoint: Endpoint) -> None:
+        """Send no request there any more; calls under way go on."""
+        endpoint.is_gone = True
+        self.all.remove(endpoint)
+        self.on_gone(endpoint.base)
+        self._by_base = {base: each for base, each in self._by_base.items() if each is not endpoint}
+        self._only = self.all[0] if len(self.all) == 1 and self.failure is None else None
+        for left in (self._timers.pop(endpoint, None), self._tasks.pop(endpoint, None)):
+            if left is not None:
+                left.cancel()
+        if endpoint.breaker is not None:
+            self._openings -= endpoint.breaker.openings
+            self._tell_breakers()
+        self.notify()
+
+    def is_gone(self, fixed: str | None) -> bool:
+        """Whether the only endpoint that may be chosen is no longer there."""
+        return fixed is not None and fixed not in self._by_base
 
     def choose(self, fixed: str | None, avoid: Endpoint | None = None) -> Endpoint | None:
         """Choose where a request goes: the free endpoint with the least under way.
@@ -107,10 +168,14 @@ class Endpoints:
         Returns:
             The endpoint; None while no request may go to any of them.
         """
-        only = self._only if fixed is None else self._by_base[fixed]
+        only = self._only if fixed is None else self._by_base.get(fixed)
         if only is not None:
             return only if only.is_free else None
-        free = [endpoint for endpoint in self.all if endpoint.is_free]
+        if fixed is not None or self.failure is not None:
+            return None
+        self._last = (self._last + 1) % len(self.all)  # of endpoints with as much under way, each in turn
+        turns = [*self.all[self._last :], *self.all[: self._last]]
+        free = [endpoint for endpoint in turns if endpoint.is_free]
         if not free:
             return None
         now = self._clock()
@@ -120,9 +185,10 @@ class Endpoints:
             is_tried = each.faults >= _EJECT_AFTER and each.in_flight > 0
             return each.aside_until > now or is_tried or each is avoid
 
-        self._last = (self._last + 1) % len(self.all)  # of endpoints with as much under way, each in turn
-        order = [*self.all[self._last :], *self.all[: self._last]]
-        return min(free, key=lambda each: (is_worse(each), each.in_flight, order.index(each)))
+        best = min(free, key=lambda each: (each.group, is_worse(each), each.in_flight))
+        if best.group and any(each.is_in_doubt and each.group < best.group for each in turns):
+            return None  # a connection that broke is no reason to go to another region
+        return best
 
     def leave(self, endpoint: Endpoint, ticket: int | None, failed: bool | None) -> None:
         """Give the ticket of a call back to the circuit breaker; see ``CircuitBreaker.leave``."""
@@ -163,7 +229,7 @@ class Endpoints:
         return next((endpoint.trouble for endpoint in self._among(fixed) if endpoint.trouble), "")
 
     def _among(self, fixed: str | None) -> Sequence[Endpoint]:
-        return self.all if fixed is None else [self._by_base[fixed]]
+        return self.all if fixed is None else [self._by_base[fixed]] if fixed in self._by_base else []
 
     async def change(self, seconds: float) -> None:
         """Wait until what ``choose`` and ``waits_for_breakers`` say may have changed; raises asyncio.TimeoutError."""
@@ -193,6 +259,7 @@ class Endpoints:
 
     def unreachable(self, endpoint: Endpoint) -> None:
         """Send no request there until a probe finds the model ready; one probe runs at a time."""
+        self._end_doubt(endpoint)
         if not endpoint.reachable:
             return  # many calls were under way together, and all of them saw the same outage
         # If a probe finds the model ready and requests still fail, they wait longer each time.
@@ -202,21 +269,41 @@ class Endpoints:
 
     def suspect(self, endpoint: Endpoint) -> None:
         """Send no request there until a probe finds the model ready; the first probe runs at once."""
-        self._leave_alone(endpoint, 0.0)
+        if endpoint.reachable or endpoint not in self._tasks:
+            endpoint.is_in_doubt = True
+            self._leave_alone(endpoint, 0.0)
+
+    def _end_doubt(self, endpoint: Endpoint) -> None:
+        if endpoint.is_in_doubt:
+            endpoint.is_in_doubt = False
+            self.notify()
 
     def _leave_alone(self, endpoint: Endpoint, seconds: float) -> None:
-        if endpoint.reachable:
+        if not endpoint.is_gone:
             endpoint.reachable = False
             self._tasks[endpoint] = asyncio.get_running_loop().create_task(self._bring_back(endpoint, seconds))
+            self.on_change()
 
     async def _bring_back(self, endpoint: Endpoint, seconds: float) -> None:
         wait = self._options.retry_initial_backoff
         most = max(min(self._options.retry_max_backoff, _PROBE_SECONDS), wait)
         await asyncio.sleep(seconds)
         while endpoint.is_open or not await self._is_back(endpoint):
+            self._end_doubt(endpoint)
             await asyncio.sleep(wait * random.uniform(0.8, 1.0))
             wait = min(2 * wait, most)
+        await self.admit(endpoint)
+
+    async def admit(self, endpoint: Endpoint) -> None:
+        """Send requests there. A new endpoint is checked first: if it fails, no request goes anywhere any more."""
+        try:
+            if endpoint.is_unchecked and self._check is not None:
+                await self._check(endpoint)
+        except TritonError as error:
+            self.failure, self._only = error, None
+        endpoint.is_unchecked = endpoint.is_in_doubt = False
         endpoint.reachable = True
+        self.on_change()
         self.notify()
 
     async def _is_back(self, endpoint: Endpoint) -> bool:
@@ -233,7 +320,7 @@ class Endpoints:
     async def _check_health(self) -> None:
         while True:
             await asyncio.sleep(self._options.health_check_interval)
-            for endpoint in self.all:
+            for endpoint in list(self.all):
                 if endpoint.reachable and not endpoint.is_open and not await self._probe(endpoint):
                     self.unreachable(endpoint)
 
@@ -245,3 +332,7 @@ class Endpoints:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _ignore(*_: object) -> None:
+    """What is called before somebody wants to know."""

@@ -18,6 +18,7 @@ from pyflink_triton.errors import AccessError, JobError, TritonError, Unavailabl
 from pyflink_triton.http.transport import HttpTransport
 from pyflink_triton.model.scheduling import read_scheduling
 from pyflink_triton.model.signature import ModelSignature, read_signature, with_scheduling
+from pyflink_triton.options.environment import missing_variable
 from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.failures import Cause, ErrorResponse, NoResponseError
 from pyflink_triton.remedies import Remedy
@@ -36,9 +37,20 @@ class ModelClient:
     Attributes:
         transport: Makes the calls, also those of inferences.
         hides_readiness: Whether something in front of the server answers readiness checks with 404.
+
+    Raises:
+        UnavailableError: An endpoint refers to a variable of the environment that is not set on this machine.
+        OptionError: A TLS file cannot be used.
+        AccessError: A secret is missing.
     """
 
     def __init__(self, options: Options) -> None:
+        variable = missing_variable(options.endpoint)
+        if variable is not None:
+            raise UnavailableError(
+                f"the endpoint '{options.endpoint}' refers to the environment variable {variable}, which is not set "
+                f"on this machine. {Remedy.SET_VARIABLE()}"
+            )
         self._options = options
         self.transport = HttpTransport(options)
         self.hides_readiness = False
@@ -67,7 +79,7 @@ class ModelClient:
             JobError: There is no such model, or the server refuses the call.
             SchemaError: The model's metadata is of a kind that this version does not know.
         """
-        bases = self._options.endpoints if base is None else [base]
+        bases = self._options.every_endpoint if base is None else [base]
         failures: list[TritonError] = []
         for each in bases:
             found = await self._tried(each, seconds)
@@ -165,7 +177,7 @@ class ModelClient:
             UnavailableError: No server could be reached.
             JobError: The server refuses to list them.
         """
-        *others, last = self._options.endpoints
+        *others, last = self._options.every_endpoint
         for base in others:
             with contextlib.suppress(UnavailableError, AccessError):
                 return await self._models(base)

@@ -17,7 +17,7 @@ class Request:
     Attributes:
         inference: What is asked of the model.
         rows: How many rows it carries.
-        endpoint: The base URL that it must go to, as ``InferenceResponse.endpoint`` gave it; None for any.
+        endpoint: The endpoint that it must go to, as ``InferenceResponse.endpoint`` gave it; None for any.
         sticky: Whether it stays on the endpoint that its first byte went to; ``endpoint`` is set then.
         resend: Whether it may run twice. If not, it is sent again only when no byte of it was sent, or when a
             response proves that nothing ran; else ``LostError`` is raised.

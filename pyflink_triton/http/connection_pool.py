@@ -7,6 +7,7 @@ import contextlib
 import ssl
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import aiohappyeyeballs
@@ -22,11 +23,12 @@ _NEXT_ADDRESS_SECONDS = 0.25
 
 
 class Origin(NamedTuple):
-    """Where connections go."""
+    """Where connections go: to any of the host's addresses, or to one of them."""
 
     scheme: str
     host: str
     port: int
+    address: str | None = None
 
 
 class ConnectionPool:
@@ -42,6 +44,8 @@ class ConnectionPool:
         self._context = context
         self._loop = asyncio.get_running_loop()
         self._addresses = HostAddresses()
+        #: The address family of the first connection to each host.
+        self._families: dict[tuple[str, int], int] = {}
         self._open: set[Connection] = set()
         #: Free connections, the one that has been free for the longest first.
         self._free: dict[Origin, deque[Connection]] = {}
@@ -73,10 +77,11 @@ class ConnectionPool:
         return await within(seconds, self._connect(origin))
 
     async def _connect(self, origin: Origin) -> Connection:
-        scheme, host, port = origin
-        addresses = await self._addresses.of(host, port)
+        scheme, host, port, address = origin
+        addresses = await self._addresses.of(address or host, port)
         # uvloop tries one address after the other; this one does not wait for an address that stays silent.
         made = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS)
+        self._families.setdefault((host, port), made.family)
         tls: dict[str, Any] = {}
         if scheme == "https":
             tls = {"ssl": self._context, "server_hostname": host.rstrip(".")}
@@ -85,6 +90,28 @@ class ConnectionPool:
             self._open.add(connection)
             connection.rest(connection.made + _IDLE_SECONDS)
         return connection
+
+    async def addresses(self, origin: Origin) -> Sequence[str]:
+        """Look up the addresses that a host has now.
+
+        Only those of one family count, because a server that listens at an address of each is one server.
+
+        Args:
+            origin: Where connections go.
+
+        Returns:
+            Those of the family of the first connection; none before there was one.
+
+        Raises:
+            OSError: The look-up fails.
+        """
+        key = origin.host, origin.port
+        if key not in self._families:
+            return ()
+        found = await self._addresses.now(*key)
+        if all(family != self._families[key] for family, *_ in found):
+            self._families[key] = found[0][0]
+        return sorted({place[0] for family, *_, place in found if family == self._families[key]})
 
     def _lost(self, connection: Connection) -> None:
         self._open.discard(connection)

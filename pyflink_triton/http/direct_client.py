@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from pyflink_triton.addresses import split_address
 from pyflink_triton.errors import ContractError
 from pyflink_triton.http.connection import Connection, CutOff, TooLarge
 from pyflink_triton.http.connection_pool import ConnectionPool, Origin
@@ -29,7 +30,7 @@ _NO_HEADERS: Mapping[str, str] = {}
 
 
 class _Target(NamedTuple):
-    """A URL in the parts that a call needs: ``path`` is what the request line has."""
+    """A URL in the parts that a call needs: ``path`` is what the request line has, ``host`` the header."""
 
     origin: Origin
     path: str
@@ -67,8 +68,12 @@ class DirectClient:
 
     async def speaks_tls(self, url: str) -> bool:
         """Whether what answers an http URL speaks TLS, as far as can be seen from here."""
-        scheme, host, port = self._target(url).origin
-        return scheme == "http" and await speaks_tls(host, port)
+        scheme, host, port, address = self._target(url).origin
+        return scheme == "http" and await speaks_tls(address or host, port)
+
+    async def addresses(self, url: str) -> Sequence[str]:
+        """Look up the addresses of a URL's host; see ``ConnectionPool.addresses``."""
+        return await self._pool.addresses(self._target(url).origin)
 
     async def probe(self, url: str, timeout: float) -> HttpResponse:
         """Send a GET by a connection of its own; see ``call``.
@@ -204,13 +209,15 @@ class DirectClient:
     def _target(self, url: str) -> _Target:
         found = self._targets.get(url)
         if found is None:
-            parts = urlsplit(url)
+            at, address = split_address(url)
+            parts = urlsplit(at)
             host = parts.hostname or ""
             named = f"[{host}]" if ":" in host else host.rstrip(".")
             port = parts.port or _PORTS[parts.scheme]
             if port != _PORTS[parts.scheme]:
                 named += f":{port}"
-            found = self._targets[url] = _Target(Origin(parts.scheme, host, port), parts.path or "/", named)
+            origin = Origin(parts.scheme, host, port, address)
+            found = self._targets[url] = _Target(origin, parts.path or "/", named)
         return found
 
     def _head(

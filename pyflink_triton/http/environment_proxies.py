@@ -19,7 +19,7 @@ def environment_proxies(options: Options) -> Mapping[str, str]:
         return {}
     known = getproxies_environment()
     found = {}
-    for endpoint in options.endpoints:
+    for endpoint in options.every_endpoint:
         parts = urlsplit(endpoint)
         proxy = known.get(parts.scheme)
         if proxy and parts.hostname and not proxy_bypass(parts.netloc, known):

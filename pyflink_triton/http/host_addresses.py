@@ -46,6 +46,18 @@ class HostAddresses:
         turn %= len(found)
         return [*found[turn:], *found[:turn]]
 
+    async def now(self, host: str, port: int) -> Sequence[Address]:
+        """The addresses that a new look-up finds; those that are kept stay where it fails.
+
+        Raises:
+            OSError: It fails.
+        """
+        lookup = asyncio.ensure_future(_look_up(host, port))
+        lookup.add_done_callback(_note)
+        found = await asyncio.shield(lookup)
+        self._lookups[host, port] = time.monotonic() + _KEPT_SECONDS, lookup
+        return found
+
 
 async def _look_up(host: str, port: int) -> Sequence[Address]:
     loop = asyncio.get_running_loop()

@@ -82,6 +82,10 @@ class ProxiedClient:
             return False
         return await speaks_tls(parts.host, parts.port)
 
+    async def addresses(self, url: str) -> Sequence[str]:
+        """None: which address a call goes to is the proxy's choice, and names may mean others there."""
+        return ()
+
     async def probe(self, url: str, timeout: float) -> HttpResponse:
         """Send a GET by a connection of its own; see ``DirectClient.probe``."""
         token = NEW_CONNECTION.set(True)

@@ -90,7 +90,7 @@ class StreamingTransport:
         try:
             async with self._http.client.stream(
                 "POST",
-                self._http.url(base, "generate_stream"),
+                self._http.url(base, "/generate_stream"),
                 body=prepared.buffers,
                 headers=prepared.headers,
                 timeout=timeout,

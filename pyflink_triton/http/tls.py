@@ -24,7 +24,7 @@ def tls_context(options: Options) -> ssl.SSLContext | None:
     Raises:
         OptionError: A file cannot be read, or holds something else.
     """
-    if not any(endpoint.startswith("https:") for endpoint in options.endpoints):
+    if not any(endpoint.startswith("https:") for endpoint in options.every_endpoint):
         return None
     if options.tls_ca_file is None:
         context = ssl.create_default_context()

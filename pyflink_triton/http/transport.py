@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyflink_triton.addresses import model_url
+from pyflink_triton.addresses import below, model_url
 from pyflink_triton.errors import ContractError
 from pyflink_triton.http.compression import compress
 from pyflink_triton.http.direct_client import DirectClient
@@ -54,20 +54,16 @@ class HttpTransport:
         self._identifying = asyncio.Lock()
         self.client = _client(options)
         self.credentials = self.client.credentials
-        self._models = {base: self._model_url(base) for base in options.endpoints}
-        self._infer = {base: self.url(base, "infer") for base in self._models}
+        self._infer = {base: self.url(base, "/infer") for base in options.every_endpoint}
 
-    def url(self, base: str, action: str) -> str:
-        """Where an endpoint takes requests for the model.
+    def url(self, base: str, action: str = "") -> str:
+        """Where an endpoint has the model.
 
         Args:
             base: The endpoint's base URL.
-            action: The last part of the path, such as ``infer``.
+            action: The end of the path, such as ``/infer``.
         """
-        return f"{self._models[base]}/{action}"
-
-    def _model_url(self, base: str) -> str:
-        return model_url(base, self._options.model_name, self._options.model_version)
+        return below(model_url(base, self._options.model_name, self._options.model_version), action)
 
     async def close(self) -> None:
         """End every call under way and close the connections."""
@@ -81,6 +77,13 @@ class HttpTransport:
         """Name the kind of server; see ``Transport.server``."""
         return self.dialect(base).server
 
+    async def addresses(self, base: str) -> Sequence[str]:
+        """Look up the addresses of an endpoint's host; see ``Transport.addresses``."""
+        try:
+            return await self.client.addresses(base)
+        except OSError:
+            return ()
+
     async def _identify(self, base: str) -> Dialect:
         """Find out what an endpoint speaks, once, when it has answered something."""
         async with self._identifying:
@@ -88,7 +91,7 @@ class HttpTransport:
                 return self.dialect(base)
             self._ask_at[base] = time.monotonic() + _ASK_AGAIN
             try:
-                response = await self.client.call("GET", f"{base}/v2")
+                response = await self.client.call("GET", below(base, "/v2"))
                 found = self._object(base, response) if response.status == 200 else {}
             except ContractError:
                 found = {}
@@ -116,9 +119,12 @@ class HttpTransport:
     ) -> InferenceResponse:
         """Send a request, and wait for its response; see ``Transport.infer``."""
         generation = self.credentials.generation
+        url = self._infer.get(base)
+        if url is None:
+            url = self._infer[base] = self.url(base, "/infer")
         response = await self.client.call(
             "POST",
-            self._infer[base],
+            url,
             body=prepared.buffers,
             headers=prepared.headers,
             timeout=max(min(timeout, total), 0.001),
@@ -150,7 +156,7 @@ class HttpTransport:
 
     async def ready(self, base: str, timeout: float | None = None) -> None:
         """Return if the model is ready; see ``Transport.ready``."""
-        url = f"{self._models[base]}/ready"
+        url = self.url(base, "/ready")
         if timeout is None:
             await self._ask("GET", base, url)
             return
@@ -160,27 +166,27 @@ class HttpTransport:
 
     async def metadata(self, base: str) -> Mapping[str, Any]:
         """Read the model's metadata; see ``Transport.metadata``."""
-        return self._object(base, await self._ask("GET", base, self._models[base]))
+        return self._object(base, await self._ask("GET", base, self.url(base)))
 
     async def config(self, base: str, model: str | None = None, version: str | None = None) -> Mapping[str, Any]:
         """Read a model's configuration; see ``Transport.config``."""
-        url = self._models[base] if model is None else model_url(base, model, version)
-        response = await self._ask("GET", base, f"{url}/config")
+        url = self.url(base) if model is None else model_url(base, model, version)
+        response = await self._ask("GET", base, below(url, "/config"))
         self._dialects[base] = TRITON  # no other server has it
         return self._object(base, response)
 
     async def server_version(self, base: str) -> str:
         """Read the server's version; see ``Transport.server_version``."""
-        return str(self._object(base, await self._ask("GET", base, f"{base}/v2")).get("version", ""))
+        return str(self._object(base, await self._ask("GET", base, below(base, "/v2"))).get("version", ""))
 
     async def index(self, base: str) -> Sequence[str]:
         """List the names of the models that are ready; see ``Transport.index``."""
         try:
-            response = await self._ask("POST", base, f"{base}/v2/repository/index", body=(b"{}",))
+            response = await self._ask("POST", base, below(base, "/v2/repository/index"), body=(b"{}",))
         except ErrorResponse:
             if self.dialect(base).has_extensions:
                 raise
-            response = await self._ask("GET", base, f"{base}/v2/models")
+            response = await self._ask("GET", base, below(base, "/v2/models"))
         try:
             found = json.loads(response.body)
             if isinstance(found, dict):  # the names of all, ready or not

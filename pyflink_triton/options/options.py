@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,8 @@ class Options:
     endpoints: tuple[str, ...] = option(
         "endpoint", "String", read.endpoints, REQUIRED,
         "URL of the Triton server, with or without `/v2/models` and a path before it. Requests are spread over "
-        "several URLs, separated by commas.",
+        "several URLs, separated by commas, and over all addresses of a host that has several. `${ENV:NAME}` is an "
+        "environment variable of the machine that sends: its name there has `PYFLINK_TRITON_ENDPOINT_` in front.",
     )  # fmt: skip
     model_name: str = option(
         "model-name", "String", read.model_name, REQUIRED,
@@ -35,6 +37,11 @@ class Options:
     model_version: str | None = option(
         "model-version", "String", read.version, None,
         "Version of the model: digits, or `latest` (the default) for the newest version that is ready.",
+    )  # fmt: skip
+    endpoint_groups: tuple[tuple[str, ...], ...] = option(
+        "endpoint-groups", "List", read.endpoint_groups, (),
+        "URLs, as in `endpoint`, that get requests only while none of `endpoint` can be reached: servers in another "
+        "region. A `;` begins another such list, which stands behind the lists before it.",
     )  # fmt: skip
     timeout: float = option(
         "timeout", "Duration", read.duration(0.001), 30.0,
@@ -256,7 +263,8 @@ class Options:
     )  # fmt: skip
     connection_max_age: float = option(
         "connection-max-age", "Duration", read.duration(0.0), 300.0,
-        "Age at which a connection is replaced, so that a new address of the host is noticed.",
+        "Age at which a connection is replaced, and a host's addresses are looked up again, so that new ones are "
+        "noticed.",
     )  # fmt: skip
     tls_ca_file: str | None = option(
         "tls-ca-file", "String", read.text, None,
@@ -287,7 +295,17 @@ class Options:
     @property
     def endpoint(self) -> str:
         """All endpoints as one text, for messages."""
-        return ",".join(self.endpoints)
+        return ",".join(self.every_endpoint)
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """The lists of endpoints, the first choice first."""
+        return (self.endpoints, *self.endpoint_groups)
+
+    @property
+    def every_endpoint(self) -> tuple[str, ...]:
+        """The endpoints of all lists."""
+        return tuple(itertools.chain(*self.groups))
 
     @property
     def row_timeout(self) -> float:

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pyflink_triton._units import format_duration, format_size, parse_duration, parse_size
 from pyflink_triton.addresses import unaddressable
+from pyflink_triton.options.environment import fill_in
 from pyflink_triton.remedies import Remedy
 
 Parse = Callable[[str], Any]
@@ -51,11 +52,26 @@ def one_line(value: str) -> str:
 
 
 def endpoints(value: str) -> tuple[str, ...]:
-    """Read endpoints, separated by commas, as base URLs without ``/v2/models`` and trailing slashes."""
-    found = tuple(dict.fromkeys(_endpoint(each) for each in value.split(",") if each.strip()))
-    if not found:
-        raise ValueError(f"is empty: {Remedy.WRITE_URL()}")
+    """Read endpoints, separated by commas, as base URLs without ``/v2/models`` and trailing slashes.
+
+    A text with a variable that is not set on this machine stays as it is: ``missing_variable`` finds it there.
+    """
+    filled = fill_in(value)
+    if filled is None:
+        return (value.strip(),)
+    try:
+        found = tuple(dict.fromkeys(_endpoint(each) for each in filled.split(",") if each.strip()))
+        if not found:
+            raise ValueError(f"is empty: {Remedy.WRITE_URL()}")
+    except ValueError as error:
+        # What the variables hold is not for everyone who writes SQL.
+        raise (error if filled == value else ValueError(f"with the variables of this machine {error}")) from None
     return found
+
+
+def endpoint_groups(value: str) -> tuple[tuple[str, ...], ...]:
+    """Read lists of endpoints, separated by semicolons."""
+    return tuple(endpoints(each) for each in value.split(";"))
 
 
 def _endpoint(value: str) -> str:

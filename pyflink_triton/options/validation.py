@@ -155,7 +155,10 @@ def _check_combinations(options: Options, written: set[str]) -> None:
         )
     if options.tls_key_file is not None and options.tls_cert_file is None:
         raise OptionError(f"option 'tls-key-file' needs 'tls-cert-file'. {Remedy.SET_OPTION_TOO(key='tls-cert-file')}")
-    if all(urlsplit(endpoint).scheme == "http" for endpoint in options.endpoints) and "endpoint" in written:
+    repeated = next((each for each in options.every_endpoint if options.every_endpoint.count(each) > 1), None)
+    if repeated:
+        raise OptionError(f"option 'endpoint-groups' has {repeated}, which stands before it. {Remedy.LEAVE_ONE_OUT()}")
+    if all(urlsplit(endpoint).scheme == "http" for endpoint in options.every_endpoint) and "endpoint" in written:
         for key in ("tls-ca-file", "tls-cert-file", "tls-key-file", "tls-verify"):
             if key in written:
                 raise OptionError(f"option '{key}' is for https, and 'endpoint' is http. {Remedy.WRITE_HTTPS()}")

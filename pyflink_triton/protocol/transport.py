@@ -76,6 +76,17 @@ class Transport(InferenceTransport, Protocol):
         """List the names of the models that are ready, sorted."""
         ...
 
+    async def addresses(self, base: str) -> Sequence[str]:
+        """Look up the addresses that an endpoint's host has now.
+
+        Args:
+            base: The endpoint's base URL.
+
+        Returns:
+            Those that each may be an endpoint of its own, by ``with_address``; none where that is not known now.
+        """
+        ...
+
     async def close(self) -> None:
         """End every call under way and close the connections."""
         ...

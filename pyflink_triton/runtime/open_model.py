@@ -116,9 +116,10 @@ async def open_model(request: OpenRequest, metrics: Metrics) -> OpenedModel:
             check_unchanged(read_planned(planned), signature)
         columns = declared.bind(signature)
         check_parallelism(signature, options, task.get("parallelism", 1))
-        if len(options.endpoints) > 1 and isinstance(guard, SignatureGuard):
+        endpoints = options.every_endpoint
+        if len(endpoints) > 1 and isinstance(guard, SignatureGuard):
             seconds = min(options.timeout, options.plan_check_timeout)
-            await await_all([guard.check(base, seconds) for base in options.endpoints])
+            await await_all([guard.check(base, seconds) for base in endpoints])
         pace = _pace(options, task)
         transport: InferenceTransport = client.transport
         if signature.decoupled:
@@ -137,6 +138,7 @@ async def open_model(request: OpenRequest, metrics: Metrics) -> OpenedModel:
         )
         warn = partial(_warn, declared.model)
         predictor = Predictor(delivery, signature, columns, options, metrics, task.get("subtask", 0), warn)
+        await delivery.find_replicas(client.transport.addresses, predictor.forget)
         if options.warmup:
             failed = await predictor.warm_up(options.warmup_timeout)
             warnings += [] if failed is None else [failed]

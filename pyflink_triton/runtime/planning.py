@@ -209,7 +209,7 @@ async def list_models(request: CatalogRequest) -> ModelsAnswer:
 async def _ask_server(options: Options, request: Callable[[ModelClient], Awaitable[_Answer]]) -> _Answer:
     """Send the server a request within ``plan-check-timeout``; raises UnavailableError after that."""
     limit = options.plan_check_timeout
-    each = limit / len(options.endpoints)  # an endpoint that hangs leaves time for the next
+    each = limit / len(options.every_endpoint)  # an endpoint that hangs leaves time for the next
     try:
         async with ModelClient(replace(options, timeout=min(options.timeout, each))) as client:
             return await within(limit, request(client))
@@ -239,9 +239,9 @@ async def wait_until_ready(client: ModelClient, options: Options) -> ModelSignat
     def is_assumed(error: UnavailableError) -> bool:
         return error.hides and options.trusts_declaration
 
-    last = UnavailableError(f"{' and '.join(options.endpoints)} gave no answer")
+    last = UnavailableError(f"{' and '.join(options.every_endpoint)} gave no answer")
     # An endpoint that hangs leaves time for the others.
-    each = limit / len(options.endpoints) if limit and len(options.endpoints) > 1 else None
+    each = limit / len(options.every_endpoint) if limit and len(options.every_endpoint) > 1 else None
 
     async def ask() -> ModelSignature:
         nonlocal last

@@ -98,7 +98,7 @@ class Predictor:
         self._wanted = tuple(binding.tensor for binding in columns.outputs)
         self._parameters = {**constants(options.parameters), **scheduling.parameters(options.priority)}
         self._row_parameters = ParameterColumns.of(options.parameters, self._declared.references)
-        self._limits = BatchLimits(signature.max_batch_size, options.endpoints, metrics, warn)
+        self._limits = BatchLimits(signature.max_batch_size, options.every_endpoint, metrics, warn)
         self._delivery = RequestedOutputs(delivery, metrics, scheduling.wants_all_outputs)
         self._queue = RequestQueue(
             BatchSplitter(self._delivery, self._limits),
@@ -297,6 +297,10 @@ class Predictor:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def forget(self, endpoint: str) -> None:
+        """Forget how many rows an endpoint takes, because there is none of that name any more."""
+        self._limits.forget(endpoint)
 
     async def close(self) -> None:
         """End every request under way."""

@@ -1,4 +1,4 @@
-"""What reaches a worker of its parent's environment: where its libraries are, and whom it trusts."""
+"""What reaches a worker of its parent's environment: where its libraries and servers are, and whom it trusts."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pyflink_triton.table.sentences import tell_sentences_first
 
 JOB = SUPPORT / "environment_job.py"
 SECONDS = 240
+VARIABLES = ("http://${ENV:NODE}", "http://${ENV:AWAY}")
 #: A Python whose own library is found by LD_LIBRARY_PATH alone, as the loader tells of it.
 LOST = "error while loading shared libraries: libpython3.11.so.1.0: cannot open shared object file"
 STUB = """#!/bin/sh
@@ -47,8 +48,10 @@ def hashed(directory: Path, pem: Path) -> Path:
     return directory
 
 
-def test_the_worker_and_pyflinks_functions_trust_whom_the_environment_names(triton: Triton, tmp_path: Path) -> None:
-    """One authority by each variable; requests' own is nobody's."""
+def test_the_worker_and_pyflinks_functions_trust_and_ask_whom_the_environment_names(
+    triton: Triton, tmp_path: Path
+) -> None:
+    """One authority by each variable; requests' own is nobody's. An endpoint by a variable, and by one not set."""
     by_file, by_directory, by_requests = (Authority(tmp_path, name) for name in ("file", "directory", "requests"))
     environment = {
         **os.environ,
@@ -57,12 +60,13 @@ def test_the_worker_and_pyflinks_functions_trust_whom_the_environment_names(trit
         "SSL_CERT_DIR": str(hashed(tmp_path / "certificates", by_directory.pem)),
         "REQUESTS_CA_BUNDLE": str(by_requests.pem),
         "CURL_CA_BUNDLE": str(by_requests.pem),
+        "PYFLINK_TRITON_ENDPOINT_NODE": triton.address,
     }
     signed = [each.sign(f"by-{n}") for n, each in enumerate((by_file, by_directory, by_requests))]
     first, second, third = (gate(triton.http_url, tls=serving(each)) for each in signed)
     with first as a, second as b, third as c:
         done = subprocess.run(
-            [sys.executable, JOB, stub(tmp_path, tmp_path), "identity_int64", a.url, b.url, c.url],
+            [sys.executable, JOB, stub(tmp_path, tmp_path), "identity_int64", a.url, b.url, *VARIABLES, c.url],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -70,8 +74,10 @@ def test_the_worker_and_pyflinks_functions_trust_whom_the_environment_names(trit
             timeout=SECONDS,
         )
     assert done.returncode == 0, done.stderr[-5000:]
-    *trusted, refused = json.loads(done.stdout.splitlines()[-1])
-    assert trusted == [[[[7]], [[7]]]] * 2
+    *trusted, missing, refused = json.loads(done.stdout.splitlines()[-1])
+    assert trusted == [[[[7]], [[7]]]] * 3
+    for sentence in missing:
+        assert "the environment variable PYFLINK_TRITON_ENDPOINT_AWAY, which is not set on this machine" in sentence
     for sentence in refused:
         assert "the TLS handshake failed: unable to get local issuer certificate" in sentence
         assert "'tls-ca-file'" in sentence

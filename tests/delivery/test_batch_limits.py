@@ -111,6 +111,16 @@ def test_a_limit_that_the_configuration_does_not_know_is_learned_soon(most: int)
     assert job.gauge <= most
 
 
+def test_an_endpoint_that_is_gone_limits_nothing() -> None:
+    job = Job({A: at_most(4), B: at_most(64)})
+    assert job.send(4_000) == (4_000, 0)
+    assert job.gauge <= 4
+    job.limits.forget(A)
+    assert (job.limits.rows, job.gauge) == (64, 64)
+    job.limits.forget(B)
+    assert job.limits.rows == 64
+
+
 def test_bad_rows_do_not_lower_the_limit() -> None:
     for share in (3, 20, 50, 64, 200):
         job = Job({A: lambda sent, share=share: not (sent % share == share // 2).any()})  # type: ignore[misc]

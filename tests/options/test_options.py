@@ -65,6 +65,12 @@ def test_latest_is_no_version() -> None:
         ({"endpoint": "http://a:1,b:1"}, ["'endpoint'", "http or https"]),
         ({"endpoint": "http://a b:1"}, ["'endpoint'", "not a URL"]),
         ({"endpoint": " , "}, ["'endpoint'", "is empty"]),
+        ({"endpoint": "http://${ENV:node}:8000"}, ["'endpoint'", "upper-case letters", "'http://${ENV:NODE}:8000'"]),
+        ({"endpoint": "http://${ENV:}:8000"}, ["'endpoint'", "upper-case letters"]),
+        ({"endpoint": "http://${NODE}:8000"}, ["'endpoint'", "not a URL"]),
+        ({"endpoint-groups": "http://a:1;"}, ["'endpoint-groups'", "is empty"]),
+        ({"endpoint-groups": "a:1"}, ["'endpoint-groups'", "http or https"]),
+        ({"endpoint-groups": "http://a,http://triton:8000/v2"}, ["'endpoint-groups'", "http://triton:8000", "Leave"]),
         ({"priority": "256"}, ["'priority' = '256'", "0 to 255"]),
         ({"compression": "brotli"}, ["'compression' = 'brotli'", "'gzip'"]),
         ({"custom-headers": "X-Key value"}, ["'custom-headers'", "without a ':'"]),
@@ -128,6 +134,35 @@ def test_a_password_in_an_endpoint_is_not_printed() -> None:
 def test_several_endpoints_are_taken() -> None:
     written = "http://a:8000/v2/models, https://b , http://a:8000"
     assert parse_options({**GOOD, "endpoint": written}).endpoints == ("http://a:8000", "https://b")
+
+
+def test_lists_of_endpoints_stand_in_their_order() -> None:
+    options = parse_options({**GOOD, "endpoint-groups": "http://a:1/v2, https://b ; http://c"})
+    assert options.groups == (("http://triton:8000",), ("http://a:1", "https://b"), ("http://c",))
+    assert options.endpoint == "http://triton:8000,http://a:1,https://b,http://c"
+    parse_options({**GOOD, "endpoint-groups": "https://b", "tls-verify": "false"})
+
+
+def test_variables_of_the_environment_are_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYFLINK_TRITON_ENDPOINT_NODE_1", "10.0.0.7")
+    monkeypatch.setenv("PYFLINK_TRITON_ENDPOINT_ALL", "https://a, http://b:1/v2")
+    for written, found in (
+        ("http://${ENV:NODE_1}:8000/v2/models,http://b", ("http://10.0.0.7:8000", "http://b")),
+        ("${ENV:ALL}", ("https://a", "http://b:1")),
+        ("http://${ENV:NODE_1}:8000,http://${ENV:NODE_1}:8001", ("http://10.0.0.7:8000", "http://10.0.0.7:8001")),
+        (" http://${ENV:AWAY}:8000 ", ("http://${ENV:AWAY}:8000",)),  # found missing where it is needed
+    ):
+        assert parse_options({**GOOD, "endpoint": written}).endpoints == found
+    groups = parse_options({**GOOD, "endpoint-groups": "http://${ENV:NODE_1};${ENV:AWAY}"}).endpoint_groups
+    assert groups == (("http://10.0.0.7",), ("${ENV:AWAY}",))
+
+
+@pytest.mark.parametrize("value", ["http://me:hunter2@triton:8000", "hunter2", ""])
+def test_what_a_variable_holds_is_not_printed(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYFLINK_TRITON_ENDPOINT_NODE", value)
+    with pytest.raises(OptionError, match=r"option 'endpoint' = '\$\{ENV:NODE\}' with the variables") as error:
+        parse_options({**GOOD, "endpoint": "${ENV:NODE}"})
+    assert "hunter2" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,12 @@ WRITTEN_IN = {
     "ModuleFactory": "LOAD MODULE {}",
 }
 #: The variables of the environment that are read; a name that ends so is the beginning of names.
-VARIABLES = ("PYFLINK_TRITON_CACHE", "PYFLINK_TRITON_SECRETS_DIR", "PYFLINK_TRITON_SECRET_")
+VARIABLES = (
+    "PYFLINK_TRITON_CACHE",
+    "PYFLINK_TRITON_ENDPOINT_",
+    "PYFLINK_TRITON_SECRETS_DIR",
+    "PYFLINK_TRITON_SECRET_",
+)
 
 
 def python() -> str:

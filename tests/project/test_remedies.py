@@ -146,6 +146,25 @@ def test_secrets(triton: Triton, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert found.headers == {"Authorization": "Bearer abcdef"}
 
 
+@does(Remedy.NAME_VARIABLE, Remedy.SET_VARIABLE)
+def test_variables(triton: Triton, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Remedy.NAME_VARIABLE() in refused("http://${ENV:node}")
+    node, column = "http://${ENV:NODE}", pa.array([1.0], pa.float32())
+    said = refused(node)
+    assert "PYFLINK_TRITON_ENDPOINT_NODE, which is not set on this machine" in said
+    assert Remedy.SET_VARIABLE() in said
+    assert said.endswith(Remedy.PLAN_WITHOUT_SERVER())
+    (warning,) = ask(fields(node, {"plan-check": "best-effort"}))["warnings"]
+    assert Remedy.SET_VARIABLE() in warning
+    assert not ask(fields(node, {"plan-check": "off"}))["warnings"]
+    with pytest.raises(TritonError, match="PYFLINK_TRITON_ENDPOINT_NODE") as error:
+        predict(node, {}, column)
+    assert str(error.value).endswith(Remedy.SET_VARIABLE())
+    monkeypatch.setenv("PYFLINK_TRITON_ENDPOINT_NODE", triton.address)
+    assert not ask(fields(node, {}))["warnings"]
+    assert predict(node, {}, column).outputs.column(0).to_pylist() == [1.0]
+
+
 @does(
     Remedy.CHECK_ENDPOINT,
     Remedy.CHECK_SERVER,

@@ -1,4 +1,4 @@
-"""A proxy on 127.0.0.1 in front of a real Triton that makes the faults it is told to, and logs every call."""
+"""A proxy on this machine in front of a real Triton that makes the faults it is told to, and logs every call."""
 
 from __future__ import annotations
 
@@ -59,6 +59,8 @@ class FaultProxy:
         tls: Its TLS; None for plain HTTP.
         hidden: The status that calls are answered whose path these expressions find, the first that does.
         spared: Calls whose body holds these bytes pass, and take no step; empty: there are none.
+        host: The address that it listens at.
+        port: Its port; 0 for a free one.
         apart: Whether a connection ends with each call that is no inference, so that the first inference has a new
             one, whatever was asked before it.
         calls: Every call that it got.
@@ -72,6 +74,8 @@ class FaultProxy:
     tls: ssl.SSLContext | None = None
     hidden: Mapping[str, int] = field(default_factory=dict)
     spared: bytes = b""
+    host: str = "127.0.0.1"
+    port: int = 0
     apart: bool = False
     calls: list[Call] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
@@ -81,7 +85,7 @@ class FaultProxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections = 0
-        self._port = 0
+        self._port = self.port
         self._is_draining = False
         await self._listen()
         return self
@@ -94,14 +98,14 @@ class FaultProxy:
 
     @property
     def url(self) -> str:
-        return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self._port}"
+        return f"{'http' if self.tls is None else 'https'}://{self.host}:{self._port}"
 
     @property
     def inferences(self) -> list[Call]:
         return [call for call in self.calls if call.is_inference]
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port, ssl=self.tls)
+        self._server = await asyncio.start_server(self._connected, self.host, self._port, ssl=self.tls)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:

@@ -169,6 +169,11 @@ CURES = (
     ),
     cure(
         Remedy.LEAVE_ONE_OUT,
+        {"endpoint-groups": "http://h:1;http://h:1"},
+        {"endpoint-groups": "http://h:1"},
+    ),
+    cure(
+        Remedy.LEAVE_ONE_OUT,
         {"auth-token": "abcdef", "custom-headers": "Authorization:abcdef"},
         {"auth-token": None},
         {"custom-headers": None},
