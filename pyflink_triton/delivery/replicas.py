@@ -91,9 +91,6 @@ class Replicas:
                 again = min(2 * again, most)
             self._wanted.clear()
             await self._look()
-            for each in self._endpoints.all:
-                if each.is_unchecked:
-                    self._endpoints.suspect(each)
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _look(self) -> None:
@@ -103,6 +100,8 @@ class Replicas:
         addresses = await self._look_up(host.url)
         if host.places or len(addresses) > 1:
             self._spread(host, addresses)
+            if self._task is not None:  # when the job starts, they are checked together
+                self._find_ready(host)
         elif addresses:
             host.last = addresses[0]
 
@@ -121,6 +120,12 @@ class Replicas:
                 host.places[address] = self._endpoints.add(with_address(host.url, address), host.group)
         for address in gone:
             self._endpoints.remove(host.places.pop(address))
+
+    def _find_ready(self, host: _Host) -> None:
+        """Probe endpoints that are new; each is checked before it gets a request."""
+        for each in host.places.values():
+            if each.is_unchecked:
+                self._endpoints.suspect(each)
 
     async def close(self) -> None:
         """End the look-ups."""
