@@ -86,6 +86,8 @@ def test_the_compose_files_agree() -> None:
             assert (DOCKER / source).exists() if source.startswith(".") else source in volumes, name
             assert target.startswith("/"), name
         assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", ())), name
+        command = service.get("healthcheck", {}).get("test", ())
+        assert "python3" not in command or compile(command[-1], name, "exec")
         assert re.search(r":(\$\{\w+:-)?v?\d", service["image"]), f"{name}: a version, so that it does not change"
     scraped = {name for job in scrape_configs() for name in job["dns_sd_configs"][0]["names"]}
     assert scraped == {"triton", "jobmanager", "taskmanager"} <= services.keys()
@@ -218,7 +220,7 @@ def test_the_dashboard_shows_each_metric() -> None:
 
 
 def test_pictures_without_a_browser_say_what_is_missing(tmp_path: Path) -> None:
-    command = [sys.executable, SUPPORT / "pictures.py"]
+    command = [sys.executable, str(SUPPORT / "pictures.py")]
     done = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "make pictures needs Chromium (Debian: apt-get install chromium)."
