@@ -34,10 +34,11 @@ AWAY, AWAY_SECONDS = "pairing", 15
 _STEP_SECONDS = 1
 _NEEDED = "make pictures needs Chromium (Debian: apt-get install chromium)."
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_WINDOW = (1400, 820)
+_WINDOW = (1400, 1080)
 _COLORS = 64
 _WIDTH_INCHES, _UNIT_INCHES, _DPI = 16.0, 0.3, 90
-_LEGENDS = 6
+#: A name of so many letters leaves room for four in a line.
+_SHORT = 14
 _NOTE = "Drawn by matplotlib from the declaration of the dashboard and what its queries gave, and not by Grafana."
 
 
@@ -95,11 +96,11 @@ def _named(query: Query, labels: Mapping[str, str]) -> str:
 def _lines(axes: Axes, panel: Panel, lines: Sequence[tuple[str, list[float], list[float]]], window: Window) -> None:
     """A panel of lines, with their names below."""
     for name, times, values in lines:
-        axes.plot(times, values, linewidth=1.1, label=name[:60])
+        axes.plot(times, values, linewidth=1.1, label=name[:40])
     axes.set_title(panel.title, fontsize=8, weight="bold", loc="left", pad=3)
     axes.set_xlim(0, window.end - window.begin)
     highest = max((value for _, _, values in lines for value in values), default=0)
-    axes.set_ylim(0, 1.1 * highest or 1)
+    axes.set_ylim(-0.03 * (highest or 1), 1.1 * (highest or 1))  # a line at 0 is seen, too
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _written(panel, value)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} s"))
@@ -107,11 +108,13 @@ def _lines(axes: Axes, panel: Panel, lines: Sequence[tuple[str, list[float], lis
     axes.set_ylabel(panel.axis, fontsize=6)
     axes.grid(visible=True, linewidth=0.3)
     handles, labels = axes.get_legend_handles_labels()
+    columns = 2 if max(map(len, labels), default=0) > _SHORT else 4
+    some = slice(None, None, 1 + (len(labels) - 1) // (3 * columns))
     axes.legend(
-        handles[:_LEGENDS],
-        labels[:_LEGENDS],
+        handles[some],
+        labels[some],
         fontsize=5.5,
-        ncols=2,
+        ncols=columns,
         frameon=False,
         loc="upper left",
         bbox_to_anchor=(-0.03, -0.1),
@@ -139,7 +142,9 @@ def _written(panel: Panel, value: float) -> str:
         return f"{100 * value:.3g}%"
     if panel.unit == "bytes":
         return f"{value / (1 << 20):.0f} MiB"
-    return f"{value:.3g} ms" if panel.unit == "ms" else f"{value:.3g}"
+    if panel.unit == "ms":
+        return f"{value:.3g} ms" if value < 1000 else f"{value / 1000:.3g} s"
+    return f"{value:.3g}"
 
 
 def _shrink(path: Path) -> None:
