@@ -16,7 +16,7 @@ PARTS := $(call joined,$(filter-out $(EARLY_SQL),$(SQL))) $(call joined,$(EARLY_
 FILES ?= $(sort $(wildcard tests/*/test_*.py))
 SHIM := java-shim/pom.xml java-shim/hatch_build.py $(shell find java-shim/src/main -type f 2>/dev/null)
 
-.PHONY: help tools jar demo test test-java test-python test-versions test-flink22 soak bench pages docs docs-test lint \
+.PHONY: help tools jar demo test test-java test-python test-versions test-flink22 soak bench pages pictures docs docs-test lint \
 	audit release clean
 .DEFAULT_GOAL := help
 
@@ -70,9 +70,12 @@ bench: tools $(INSTALLED) ## speed, CPU and latency beside raw tritonclient and 
 
 pages: tools $(INSTALLED) ## write the pages and tables of the docs that are made from code and tests
 	@for page in tests/support/faults.py tests/support/streams.py tests/sql/test_spec.py tests/support/reference.py \
-		tests/project/test_metrics_page.py tests/project/test_public_api.py; do \
+		tests/support/dashboard.py tests/project/test_metrics_page.py tests/project/test_public_api.py; do \
 		PYTHONPATH=tests/support $(BIN)/python $$page || exit 1; \
 	done
+
+pictures: tools $(INSTALLED) ## take the docs' pictures anew: the dashboard and Flink's web interface over live jobs
+	@PYTHONPATH=tests/support $(BIN)/python tests/support/pictures.py
 
 docs: tools $(INSTALLED) ## the pages as a site in build/site, each link checked
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,18 +184,23 @@ class Cluster:
 
 
 @contextmanager
-def standalone_cluster(home: Path, more: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+def standalone_cluster(
+    home: Path, more: Mapping[str, str] | None = None, jars: Iterable[Path] = ()
+) -> Iterator[Cluster]:
     """Start a cluster.
 
     Args:
         home: Where to make its FLINK_HOME; must not be there.
         more: Further entries of the cluster's configuration.
+        jars: What its `lib` has besides Flink's own.
 
     Yields:
         The cluster, once both TaskManagers have registered.
     """
     rest_port, rpc_port = ports.choose(HOST, 2, set())
     make_home(home, rest_port, rpc_port, more or {})
+    for jar in jars:
+        (home / "lib" / jar.name).symlink_to(jar)
     with (home / "stop.out").open("wb") as output:
         stopper = subprocess.Popen(
             ["bash", "-c", STOP, "stop", str(home)],

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import urllib.parse
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,10 +49,20 @@ class Prometheus:
 
     def query(self, promql: str) -> list[dict[str, Any]]:
         """What a query gives now: each a `metric` (its labels) and a `value` (the time and the value)."""
-        answer = json.loads(call(self.url, "GET", f"/api/v1/query?query={urllib.parse.quote(promql)}"))
-        assert answer["status"] == "success", answer
-        found: list[dict[str, Any]] = answer["data"]["result"]
+        found: list[dict[str, Any]] = self.ask(f"/api/v1/query?query={urllib.parse.quote(promql)}")["result"]
         return found
+
+    def range(self, promql: str, begin: float, end: float, step: float) -> list[dict[str, Any]]:
+        """What a query gave over a time: each a `metric` (its labels) and `values` (pairs of a time and a value)."""
+        asked = urllib.parse.urlencode({"query": promql, "start": begin, "end": end, "step": step})
+        found: list[dict[str, Any]] = self.ask(f"/api/v1/query_range?{asked}")["result"]
+        return found
+
+    def ask(self, path: str) -> Any:
+        """Ask its HTTP interface, and return the answer's data."""
+        answer = json.loads(call(self.url, "GET", path))
+        assert answer["status"] == "success", answer
+        return answer["data"]
 
     def of_operator(self, job: str, operator: str) -> dict[str, float]:
         """The metrics of an operator, summed over its subtasks; those of a quantile have `{0.5}` behind the name.
@@ -70,13 +80,31 @@ class Prometheus:
         return found
 
 
-@contextmanager
-def prometheus(directory: Path, targets: Sequence[str]) -> Iterator[Prometheus]:
-    """Start a Prometheus.
+def prometheus(directory: Path, targets: Sequence[str]) -> AbstractContextManager[Prometheus]:
+    """Start a Prometheus that scrapes Flink alone.
 
     Args:
         directory: Where to keep its data; must not be there.
         targets: What it scrapes, each a host and a port.
+
+    Returns:
+        A context with it, once it answers.
+
+    Raises:
+        NoPrometheus: There is none.
+    """
+    return configured_prometheus(
+        directory, CONFIGURATION.format(seconds=SCRAPE_SECONDS, targets=json.dumps([*targets]))
+    )
+
+
+@contextmanager
+def configured_prometheus(directory: Path, text: str) -> Iterator[Prometheus]:
+    """Start a Prometheus.
+
+    Args:
+        directory: Where to keep its data; must not be there.
+        text: Its configuration.
 
     Yields:
         It, once it answers.
@@ -84,10 +112,10 @@ def prometheus(directory: Path, targets: Sequence[str]) -> Iterator[Prometheus]:
     Raises:
         NoPrometheus: There is none.
     """
-    program = _program()
+    program = debian_program("prometheus")
     directory.mkdir()
     configuration = directory / "prometheus.yml"
-    configuration.write_text(CONFIGURATION.format(seconds=SCRAPE_SECONDS, targets=json.dumps(list(targets))))
+    configuration.write_text(text)
     (port,) = ports.choose(HOST, 1, set())
     log = directory / "log"
     with log.open("wb") as file:
@@ -121,21 +149,25 @@ def prometheus(directory: Path, targets: Sequence[str]) -> Iterator[Prometheus]:
 
 
 @cache
-def _program() -> str:
-    """Its path: the system's own, or unpacked from Debian's package into the cache."""
-    installed = shutil.which("prometheus")
+def debian_program(name: str) -> str:
+    """The path of `prometheus` or `promtool`: the system's own, or unpacked from Debian's package into the cache.
+
+    Raises:
+        NoPrometheus: There is none.
+    """
+    installed = shutil.which(name)
     if installed is not None:
         return installed
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-        raise NoPrometheus("there is no prometheus in PATH, and no apt-get to fetch Debian's package with")
+        raise NoPrometheus(f"there is no {name} in PATH, and no apt-get to fetch Debian's package with")
     unpacked = cache_directory() / "prometheus"
     try:
         make_once(unpacked, "Debian's Prometheus, for tests", _unpack)
     except subprocess.CalledProcessError as error:
         raise NoPrometheus(
-            f"there is no prometheus in PATH, and Debian's package cannot be fetched: {error.output}"
+            f"there is no {name} in PATH, and Debian's package cannot be fetched: {error.output}"
         ) from None
-    return str(unpacked / "usr" / "bin" / "prometheus")
+    return str(unpacked / "usr" / "bin" / name)
 
 
 def _unpack(directory: Path) -> None:
