@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from flink_session import create_model, read_lines, session
 from jobs import assert_gone, kill_workers, numbers_and_answers, running, workers
+from processes import children
 from triton import Triton
 from waiting import wait_for
 
@@ -20,18 +22,15 @@ CALLS = {
 
 
 def mappings() -> set[str]:
-    """The shared memory that JVMs have mapped."""
-    return {name for entry in Path("/proc").glob("[0-9]*") for name in mapped(entry)}
+    """The shared memory that this process's JVM has mapped."""
+    return {name for process in children({os.getpid()}, b"java") for name in mapped(Path(f"/proc/{process}/maps"))}
 
 
-def mapped(process: Path) -> set[str]:
+def mapped(maps: Path) -> set[str]:
     try:
-        if b"java" not in (process / "cmdline").read_bytes().split(b"\0")[0]:
-            return set()
-        lines = (process / "maps").read_text().splitlines()
-    except OSError:  # it ended meanwhile, or belongs to another user
+        return {line.split()[5] for line in maps.read_text().splitlines() if "/memfd:pyflink-triton" in line}
+    except OSError:  # it ended meanwhile
         return set()
-    return {line.split()[5] for line in lines if "/memfd:pyflink-triton" in line}
 
 
 @pytest.mark.parametrize("kills", [0, 3])
