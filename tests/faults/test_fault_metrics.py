@@ -55,7 +55,7 @@ FORCED = {
         # A call for each step, and one more for each row; a row that the server refuses is not sent again.
         [
             *(Step("reset"), PASS, Step("reset"), PASS),
-            *(Step("hang", seconds=1.0), PASS),
+            *(Step("hang", seconds=4.0), PASS),
             *(page(429), page(503), page(429), PASS),
             *(page(502), PASS),
             *(page(500), PASS),
@@ -74,7 +74,7 @@ FORCED = {
             "success": 6,
             "failure": 1,
         },
-        options={"timeout": "500 ms", "max-retries": "5"},
+        options={"timeout": "3 s", "max-retries": "5"},
     ),
     "a breaker that opens": Forced(
         [page(503)] * 10,
@@ -167,7 +167,9 @@ def test_metrics_equal_what_was_forced(env: TableEnvironment, scraping: Promethe
         "output_rows": case.rows,
         "in_flight": 0,
     }
-    options = {**OPTIONS, "error-column": "why", **case.options}
+    # A busy machine may need long for a call that does not fail.
+    times = {"timeout": "30 s", "total-timeout": "60 s"}
+    options = {**OPTIONS, **times, "error-column": "why", **case.options}
     with background_proxy(triton.http_url, steps=case.steps) as proxy:
         create_model(env, "m", proxy.url, case.served, inputs, outputs, **options)
         try:
