@@ -511,7 +511,7 @@ def test_every_remedy_is_done() -> None:
 
 def test_ports() -> None:
     said = subprocess.run(
-        [sys.executable, "-m", "pyflink_triton.cli", "serve", "models", "--http-port", "65536"],
+        [sys.executable, "-m", "pyflink_triton", "serve", "models", "--http-port", "65536"],
         capture_output=True,
         text=True,
         timeout=60,

@@ -27,7 +27,8 @@ MAY_IMPORT = {
     "server": set(),
     "table": {"root", "options", "types", "schema", "runtime"},
     "bridge": {"root", "options", "runtime", "table"},
-    "top": {"root", "server", "table"},
+    "command": {"root", "server"},
+    "top": {"root", "table", "command"},
 }
 #: The root's modules, from the bottom up: each may import those before it.
 ROOT_MODULES = (
@@ -45,8 +46,8 @@ ROOT_MODULES = (
     "metrics",
     "jar",
 )
-#: What stands on top of all: the command, and what `import pyflink_triton` gives.
-TOP_MODULES = ("cli", "__init__")
+#: What stands on top of all: what `import pyflink_triton` gives, and `python -m pyflink_triton`.
+TOP_MODULES = ("__init__", "__main__")
 #: What relies on the inside of other libraries; docs/compat.md has an entry for each.
 COMPAT = tuple(path for path in MODULES if path.stem == "compat" or path.parent.name == "compat")
 #: Modules of PyFlink that are its inside, and the bridge to Java that it stands on.
