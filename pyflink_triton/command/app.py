@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pyflink_triton.command import jar, serve
+from pyflink_triton.command import describe, jar, models, options, serve
 from pyflink_triton.command.console import INTERRUPTED, MISUSED, OK, WRONG, CommandError, Misuse, tell
 from pyflink_triton.version import __version__
 
@@ -44,6 +44,9 @@ def _program(
 
 app.command("serve")(serve.serve)
 app.command("jar")(jar.jar)
+app.command("options")(options.options)
+app.command("models")(models.models)
+app.command("describe")(describe.describe)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

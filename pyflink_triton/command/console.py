@@ -67,6 +67,15 @@ def tell(sentence: str) -> None:
     console.print(Text.assemble(("pyflink-triton: ", "bold red"), sentence), soft_wrap=True)
 
 
+def warn(sentence: str) -> None:
+    """Say on stderr what is not wrong, and may not be what is wanted.
+
+    Args:
+        sentence: One sentence; the program's name is put in front.
+    """
+    errors().print(Text.assemble(("pyflink-triton: warning: ", "bold yellow"), sentence), soft_wrap=True)
+
+
 def print_json(data: Any) -> None:
     """Print data as JSON, indented, with letters of every language as they are."""
     sys.stdout.write(f"{json.dumps(data, indent=2, ensure_ascii=False)}\n")

@@ -173,6 +173,11 @@ class HttpTransport:
 
     async def index(self, base: str) -> Sequence[str]:
         """List the names of the models that are ready; see ``Transport.index``."""
+        entries = await self.entries(base)
+        return sorted({str(entry["name"]) for entry in entries if entry.get("state", "READY") == "READY"})
+
+    async def entries(self, base: str) -> Sequence[Mapping[str, Any]]:
+        """List the versions of all models with their state, as Triton does; another server's have a name alone."""
         try:
             response = await self._ask("POST", base, f"{base}/v2/repository/index", body=(b"{}",))
         except ErrorResponse:
@@ -182,8 +187,8 @@ class HttpTransport:
         try:
             found = json.loads(response.body)
             if isinstance(found, dict):  # the names of all, ready or not
-                return sorted({str(name) for name in found["models"]})
-            return sorted({str(entry["name"]) for entry in found if entry.get("state") == "READY"})
+                return [{"name": str(name)} for name in found["models"]]
+            return [{"state": "", **entry, "name": str(entry["name"])} for entry in found]
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise self._not_triton(base, response, "no list of models") from None
 
