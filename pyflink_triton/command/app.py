@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pyflink_triton.command import describe, jar, models, options, serve
+from pyflink_triton.command import check, describe, jar, models, options, serve
 from pyflink_triton.command.console import INTERRUPTED, MISUSED, OK, WRONG, CommandError, Misuse, tell
 from pyflink_triton.version import __version__
 
@@ -47,6 +47,7 @@ app.command("jar")(jar.jar)
 app.command("options")(options.options)
 app.command("models")(models.models)
 app.command("describe")(describe.describe)
+app.command("check")(check.check)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -44,6 +44,14 @@ class FailedJob(SentenceFirst):
     """A job that ran has failed."""
 
 
+def trace_of(error: Exception) -> str | None:
+    """The stack trace of an error that Java raised; None for another error."""
+    if isinstance(error, Py4JJavaError):
+        return str(error)
+    java_exception = PYFLINK.member(PYFLINK.module("pyflink.util.exceptions"), "JavaException")
+    return str(error.stack_trace) if isinstance(error, java_exception) else None
+
+
 def put_sentences_first(sentence_of: _SentenceOf) -> None:
     """Let every exception of Java's that reaches Python begin with a sentence; may be called again.
 
