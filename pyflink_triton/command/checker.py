@@ -207,9 +207,8 @@ class Checker:
         columns = self.session.query_columns(text[query.end() :])
         defined = ", ".join(f"`{name}` {type_}" for name, type_ in columns)
         rest = text[made.end() : query.start()]
-        self.session.run(
-            f"CREATE TEMPORARY TABLE {made['name']} ({defined}) {rest[max(rest.upper().find('WITH'), 0) :]}"
-        )
+        options = rest[max(rest.upper().find("WITH"), 0) :]
+        self.session.run(f"CREATE TEMPORARY TABLE {made['name']} ({defined}) {options}")
 
     # Guards
 

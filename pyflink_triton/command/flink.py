@@ -27,7 +27,6 @@ ServerUrl = Annotated[
     str | None,
     typer.Option(
         "--endpoint",
-        "-e",
         metavar="URL",
         help="A Triton whose models are functions, in a catalog named triton that is the current one.",
         show_default=False,

@@ -13,7 +13,7 @@ from pyflink_triton.errors import TritonError, sentence
 _Answer = TypeVar("_Answer")
 
 Endpoint = Annotated[
-    str, typer.Option("--endpoint", "-e", metavar="URL", help="The server, as http://host:8000.", show_default=False)
+    str, typer.Option("--endpoint", metavar="URL", help="The server, as http://host:8000.", show_default=False)
 ]
 Settings = Annotated[
     list[str] | None,

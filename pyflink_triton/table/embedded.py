@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
-from pyflink.table import TableEnvironment, TableResult
+from pyflink.table import DataTypes, TableEnvironment, TableResult
+from pyflink.table.expressions import col, json_string
 
 from pyflink_triton.table.compat.java_errors import trace_of
 from pyflink_triton.table.connect import session
@@ -18,6 +20,7 @@ from pyflink_triton.table.sentences import Problem, problem_of
 
 #: The catalog of a session without a server, which is not the current one.
 _UNUSED = "pyflink_triton"
+_CHANGES = {"INSERT": "+I", "UPDATE_BEFORE": "-U", "UPDATE_AFTER": "+U", "DELETE": "-D"}
 _BUILT_IN = "default_catalog"
 _IN_MEMORY = ("generic_in_memory", "triton")
 _SETTING = re.compile(
@@ -45,33 +48,44 @@ class Answer:
 
     Attributes:
         columns: The names of the result's columns.
-        types: Their types, as SQL writes them.
-        is_query: Whether the rows are those of a query: they come while its job runs.
+        types: Their types, as SQL writes them; those of a query, whose values are texts.
         job: The id of the job that it started, or None.
+        is_query: Whether rows come while the job runs.
     """
 
     columns: Sequence[str]
     types: Sequence[str]
-    is_query: bool
     job: str | None
+    is_query: bool
     _result: TableResult
 
     def rows(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        """The rows, each with the kind of its change: `+I`, `-U`, `+U`, `-D`; raises StatementError."""
+        """The rows, each with the kind of its change, as `+I`; raises StatementError."""
         with _telling(), self._result.collect() as rows:
             for row in rows:
-                yield str(row.get_row_kind()), tuple(row)
+                yield _CHANGES.get(row.get_row_kind().name, "+I"), tuple(row)
+
+    def is_done(self) -> bool:
+        """Whether the job has ended, well or not."""
+        return self._job_result is None or bool(self._job_result.done())
 
     def wait(self) -> None:
-        """Wait for the job's end; raises StatementError."""
-        with _telling():
-            self._result.wait()
+        """Wait for the job's end; raises StatementError where it failed."""
+        if self._job_result is not None:
+            with _telling():
+                self._job_result.result()
+
+    @cached_property
+    def _job_result(self) -> Any:
+        client = self._result.get_job_client()
+        return None if client is None else client.get_job_execution_result()
 
     def cancel(self) -> None:
-        """End the job, if there is one."""
+        """End the job, if there is one that runs."""
         client = self._result.get_job_client()
-        if client is not None:
-            client.cancel().result()
+        if client is not None and not self.is_done():
+            with suppress(StatementError), _telling():
+                client.cancel().result()
 
 
 class EmbeddedSession:
@@ -135,14 +149,26 @@ class EmbeddedSession:
             if setting is not None:
                 self._set(setting)
                 statement = "SHOW CURRENT DATABASE"
-            result = self._env.execute_sql(statement)
-            schema = result.get_resolved_schema()
-            client = result.get_job_client()
-            names = [] if setting else schema.get_column_names()
-            types = [] if setting else [str(column) for column in schema.get_column_data_types()]
-            job = None if client is None else str(client.get_job_id())
-            is_query = client is not None and not _is_write(statement)
-            return Answer(names, types, is_query, job, result)
+            return _answer(self._env.execute_sql(statement), is_query=False)
+
+    def query(self, statement: str, *, as_json: bool = False) -> Answer:
+        """Run a query, whose values come as the texts that Flink's CAST makes: PyFlink cannot read every value.
+
+        Args:
+            statement: The query.
+            as_json: Whether values with parts, as arrays and rows, come as JSON.
+
+        Raises:
+            StatementError: Flink refuses it.
+        """
+        with _telling():
+            table = self._env.sql_query(statement)
+            schema = table.get_resolved_schema()
+            names = schema.get_column_names()
+            types = [sql_type(column) for column in schema.get_column_data_types()]
+            texts = [_as_text(name, type_, as_json) for name, type_ in zip(names, types, strict=True)]
+            result = table.select(*texts).execute()
+            return replace(_answer(result, is_query=True), columns=names, types=types)
 
     def _set(self, setting: Any) -> None:
         key, value = (_unquoted(setting[name]) for name in ("key", "value"))
@@ -191,8 +217,16 @@ class EmbeddedSession:
             return list(zip(schema.get_column_names(), map(sql_type, schema.get_column_data_types()), strict=True))
 
 
-def _is_write(statement: str) -> bool:
-    return re.match(r"\s*(INSERT|CREATE|REPLACE|EXECUTE|UPDATE|DELETE|COMPILE)\b", statement, re.IGNORECASE) is not None
+def _answer(result: TableResult, *, is_query: bool) -> Answer:
+    schema, client = result.get_resolved_schema(), result.get_job_client()
+    job = None if client is None else str(client.get_job_id())
+    return Answer(schema.get_column_names(), [], job, is_query, result)
+
+
+def _as_text(name: str, type_: str, as_json: bool) -> Any:
+    has_parts = type_.startswith(("ARRAY", "ROW", "MAP", "MULTISET"))
+    text = json_string(col(name)) if as_json and has_parts else col(name).cast(DataTypes.STRING())
+    return text.alias(name)
 
 
 def _unquoted(text: str | None) -> str | None:
