@@ -179,9 +179,7 @@ class Checker:
     def _run_definition(self, statement: Statement, made: re.Match[str]) -> list[Finding]:
         """Run a CREATE, DROP or ALTER, but nothing that a catalog would keep."""
         text, kind = statement.text, made["kind"].upper()
-        parts = re.split(r"\s*\.\s*", made["name"])
-        catalog = parts[0].strip("`") if len(parts) == 3 else None
-        if not (made["temporary"] or kind == "CATALOG" or self.session.is_in_memory(catalog)):
+        if not (made["temporary"] or kind == "CATALOG" or self._is_ours(made)):
             if made["verb"].upper() != "CREATE" or kind == "DATABASE":
                 self.session.read(text)
                 return []
@@ -191,6 +189,11 @@ class Checker:
             self._models.add(_last(made["name"]))
             self._probe(made["name"])
         return []
+
+    def _is_ours(self, made: re.Match[str]) -> bool:
+        """Whether what a statement makes ends with the session."""
+        parts = re.split(r"\s*\.\s*", made["name"])
+        return self.session.is_in_memory(parts[0].strip("`") if len(parts) == 3 else None)
 
     def _probe(self, model: str) -> None:
         """Plan a query with a model whose columns are declared: only then its server is asked."""
@@ -208,7 +211,8 @@ class Checker:
         defined = ", ".join(f"`{name}` {type_}" for name, type_ in columns)
         rest = text[made.end() : query.start()]
         options = rest[max(rest.upper().find("WITH"), 0) :]
-        self.session.run(f"CREATE TEMPORARY TABLE {made['name']} ({defined}) {options}")
+        temporary = "" if self._is_ours(made) else "TEMPORARY "
+        self.session.run(f"CREATE {temporary}TABLE {made['name']} ({defined}) {options}")
 
     # Guards
 

@@ -5,10 +5,13 @@ Colours are for terminals alone: none where the output goes to a pipe or a file,
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich import box
@@ -74,6 +77,31 @@ def warn(sentence: str) -> None:
         sentence: One sentence; the program's name is put in front.
     """
     errors().print(Text.assemble(("pyflink-triton: warning: ", "bold yellow"), sentence), soft_wrap=True)
+
+
+class _WithoutTracebacks:
+    """Standard error without the tracebacks that threads of others print, as Beam does for each row that fails."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._dropped = threading.local()
+
+    def write(self, text: str) -> int:
+        """Write, or leave out."""
+        was_dropped = getattr(self._dropped, "last", False)
+        self._dropped.last = threading.current_thread() is not threading.main_thread() and text.startswith("Traceback")
+        is_rest = was_dropped and text == "\n"
+        return len(text) if self._dropped.last or is_rest else self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def without_tracebacks() -> Iterator[None]:
+    """Keep tracebacks of jobs in this process off standard error: their message is told once, as a sentence."""
+    with contextlib.redirect_stderr(_WithoutTracebacks(sys.stderr)):
+        yield
 
 
 def print_json(data: Any) -> None:

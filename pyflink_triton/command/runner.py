@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from pyflink_triton.command.console import CommandError, errors, warn
+from pyflink_triton.command.console import CommandError, errors, warn, without_tracebacks
 from pyflink_triton.command.gateway import GatewayAnswer
 from pyflink_triton.command.job_metrics import Counts
 from pyflink_triton.command.progress import progress
@@ -43,6 +43,10 @@ class Runner:
             KeyboardInterrupt: The user ended it; its job is cancelled.
         """
         script = Script(text)
+        with without_tracebacks():
+            self._run(script)
+
+    def _run(self, script: Script) -> None:
         for statement in script.statements():
             if statement.words[0] in _CLIENT:
                 continue

@@ -148,7 +148,7 @@ class EmbeddedSession:
         with _telling():
             if setting is not None:
                 self._set(setting)
-                statement = "SHOW CURRENT DATABASE"
+                return replace(_answer(self._env.execute_sql("SHOW CURRENT DATABASE"), is_query=False), columns=[])
             return _answer(self._env.execute_sql(statement), is_query=False)
 
     def query(self, statement: str, *, as_json: bool = False) -> Answer:

@@ -50,10 +50,9 @@ def test_each_statement_has_its_line() -> None:
 
 def test_a_statement_set_is_one_statement() -> None:
     sets = [each for each in Script(SCRIPT).statements() if each.opens_set]
-    assert [each.text.split() for each in sets] == [
-        "EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT CASE WHEN x THEN 1 END FROM t; "
-        "INSERT INTO b SELECT 2; END".split(),
-        "EXECUTE STATEMENT SET BEGIN INSERT INTO c SELECT 3; END".split(),
+    assert [" ".join(each.text.split()) for each in sets] == [
+        "EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT CASE WHEN x THEN 1 END FROM t; INSERT INTO b SELECT 2; END",
+        "EXECUTE STATEMENT SET BEGIN INSERT INTO c SELECT 3; END",
     ]
     assert len(list(Script(SCRIPT).statements())) == 8
 

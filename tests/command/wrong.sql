@@ -26,7 +26,7 @@ SELECT id,
 FROM payments;
 
 -- wrong: missing endpoint
-CREATE MODEL lonely INPUT (x BIGINT) OUTPUT (y BIGINT)
+CREATE MODEL default_catalog.default_database.lonely INPUT (x BIGINT) OUTPUT (y BIGINT)
 WITH (
   'provider' = 'triton',
   'model-name' = 'pairing'

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "server": set(),
     "table": {"root", "options", "types", "schema", "runtime"},
     "bridge": {"root", "options", "runtime", "table"},
-    "command": {"root", "server"},
+    "command": {"root", "options", "model", "schema", "protocol", "delivery", "runtime", "server", "table"},
     "top": {"root", "table", "command"},
 }
 #: The root's modules, from the bottom up: each may import those before it.
