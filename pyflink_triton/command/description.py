@@ -19,7 +19,7 @@ from pyflink_triton.options.validation import parse_options
 from pyflink_triton.protocol.failures import ErrorResponse
 from pyflink_triton.runtime.planning import DeclaredModel, check, write_columns
 
-_DERIVED = "-- In a catalog of the type triton, as session() and connect() make it: the columns come from the server."
+_DERIVED = "-- In a catalog of the type triton, as session() makes it: the columns come from the server."
 _DECLARED = "-- In any catalog: the columns are declared."
 
 
@@ -109,7 +109,9 @@ def _print(described: Description) -> None:
     versions = f", version {', '.join(described.versions)}" if described.versions else ""
     head = Text.assemble((signature.name, "bold cyan"), f" on {described.server}{versions}: {kind_of(signature)}")
     output().print(head, soft_wrap=True)
-    print_table(("", "tensor", "datatype", "dims", "Flink type", ""), list(_tensors(signature)))
+    tensors, headings = _tensors(signature), ("", "tensor", "datatype", "dims", "Flink type", "may be left out")
+    shown = len(headings) if any(tensor[-1] for tensor in tensors) else len(headings) - 1
+    print_table(headings[:shown], [tensor[:shown] for tensor in tensors])
     for heading, statement in ((_DERIVED, statements.derived), (_DECLARED, statements.declared)):
         _print_sql(f"\n{heading}\n{statement}")
     _print_sql(f"\n{statements.call}")
@@ -131,7 +133,7 @@ def _tensors(signature: ModelSignature) -> Sequence[tuple[str, ...]]:
             spec.datatype.name,
             str(list(spec.dims)),
             str(spec.sql_type),
-            "optional" if spec.optional else "",
+            "yes" if spec.optional else "",
         )
         for side, specs in (("input", signature.inputs), ("output", signature.outputs))
         for spec in specs
