@@ -176,6 +176,15 @@ class Remedy(Enum):
     SET_FLINKS_JAVA_HOME = "Set env.java.home in Flink's configuration to the directory of a Java 17"
     INSTALL_TESTED = "Install {requirement} into that Python"
 
+    # The command
+    BEGIN_A_LINE = "Begin each statement in a line of its own"
+    COMMENT_A_LINE = "Give the comment a line of its own"
+    FILTER_BEFORE = "Put the condition in the WHERE of a subquery"
+    FILTER_INSIDE = "Put the condition inside, as in ML_PREDICT((SELECT ... WHERE ...), ...)"
+    GIVE_ENDPOINT = "Give --endpoint too"
+    CHECK_GATEWAY = "Check the option --gateway"
+    WRITE_PAIR = "write it as KEY=VALUE"
+
     def __call__(self, **values: object) -> str:
         """Fill in the template.
 

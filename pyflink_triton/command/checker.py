@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 
 from pyflink_triton.command.plans import Lost, lost_guards
 from pyflink_triton.command.script import Script, Statement
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.table.embedded import EmbeddedSession, StatementError, collected_warnings
 
 ERROR, WARNING, SKIPPED = "error", "warning", "not checked"
-_ONE_A_LINE = (
-    "a second statement begins in this line, and Flink's SQL client refuses both: begin each statement in a line of "
-    "its own"
-)
+_ONE_A_LINE = f"a second statement begins in this line, and Flink's SQL client refuses both. {Remedy.BEGIN_A_LINE()}"
 _COMMENT_BEHIND = (
     "a comment stands behind the ';' of the statement before, so Flink's SQL client takes that statement and this one "
-    "for one, and refuses it: give the comment a line of its own"
+    f"for one, and refuses it. {Remedy.COMMENT_A_LINE()}"
 )
 _NO_SEMICOLON = "a ';' is missing before this line"
 _OBJECTS = "TABLE|VIEW|MODEL|FUNCTION|CATALOG|DATABASE"
@@ -198,7 +196,7 @@ class Checker:
     def _probe(self, model: str) -> None:
         """Plan a query with a model whose columns are declared: only then its server is asked."""
         inputs, _ = self.session.columns_of(model)
-        columns = ", ".join(f"CAST(NULL AS {type_}) AS `{name}`" for name, type_ in inputs)
+        columns = ", ".join(f"(CAST(NULL AS {type_})) AS `{name}`" for name, type_ in inputs)
         names = ", ".join(f"`{name}`" for name, _ in inputs)
         self.session.explain(f"SELECT * FROM ML_PREDICT((SELECT {columns}), MODEL {model}, DESCRIPTOR({names}))")
 
@@ -263,10 +261,10 @@ def _places_of(message: str, trace: str) -> Iterator[str]:
 def _advice(lost: Lost) -> str:
     if lost.of_prediction:
         return (
-            f"model '{lost.model}' is asked for every row, because the WHERE stands outside of ML_PREDICT: put the "
-            "condition inside, as in ML_PREDICT((SELECT ... WHERE ...), ...)"
+            f"model '{lost.model}' is asked for every row, because the WHERE stands outside of ML_PREDICT. "
+            + Remedy.FILTER_INSIDE()
         )
     return (
-        f"model '{lost.model}' stands behind {lost.guard}, and is asked for every row all the same: put the condition "
-        "in the WHERE of a subquery"
+        f"model '{lost.model}' stands behind {lost.guard}, and is asked for every row all the same. "
+        + Remedy.FILTER_BEFORE()
     )

@@ -11,6 +11,7 @@ import typer
 from pyflink_triton.command.console import CommandError, Misuse
 from pyflink_triton.command.server import pairs
 from pyflink_triton.errors import TritonError, sentence
+from pyflink_triton.remedies import Remedy
 
 if TYPE_CHECKING:
     from pyflink_triton.table.embedded import EmbeddedSession
@@ -66,7 +67,7 @@ def open_session(
     """
     options = pairs(option, "--option")
     if options and endpoint is None:
-        raise Misuse("--option is for the models of a server: give --endpoint too.")
+        raise Misuse(f"--option is for the models of a server. {Remedy.GIVE_ENDPOINT()}.")
     flink = {**(more or {}), **pairs(configuration, "-D")}
     from pyflink_triton.table.embedded import EmbeddedSession, StatementError
 

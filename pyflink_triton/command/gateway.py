@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from pyflink_triton.command.console import CommandError
+from pyflink_triton.remedies import Remedy
 
 _SECONDS = 60
 #: Seconds between two questions for a result that is not there yet, the first and the longest.
@@ -41,13 +42,20 @@ class Gateway:
 
     def __init__(self, url: str, properties: Mapping[str, str]) -> None:
         self.url = url.rstrip("/")
-        versions = self._ask("GET", "/api_versions").get("versions", ())
-        numbers = [int(found[1]) for found in (re.fullmatch(r"V(\d+)", str(each)) for each in versions) if found]
-        if not numbers or max(numbers) < _OLDEST:
-            raise CommandError(f"what answers at {url} is no SQL gateway of Flink 2: check the option --gateway.")
-        self._root = f"/v{max(numbers)}/sessions"
+        self._root = f"/v{self._version()}/sessions"
         handle = self._ask("POST", self._root, {"properties": dict(properties)})["sessionHandle"]
         self._session = f"{self._root}/{handle}"
+
+    def _version(self) -> int:
+        """The newest version of the interface that the gateway has."""
+        try:
+            versions = self._ask("GET", "/api_versions").get("versions", ())
+        except Refused:
+            versions = ()
+        numbers = [int(found[1]) for found in (re.fullmatch(r"V(\d+)", str(each)) for each in versions) if found]
+        if not numbers or max(numbers) < _OLDEST:
+            raise CommandError(f"what answers at {self.url} is no SQL gateway of Flink 2. {Remedy.CHECK_GATEWAY()}.")
+        return max(numbers)
 
     def close(self) -> None:
         """Close the session; jobs that run go on."""
@@ -105,7 +113,9 @@ class Gateway:
             raise Refused(_errors(error.read().decode(errors="replace"))) from None
         except (OSError, ValueError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
-            raise CommandError(f"the SQL gateway at {self.url} does not answer: {reason}.") from None
+            raise CommandError(
+                f"the SQL gateway at {self.url} does not answer: {reason}. {Remedy.CHECK_GATEWAY()}."
+            ) from None
 
 
 @dataclass

@@ -9,6 +9,7 @@ import typer
 
 from pyflink_triton.command.console import CommandError, Misuse
 from pyflink_triton.errors import TritonError, sentence
+from pyflink_triton.remedies import Remedy
 
 _Answer = TypeVar("_Answer")
 
@@ -39,7 +40,7 @@ def pairs(written: list[str] | None, option: str) -> dict[str, str]:
     """
     for each in written or ():
         if not each.partition("=")[0].strip() or "=" not in each:
-            raise Misuse(f"{option} is '{each}': write it as KEY=VALUE.")
+            raise Misuse(f"{option} is '{each}': {Remedy.WRITE_PAIR()}.")
     split = (each.partition("=") for each in written or ())
     return {key.strip(): value for key, _, value in split}
 

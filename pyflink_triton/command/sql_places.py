@@ -149,8 +149,9 @@ def on_gateway(
         if endpoint is not None:
             options = {"type": "triton", "endpoint": endpoint, **pairs(option, "--option")}
             with_ = ", ".join(f"{_quoted(key)} = {_quoted(value)}" for key, value in options.items())
-            for text in (f"CREATE CATALOG triton WITH ({with_})", "USE CATALOG triton"):
-                place.run(Statement(text, 0, len(text), tuple(text.split()[:2])), Format.table)
+            for words in (("CREATE", "CATALOG", "triton", f"WITH ({with_})"), ("USE", "CATALOG", "triton")):
+                text = " ".join(words)
+                place.run(Statement(text, 0, len(text), words), Format.table)
         return place
     except (Refused, StatementError) as error:
         raise CommandError(sentence(_first_line(str(error)))) from None

@@ -10,6 +10,8 @@ import pytest
 from commands import Done, command
 from triton import Triton, call
 
+from pyflink_triton.remedies import Remedy
+
 WRONG = Path(__file__).parent / "wrong.sql"
 #: What is wrong in that file: where the mistake is, and words of what is said about it.
 MISTAKES = {
@@ -96,6 +98,36 @@ def test_a_model_that_is_asked_for_rows_that_nobody_wants_is_a_warning(tmp_path:
     assert found == {}
 
 
+PREDICTION = "ML_PREDICT({}, MODEL pairing, DESCRIPTOR(x)) AS p(id, x, y, y0)"
+#: What has a finding, the remedy that it names, and what the remedy makes of it.
+ADVICE = (
+    ("SELECT x FROM t; SELECT y FROM t;\n", Remedy.BEGIN_A_LINE, "SELECT x FROM t;\nSELECT y FROM t;\n"),
+    (
+        "SELECT x FROM t; -- all\nSELECT y FROM t;\n",
+        Remedy.COMMENT_A_LINE,
+        "SELECT x FROM t;\n-- all\nSELECT y FROM t;\n",
+    ),
+    (
+        "SELECT CASE WHEN RAND() < 0.5 THEN pairing(x) END FROM t;\n",
+        Remedy.FILTER_BEFORE,
+        "SELECT pairing(x) FROM (SELECT x FROM t WHERE RAND() < 0.5);\n",
+    ),
+    (
+        f"SELECT id, y0 FROM {PREDICTION.format('TABLE t')} WHERE id > 3;\n",
+        Remedy.FILTER_INSIDE,
+        f"SELECT id, y0 FROM {PREDICTION.format('(SELECT * FROM t WHERE id > 3)')};\n",
+    ),
+)
+
+
+def test_what_check_advises_helps(tmp_path: Path, triton: Triton) -> None:
+    done = check(tmp_path, TABLES + "".join(before for before, _, _ in ADVICE), triton, "--json")
+    messages = [finding["message"] for finding in done.data["findings"]]
+    assert [remedy() in message for message, (_, remedy, _) in zip(messages, ADVICE, strict=True)] == [True] * 4
+    after = check(tmp_path, TABLES + "".join(after for _, _, after in ADVICE), triton)
+    assert (after.code, after.out) == (0, "7 statements: nothing is wrong\n")
+
+
 def test_what_stands_on_a_mistake_is_not_called_one(tmp_path: Path, triton: Triton) -> None:
     text = (
         "CREATE TEMPORARY TABLE source (id BIGINTT) WITH ('connector' = 'datagen');\n"
@@ -122,7 +154,8 @@ def test_a_script_that_cannot_be_read_is_one_sentence(tmp_path: Path, name: str)
     assert "cannot be read" in done.err
 
 
-def test_an_option_of_models_needs_a_server(tmp_path: Path) -> None:
+def test_an_option_of_models_needs_a_server(tmp_path: Path, triton: Triton) -> None:
     done = check(tmp_path, "SELECT 1;\n", None, "--option", "timeout=3s")
     assert (done.code, done.out) == (2, "")
-    assert "--endpoint" in done.err
+    assert Remedy.GIVE_ENDPOINT() in done.err
+    assert check(tmp_path, "SELECT 1;\n", triton, "--option", "timeout=3s").code == 0

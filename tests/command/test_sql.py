@@ -17,6 +17,8 @@ from pathlib import Path
 from commands import Done, command
 from triton import Triton, call
 
+from pyflink_triton.remedies import Remedy
+
 ROWS = """
 CREATE TEMPORARY VIEW t AS SELECT * FROM (VALUES
   (1, CAST(3 AS BIGINT), 'a; "b"'), (2, CAST(NULL AS BIGINT), CAST(NULL AS STRING))) AS v (id, x, note);
@@ -101,6 +103,12 @@ def test_wrong_arguments(triton: Triton) -> None:
     ):
         done = command("sql", *arguments)
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+
+
+def test_a_pair_is_written_as_the_message_says(triton: Triton) -> None:
+    done = command("sql", "-e", "SELECT 1", "-D", "pipeline.name")
+    assert Remedy.WRITE_PAIR() in done.err
+    assert command("sql", "-e", "SHOW CATALOGS", "-D", "pipeline.name=mine").code == 0
 
 
 def test_a_gateway_that_is_not_there_is_one_sentence() -> None:

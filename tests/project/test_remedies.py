@@ -496,6 +496,13 @@ ELSEWHERE = {
     Remedy.SWITCH_CACHE_OFF: (
         "test_outputs.py::test_an_answer_of_another_shape_from_the_cache_costs_no_more_than_its_row"
     ),
+    Remedy.BEGIN_A_LINE: "test_check.py::test_what_check_advises_helps",
+    Remedy.COMMENT_A_LINE: "test_check.py::test_what_check_advises_helps",
+    Remedy.FILTER_BEFORE: "test_check.py::test_what_check_advises_helps",
+    Remedy.FILTER_INSIDE: "test_check.py::test_what_check_advises_helps",
+    Remedy.GIVE_ENDPOINT: "test_check.py::test_an_option_of_models_needs_a_server",
+    Remedy.CHECK_GATEWAY: "test_cluster.py::test_the_command_through_the_gateway",
+    Remedy.WRITE_PAIR: "test_sql.py::test_a_pair_is_written_as_the_message_says",
     Remedy.USE_JAR: "test_bridge.py::test_a_shim_of_another_version_is_told_both",
     Remedy.USE_NEWER_FLINK: "test_front_doors.py::test_a_door_that_flink_22_lacks_is_one_sentence_with_another_way",
     Remedy.USE_ML_PREDICT: "test_function_jobs.py::test_a_compiled_plan_in_batch_holds_ml_predict_and_no_function",

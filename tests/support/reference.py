@@ -115,6 +115,7 @@ _SAID: Mapping[str, str] = {
     "CHECK_CREDENTIALS": "Triton's model '...' at ... answered HTTP 401: ...",
     "WRITE_HTTP_OR_SHOW_CERTIFICATE": "Failed to connect to Triton server at https://...: connection reset",
     "PLAN_WITHOUT_SERVER": "Failed to connect to Triton server at ...: Connection refused",
+    "WRITE_PAIR": "--option is '...'",
     "CREATE_WITHOUT_SERVER": "Failed to connect to Triton server at ...: Connection refused",
     "INSTALL_JAVA": "PyFlink starts Java as '...', and there is none",
     "SET_FLINKS_JAVA_HOME": "PyFlink starts Java as '...', and there is none",
