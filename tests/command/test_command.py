@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from commands import command, on_terminal
 
 from pyflink_triton.command.app import main
 from pyflink_triton.jar import jar_path
+from pyflink_triton.server.examples import EXAMPLES
 
 
 def test_the_command_has_help_and_a_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,3 +58,31 @@ def test_the_jar_is_found_without_flink() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stderr, done.stdout) == ("", f"{jar_path()}\n")
+
+
+def test_colours_are_for_terminals_that_want_them() -> None:
+    for variables, has_colours in (({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)):
+        with on_terminal("options", "circuit-breaker-timeout", **variables) as command_:
+            printed = command_.until(None)
+        assert "circuit-breaker-timeout" in printed
+        assert (re.search(r"\x1b\[[\d;]*3\d", printed) is not None) == has_colours
+    assert "\x1b" not in command("options", "circuit-breaker-timeout").out
+
+
+def test_a_shell_completes_commands_and_models_to_try() -> None:
+    for words, completed in (("pyflink-triton des", ["describe"]), ("pyflink-triton serve --example ", list(EXAMPLES))):
+        variables = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        done = subprocess.run(
+            [Path(sys.executable).with_name("pyflink-triton")],
+            env={**os.environ, **variables, "_PYFLINK_TRITON_COMPLETE": "complete_bash"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.stdout.split(), done.stderr) == (completed, "")
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    pipe = f"set -o pipefail; {sys.executable} -m pyflink_triton options --json | head -n 1"
+    done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[\n", "")

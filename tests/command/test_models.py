@@ -111,7 +111,10 @@ def test_a_server_that_is_not_there_is_one_sentence(name: str) -> None:
 
 def test_a_model_of_kserve_says_how_many_rows_it_is_taken_to_have(kserve: KServe) -> None:
     names = [model["name"] for model in command("models", "--endpoint", kserve.url, "--json").data]
-    assert "identity_fp32" in names
-    described = command("describe", "identity_fp32", "--endpoint", kserve.url, "--json").data
+    assert {"fraud", "bare"} <= set(names)
+    described = command("describe", "fraud", "--endpoint", kserve.url, "--json").data
     assert described["server"] != "Triton"
     assert "'max-batch-size' = '32'" in described["create_model"]["derived"]
+    bare = command("describe", "bare", "--endpoint", kserve.url)
+    assert (bare.code, bare.out) == (1, "")
+    assert "does not describe its inputs" in bare.err

@@ -5,16 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import pty
 import re
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-from commands import Done, command
+from commands import Done, command, on_terminal
 from triton import Triton, call
 
 from pyflink_triton.remedies import Remedy
@@ -121,52 +116,16 @@ def test_ctrl_c_on_a_terminal_ends_the_job(triton: Triton) -> None:
     """The line on the terminal counts; Ctrl-C then is 130, and the job, the JVM and the workers end."""
     table = "CREATE TEMPORARY TABLE t (x BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '200')"
     sink = "CREATE TEMPORARY TABLE s (y BIGINT) WITH ('connector' = 'blackhole')"
-    query = "INSERT INTO s SELECT pairing(MOD(x, 9)) FROM t"
-    arguments = ["sql", "-e", f"{table};{sink};{query}", "--endpoint", triton.http_url, "-p", "1"]
-    terminal, its_end = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pyflink_triton", *arguments],
-        stdin=its_end,
-        stdout=its_end,
-        stderr=its_end,
-        start_new_session=True,
-        preexec_fn=_take_terminal,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
-    )
-    os.close(its_end)
-    try:
-        read = _read_until(terminal, r"\d rows/s · [1-9]\d* requests · 0 failures", 120)
-        os.write(terminal, b"\x03")
-        read += _read_until(terminal, None, 60)
-        assert process.wait(60) == 130, read
+    text = f"{table};{sink};INSERT INTO s SELECT pairing(MOD(x, 9)) FROM t"
+    with on_terminal("sql", "-e", text, "--endpoint", triton.http_url, "-p", "1") as command_:
+        command_.until(r"\d rows/s · [1-9]\d* requests · 0 failures")
+        command_.interrupt()
+        read = command_.until(None)
+        assert command_.process.wait(60) == 130, read
         assert "Traceback" not in read
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        os.close(terminal)
     before = _inferences(triton)
     time.sleep(0.5)
     assert _inferences(triton) == before, "the job has ended"
-
-
-def _take_terminal() -> None:
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
-def _read_until(terminal: int, wanted: str | None, seconds: float) -> str:
-    """Read a terminal until something is there, or until its end."""
-    read, until = "", time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            read += os.read(terminal, 4096).decode(errors="replace")
-        except OSError:
-            return read
-        if wanted is not None and re.search(wanted, read):
-            return read
-    raise AssertionError(f"{wanted} did not come: {read}")
 
 
 def _inferences(triton: Triton) -> int:
