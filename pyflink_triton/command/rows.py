@@ -8,7 +8,7 @@ import math
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any
 
@@ -51,7 +51,6 @@ class Printer:
         self._types = [*([""] if with_changes else []), *(types or [""] * len(columns))]
         self._with_changes = with_changes
         self._print = {Format.table: self._table, Format.csv: self._csv, Format.json: self._json}[format_]
-        self._format = format_
         self._widths: list[int] | None = None
         self._writer = csv.writer(sys.stdout, lineterminator="\n")
         self.printed = 0
@@ -125,12 +124,11 @@ def _value(value: Any, type_: str) -> Any:
     return json.loads(value) if kind.startswith(_PARTS) else value
 
 
-def in_batches(rows: Iterator[Row], is_waiting: Callable[[], None]) -> Iterator[list[Row]]:
+def in_batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
     """Take rows as they come: many at once where they are quick, and each soon where they are slow.
 
     Args:
         rows: The rows; they are read in a thread of their own, so that Ctrl-C is heard.
-        is_waiting: Called while none comes.
     """
     arrived: queue.Queue[Row | BaseException | None] = queue.Queue(_FIRST)
 
@@ -151,7 +149,6 @@ def in_batches(rows: Iterator[Row], is_waiting: Callable[[], None]) -> Iterator[
             if batch:
                 yield batch
                 batch = []
-            is_waiting()
             continue
         if row is None or isinstance(row, BaseException):
             if batch:

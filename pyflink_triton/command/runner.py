@@ -89,7 +89,7 @@ class Runner:
         with_changes = result.is_query and not self._place.is_batch
         printer = Printer(self._format, result.columns, result.types, with_changes=with_changes)
         with self._progress(statement, result) as stop:
-            for batch in in_batches(result.rows(), lambda: None):
+            for batch in in_batches(result.rows()):
                 stop()
                 printer.print(batch)
             stop()

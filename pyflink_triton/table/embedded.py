@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from pyflink.table import DataTypes, TableEnvironment, TableResult
+from pyflink.table import DataTypes, TableResult
 from pyflink.table.expressions import col, json_string
 
 from pyflink_triton.table.compat.java_errors import trace_of
@@ -112,11 +112,6 @@ class EmbeddedSession:
                 self._env.use_catalog(_BUILT_IN)
             else:
                 self._env = session(endpoint, batch=batch, configuration=configuration, **dict(options))
-
-    @property
-    def environment(self) -> TableEnvironment:
-        """The session itself."""
-        return self._env
 
     def explain(self, statement: str) -> str:
         """Plan a statement, and run nothing.

@@ -7,11 +7,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import command, on_terminal
+from places import ROOT
+from typer.main import get_command
 
-from pyflink_triton.command.app import main
+from pyflink_triton.command.app import app, main
 from pyflink_triton.jar import jar_path
 from pyflink_triton.server.examples import EXAMPLES
 
@@ -86,3 +89,14 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
     pipe = f"set -o pipefail; {sys.executable} -m pyflink_triton options --json | head -n 1"
     done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("[\n", "")
+
+
+def test_each_command_is_in_the_docs_with_a_picture() -> None:
+    program: Any = get_command(app)
+    page = (ROOT / "docs" / "command.md").read_text()
+    for name in program.commands:
+        own = ROOT / "docs" / f"{name}.md"
+        text = own.read_text() if own.exists() else page.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        pictures = re.findall(r"!\[[^\]]+\]\(([\w/.-]+\.svg)\)", text)
+        assert pictures, name
+        assert all((ROOT / "docs" / picture).exists() for picture in pictures)
