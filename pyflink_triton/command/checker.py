@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pyflink_triton.command.plans import Lost, lost_guards
-from pyflink_triton.command.script import Script, Statement
+from pyflink_triton.command.script import Script, Statement, query_of
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.table.embedded import EmbeddedSession, StatementError, collected_warnings
 
@@ -25,7 +25,6 @@ _OBJECT = re.compile(
     rf"(?P<kind>{_OBJECTS})\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?{_NAME}",
     re.IGNORECASE,
 )
-_AS_QUERY = re.compile(r"\bAS\s+(?=SELECT\b|WITH\b|VALUES\b|\()", re.IGNORECASE)
 _OWN_JAR = re.compile(r"pyflink-triton-shim[^/']*\.jar", re.IGNORECASE)
 _IS_OURS = re.compile(r"'provider'\s*=\s*'(?:pyflink-)?triton'", re.IGNORECASE)
 _NOT_FOUND = re.compile(
@@ -159,10 +158,11 @@ class Checker:
         made = _OBJECT.match(text)
         if first in _CLIENT or statement.words[:2] == _OF_JOBS:
             return []
-        if first in _PLANNED or (made is not None and made["kind"].upper() == "TABLE" and _AS_QUERY.search(text)):
+        query = query_of(text) if made is not None and made["kind"].upper() == "TABLE" else None
+        if first in _PLANNED or query is not None:
             found = self._guards(statement, self.session.explain(text))
-            if made is not None:
-                self._make_table(text)
+            if made is not None and query is not None:
+                self._make_table(text, made, query)
             return found
         if first not in _RUN or "MATERIALIZED" in statement.words[:4]:
             self.session.read(text)
@@ -200,15 +200,12 @@ class Checker:
         names = ", ".join(f"`{name}`" for name, _ in inputs)
         self.session.explain(f"SELECT * FROM ML_PREDICT((SELECT {columns}), MODEL {model}, DESCRIPTOR({names}))")
 
-    def _make_table(self, text: str) -> None:
+    def _make_table(self, text: str, made: re.Match[str], query: int) -> None:
         """Make the table of a CREATE TABLE AS without its query, for the statements that read it or write to it."""
-        query, made = _AS_QUERY.search(text), _OBJECT.match(text)
-        if query is None or made is None:
-            return
-        columns = self.session.query_columns(text[query.end() :])
+        columns = self.session.query_columns(text[query:])
         defined = ", ".join(f"`{name}` {type_}" for name, type_ in columns)
-        rest = text[made.end() : query.start()]
-        options = rest[max(rest.upper().find("WITH"), 0) :]
+        with_ = re.search(r"\bWITH\s*\(.*\)(?=\s*AS\s*$)", text[made.end() : query], re.IGNORECASE | re.DOTALL)
+        options = with_[0] if with_ else ""
         temporary = "" if self._is_ours(made) else "TEMPORARY "
         self.session.run(f"CREATE {temporary}TABLE {made['name']} ({defined}) {options}")
 

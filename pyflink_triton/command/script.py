@@ -32,6 +32,24 @@ _BEGINNINGS = re.compile(
 )
 
 
+def query_of(create_table: str) -> int | None:
+    """Where the query of a CREATE TABLE AS begins; None for another CREATE TABLE.
+
+    Args:
+        create_table: The statement.
+    """
+    depth, is_after_as = 0, False
+    for token in _TOKENS.finditer(create_table):
+        word = token[0].upper()
+        if token.lastgroup == "comment":
+            continue
+        if depth == 0 and is_after_as and word in ("SELECT", "WITH", "VALUES", "("):
+            return token.start()
+        is_after_as = word == "AS"
+        depth += (word == "(") - (word == ")")
+    return None
+
+
 @dataclass(frozen=True)
 class Statement:
     """One statement of a script.

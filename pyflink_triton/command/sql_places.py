@@ -54,11 +54,15 @@ class Embedded:
     Args:
         session: Its session.
         rest: The URL of its REST interface.
-        is_batch: Whether it runs statements in batch mode.
     """
 
-    def __init__(self, session: EmbeddedSession, rest: str, *, is_batch: bool) -> None:
-        self._session, self._rest, self.is_batch = session, rest, is_batch
+    def __init__(self, session: EmbeddedSession, rest: str) -> None:
+        self._session, self._rest = session, rest
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether rows come once, and none is taken back."""
+        return self._session.is_batch
 
     def run(self, statement: Statement, format_: Format) -> Answer:
         """Run a statement; raises StatementError."""
@@ -136,7 +140,7 @@ def embedded(endpoint: str | None, option: list[str] | None, configuration: list
         }
     session = open_session(endpoint, option, configuration, mode, more)
     rest = f"http://{given.get('rest.address', _HOST)}:{port}"
-    return Embedded(session, rest, is_batch=mode is ModeName.batch)
+    return Embedded(session, rest)
 
 
 def on_gateway(

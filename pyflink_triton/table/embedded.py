@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from pyflink.table import DataTypes, TableResult
+from pyflink.table import DataTypes, TableEnvironment, TableResult
 from pyflink.table.expressions import col, json_string
 
 from pyflink_triton.table.compat.java_errors import trace_of
@@ -26,6 +26,9 @@ _IN_MEMORY = ("generic_in_memory", "triton")
 _SETTING = re.compile(
     r"(SET|RESET)\b\s*(?:(?P<key>'[^']*'|[\w.-]+)\s*(?:=\s*(?P<value>'(?:[^']|'')*'|\S+))?)?\s*$", re.I
 )
+_MODE = "execution.runtime-mode"
+#: What later statements need.
+_MAKES = re.compile(r"\s*(?:CREATE|DROP|ALTER|USE|ADD|REMOVE|LOAD|UNLOAD)\b", re.IGNORECASE)
 #: Where Flink has read and understood a statement, and cannot explain it or refuses to plan it.
 _READS = "delegation.ParserImpl.parse"
 
@@ -96,6 +99,9 @@ class EmbeddedSession:
         batch: Whether statements run in batch mode.
         configuration: Options of Flink.
         options: Options of the models of the server.
+
+    Attributes:
+        is_batch: Whether statements run in batch mode.
     """
 
     def __init__(
@@ -106,12 +112,19 @@ class EmbeddedSession:
         configuration: Mapping[str, str],
         options: Mapping[str, str],
     ) -> None:
+        self._endpoint, self._configuration, self._options = endpoint, configuration, options
+        self._made: list[str] = []
+        self.is_batch = batch
         with _telling():
-            if endpoint is None:
-                self._env = session(None, batch=batch, configuration=configuration, catalog=_UNUSED)
-                self._env.use_catalog(_BUILT_IN)
-            else:
-                self._env = session(endpoint, batch=batch, configuration=configuration, **dict(options))
+            self._env = self._session()
+
+    def _session(self) -> TableEnvironment:
+        batch, configuration = self.is_batch, self._configuration
+        if self._endpoint is not None:
+            return session(self._endpoint, batch=batch, configuration=configuration, **dict(self._options))
+        env = session(None, batch=batch, configuration=configuration, catalog=_UNUSED)
+        env.use_catalog(_BUILT_IN)
+        return env
 
     def explain(self, statement: str) -> str:
         """Plan a statement, and run nothing.
@@ -144,7 +157,10 @@ class EmbeddedSession:
             if setting is not None:
                 self._set(setting)
                 return replace(_answer(self._env.execute_sql("SHOW CURRENT DATABASE"), is_query=False), columns=[])
-            return _answer(self._env.execute_sql(statement), is_query=False)
+            answer = _answer(self._env.execute_sql(statement), is_query=False)
+        if answer.job is None and _MAKES.match(statement):
+            self._made.append(statement)
+        return answer
 
     def query(self, statement: str, *, as_json: bool = False) -> Answer:
         """Run a query, whose values come as the texts that Flink's CAST makes: PyFlink cannot read every value.
@@ -167,11 +183,25 @@ class EmbeddedSession:
 
     def _set(self, setting: Any) -> None:
         key, value = (_unquoted(setting[name]) for name in ("key", "value"))
+        if key == _MODE and (value or "").lower() in ("batch", "streaming"):
+            self._switch(is_batch=str(value).lower() == "batch")
+            return
         config = self._env.get_config()
         if setting[1].upper() == "SET" and key and value is not None:
             config.set(key, value)
         elif setting[1].upper() == "RESET" and key:
             config.set(key, "")
+        self._made.append(setting[0])
+
+    def _switch(self, *, is_batch: bool) -> None:
+        """Go on in the other mode, which needs a session of its own: what was made in this one is made there again."""
+        if is_batch == self.is_batch:
+            return
+        self.is_batch, made = is_batch, self._made
+        self._env, self._made = self._session(), []
+        for statement in made:
+            with suppress(StatementError):  # what a catalog keeps is there already
+                self.run(statement)
 
     def is_in_memory(self, catalog: str | None) -> bool:
         """Whether what is made in a catalog ends with this session.

@@ -66,8 +66,14 @@ def line_of(text: str, place: str) -> int:
 
 
 def test_a_script_without_mistakes_is_said_to_be_right(tmp_path: Path) -> None:
-    done = check(tmp_path, "SET 'a.b' = 'c';\n\nSELECT 1;\nSHOW CATALOGS;\nQUIT;\n", None)
-    assert (done.code, done.out, done.err) == (0, "4 statements: nothing is wrong\n", "")
+    text = (
+        "SET 'a.b' = 'c';\n\nSELECT 1;\nSHOW CATALOGS;\n"
+        "CREATE TABLE t (x INT, y AS (x + 1), z AS PROCTIME())\n"
+        "WITH ('connector' = 'datagen', 'number-of-rows' = '3');\n"
+        "SET 'execution.runtime-mode' = 'batch';\nSELECT y FROM t ORDER BY x;\nQUIT;\n"
+    )
+    done = check(tmp_path, text, None)
+    assert (done.code, done.out, done.err) == (0, "7 statements: nothing is wrong\n", "")
 
 
 COLUMNS = "id BIGINT, x BIGINT, y BIGINT"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyflink_triton.command.script import Script
+from pyflink_triton.command.script import Script, query_of
 
 SCRIPT = """-- a comment; with a semicolon
 SET 'a' = 'b; c';
@@ -88,6 +88,12 @@ def test_places_and_offsets_are_those_of_the_file() -> None:
     assert script.place(script.offset(statement, 1, 8)) == (3, 10)
     assert script.place(script.offset(statement, 2, 5)) == (4, 5)
     assert script.line(4) == "    b FROM t;"
+
+
+def test_the_query_of_a_create_table() -> None:
+    text = "CREATE TABLE t /* AS SELECT */ (x INT, y AS (x + 1), z AS PROCTIME()) WITH ('a' = 'AS SELECT') AS\nSELECT 1"
+    assert query_of(text) == text.index("SELECT 1")
+    assert query_of(text.partition(" AS\nSELECT")[0]) is None
 
 
 def test_a_script_of_nothing_has_no_statement() -> None:

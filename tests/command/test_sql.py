@@ -57,6 +57,12 @@ def test_rows_of_a_stream_have_their_change(triton: Triton) -> None:
     assert done.out.endswith("\ncore,True\n")
 
 
+def test_a_script_may_set_the_mode(triton: Triton) -> None:
+    rows = ROWS.strip().partition("SELECT id,")[0]
+    text = f"{rows} SET 'execution.runtime-mode' = 'batch'; SELECT COUNT(*) AS n FROM t"
+    assert sql(triton, text, "--format", "csv", mode="streaming").out == "n\n2\n"
+
+
 def test_an_insert_is_waited_for(triton: Triton, tmp_path: Path) -> None:
     script = tmp_path / "script.sql"
     script.write_text(
