@@ -38,7 +38,8 @@ from prometheus import PREFIX, NoPrometheus, Prometheus, prometheus
 from soak import IS_SOAK
 from waiting import wait_for
 
-from pyflink_triton.command import job_metrics
+from pyflink_triton.command.flink import ModeName
+from pyflink_triton.command.sql_places import on_gateway
 from pyflink_triton.metric_table import MetricType, names
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.server import TritonServer, ports
@@ -366,8 +367,11 @@ def test_the_command_through_the_gateway(
     assert {row["op"] for row in rows} == {"+I"}
     assert all(row["z"] == [row["x"]] for row in rows)
     job = next(word for word in done.err.split() if len(word) == 32)
-    counted = job_metrics.count(flink.rest_url, job)
-    assert counted is None or counted.requests > 0, "read from the cluster that the gateway names"
+    place = on_gateway(gateway.url, None, None, [], ModeName.streaming)
+    try:
+        assert place.counts(job) is not None, "asked of the cluster that the gateway names"
+    finally:
+        place.close()
     wrong = command("sql", "--gateway", gateway.url, "-e", "SELECT 1 AS a;\nSELECT idd FROM (VALUES (1)) AS t (id)")
     elsewhere = command("sql", "--gateway", served.http_url, "-e", "SELECT 1")
     assert (elsewhere.code, Remedy.CHECK_GATEWAY() in elsewhere.err) == (1, True), elsewhere.err
