@@ -16,6 +16,7 @@ from pyflink_triton.errors import ContractError
 from pyflink_triton.http.connection import Connection, CutOff, TooLarge
 from pyflink_triton.http.connection_pool import ConnectionPool, Origin
 from pyflink_triton.http.credentials import Credentials
+from pyflink_triton.http.http2 import speaks_http2
 from pyflink_triton.http.response import MAX_TEXT_BYTES, HttpResponse, finish, is_finished
 from pyflink_triton.http.response_head import BadResponse
 from pyflink_triton.http.tls import speaks_tls, tls_context
@@ -69,6 +70,11 @@ class DirectClient:
         """Whether what answers an http URL speaks TLS, as far as can be seen from here."""
         scheme, host, port = self._target(url).origin
         return scheme == "http" and await speaks_tls(host, port)
+
+    async def speaks_http2(self, url: str, *, over_tls: bool) -> bool:
+        """Whether what answers a URL's host and port speaks HTTP/2 alone, as gRPC does."""
+        _, host, port = self._target(url).origin
+        return await speaks_http2(host, port, over_tls=over_tls)
 
     async def probe(self, url: str, timeout: float) -> HttpResponse:
         """Send a GET by a connection of its own; see ``call``.
