@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pyflink_triton.command import check, describe, jar, models, options, serve, sql
+from pyflink_triton.command import check, describe, doctor, jar, models, options, serve, sql
 from pyflink_triton.command.console import INTERRUPTED, MISUSED, OK, WRONG, CommandError, Misuse, tell
 from pyflink_triton.version import __version__
 
@@ -49,6 +49,7 @@ app.command("models")(models.models)
 app.command("describe")(describe.describe)
 app.command("check")(check.check)
 app.command("sql")(sql.sql)
+app.command("doctor")(doctor.doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

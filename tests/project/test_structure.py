@@ -27,7 +27,8 @@ MAY_IMPORT = {
     "server": set(),
     "table": {"root", "options", "types", "schema", "runtime"},
     "bridge": {"root", "options", "runtime", "table"},
-    "command": {"root", "options", "model", "schema", "protocol", "delivery", "runtime", "server", "table"},
+    "doctor": {"root", "options", "types", "model", "protocol", "http", "delivery", "runtime", "table"},
+    "command": {"root", "options", "model", "schema", "protocol", "delivery", "runtime", "server", "table", "doctor"},
     "top": {"root", "table", "command"},
 }
 #: The root's modules, from the bottom up: each may import those before it.
