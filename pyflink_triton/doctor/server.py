@@ -66,7 +66,10 @@ async def check_ready(subject: Subject, known: Known) -> list[Finding]:
             sentence = f"{base} does not say whether it is ready: {said.description}"
             found.append(warning("ready", "hidden", sentence, Remedy.CHECK_ENDPOINT(), endpoint=base))
         elif response.status == 400:
-            sentence = f"the server at {base} is not ready, because it starts, or a model of it is not loaded"
+            entries = await _entries(known, base) or ()
+            away = sorted({str(each.get("name")) for each in entries if each.get("state") not in ("READY", None)})
+            models = f": {', '.join(away[:_NAMES])}" if away else ""
+            sentence = f"the server at {base} is not ready, because it starts, or a model is not loaded{models}"
             found.append(warning("ready", "not-all-models", sentence, Remedy.LOAD_MODEL(), endpoint=base))
         else:
             known.bases.remove(base)

@@ -81,10 +81,10 @@ async def check_speed(subject: Subject, known: Known) -> list[Finding]:
         kind = "stateful" if signature.stateful else "decoupled"
         return [skipped("speed", f"not measured, because the model is {kind}: a row of zeros may mean something to it")]
     base = known.bases[0]
-    round_trip = await _round_trip(known, base)
     try:
+        round_trip = await _round_trip(known, base)
         return await _measured(subject, known, base, signature, columns, round_trip)
-    except TritonError as error:
+    except (TritonError, NoResponseError) as error:
         return [_failed(known, str(error))]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pyflink_triton._units import format_duration, format_size
 from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.doctor.findings import Finding, fault, ok, parted, warning
 from pyflink_triton.doctor.subject import Known, Subject
 from pyflink_triton.errors import TritonError
-from pyflink_triton.model.signature import ModelSignature, read_planned
+from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.options.options import OPTIONS, Options
 from pyflink_triton.options.validation import FLINK_KEYS, check_defaults, parse_options
 from pyflink_triton.remedies import Remedy
@@ -35,7 +36,7 @@ async def check_options(subject: Subject, known: Known) -> list[Finding]:
     if "endpoint" not in written:
         return [ok("options", "the options are right, without an endpoint")]
     try:
-        known.client = ModelClient(options)
+        known.client = ModelClient(replace(options, timeout=known.seconds))
     except TritonError as error:
         return [fault("options", "not-usable", str(error), _remedy_of_options(str(error)))]
     known.bases = list(options.endpoints)
@@ -58,6 +59,9 @@ async def check_statement(subject: Subject, known: Known) -> list[Finding]:
     """What CREATE MODEL and a call would make of the options, as planning says it."""
     written = {key: value for key, value in subject.options.items() if key not in FLINK_KEYS}
     model = str(subject.model)
+    if known.signature is None:
+        said = f"the server hides what '{model}' takes and gives, so that INPUT and OUTPUT must be declared"
+        return [ok("statement", said), _requests(known.needed_options, None), _planning(known.needed_options)]
     try:
         columns = await describe({"model": model, "options": written})
         declared = DeclaredModel.parse(
@@ -68,9 +72,8 @@ async def check_statement(subject: Subject, known: Known) -> list[Finding]:
         said = str(error)
         return [fault("statement", "refused", said, "" if parted(said)[1] else Remedy.CORRECT_OPTION())]
     known.columns = columns
-    planned = checked.get("signature")
     found = [_columns(written, columns["input"], columns["output"])]
-    found.append(_requests(known.needed_options, None if planned is None else read_planned(planned)))
+    found.append(_requests(known.needed_options, known.signature))
     found.append(_planning(known.needed_options))
     return [*found, *map(_warned, checked["warnings"])]
 

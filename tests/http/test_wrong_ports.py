@@ -13,7 +13,9 @@ import pytest
 from certificates import Authority, serving
 from deliveries import upstream
 from fault_proxy import FaultProxy
+from model_repository import MODELS
 from triton import Triton
+from triton import serving as serving_models
 
 from pyflink_triton.errors import TritonError
 from pyflink_triton.metrics import Metrics
@@ -138,3 +140,15 @@ def test_a_server_that_is_away_is_not_taken_for_another(triton: Triton) -> None:
     with pytest.raises(TritonError, match="broke before an answer") as error:
         asyncio.run(asyncio.wait_for(main(), 30))
     assert "https" not in str(error.value)
+
+
+def test_a_port_of_grpc_over_tls_is_named_once_it_is_trusted(tmp_path: Path) -> None:
+    """Before, its certificate is what is wrong: nothing more is asked."""
+    authority = Authority(tmp_path)
+    shown = authority.sign("server")
+    tls = ("--grpc-use-ssl=1", f"--grpc-server-cert={shown.pem}", f"--grpc-server-key={shown.key}")
+    models = [model for model in MODELS if model.name == "identity_fp32"]
+    with serving_models(tmp_path, models, *tls) as triton:
+        for options, words in (({}, "issuer certificate"), ({"tls-ca-file": str(authority.pem)}, "is a gRPC port")):
+            with pytest.raises(TritonError, match=words):
+                asyncio.run(check(DeclaredModel.parse(asked(f"https://{triton.grpc_url}", **options))))
