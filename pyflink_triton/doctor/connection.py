@@ -245,7 +245,7 @@ async def _certificate(base: str, options: Options, seconds: float) -> Finding:
         return ok("tls", f"{base} has a certificate that is trusted", endpoint=base)
     shown = writer.get_extra_info("ssl_object")
     version, until = shown.version(), str(shown.getpeercert()["notAfter"])
-    writer.close()
+    writer.transport.abort()
     left = datetime.timedelta(seconds=ssl.cert_time_to_seconds(until) - time.time())
     facts = {"endpoint": base, "version": version, "until": until}
     said = f"the certificate of {base} is trusted ({version}), and is valid until {until}"

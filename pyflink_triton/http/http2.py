@@ -34,7 +34,7 @@ async def _greet(host: str, port: int, context: ssl.SSLContext | None) -> bool:
         head = await reader.readexactly(_HEAD_BYTES)
         return head[3:4] == _SETTINGS and not any(head[5:])
     finally:
-        writer.close()
+        writer.transport.abort()  # a goodbye of TLS would keep the server waiting
 
 
 def _context() -> ssl.SSLContext:
