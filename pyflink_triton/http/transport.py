@@ -208,7 +208,7 @@ class HttpTransport:
             raise
         if response.status != 200:
             dialect = await self._identify(base)
-            if response.status == 405 and dialect is TRITON:
+            if method == "POST" and response.status == 405 and dialect is TRITON:
                 await self._refuse_metrics(base)
             raise self.error(base, response)
         return response
