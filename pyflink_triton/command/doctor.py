@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pyflink_triton.command.console import OK, WRONG, Json, Misuse, output, print_json
+from pyflink_triton.command.server import Settings, pairs
 
 if TYPE_CHECKING:
     from pyflink_triton.doctor.findings import Finding, Report
@@ -31,12 +32,7 @@ def doctor(
         str | None, typer.Option(metavar="URL", help="The server; without one, this machine alone is examined.")
     ] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="The model on the server.")] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE", help="An option of the model, as in WITH; may be repeated.", show_default=False
-        ),
-    ] = None,
+    option: Settings = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Run at most 21 inferences of zeros, to see where time goes.")
     ] = False,
@@ -66,7 +62,7 @@ def doctor(
     from pyflink_triton.doctor.subject import Subject
 
     subject = Subject(
-        options=_options(endpoint, model, option or ()),
+        options=_options(endpoint, model, option),
         python=python,
         archive=archive,
         flink_home=flink_home,
@@ -83,17 +79,15 @@ def doctor(
     raise typer.Exit(WRONG if report.faults else OK)
 
 
-def _options(endpoint: str | None, model: str | None, written: Iterable[str]) -> dict[str, str]:
+def _options(endpoint: str | None, model: str | None, written: list[str] | None) -> dict[str, str]:
     """The options as a statement would have them."""
-    found = {key: value for key, value in (("endpoint", endpoint), ("model-name", model)) if value is not None}
-    for each in written:
-        key, equals, value = each.partition("=")
-        if not equals:
-            raise Misuse("--option takes KEY=VALUE, as in --option timeout=10s.")
-        if key.strip() in found:
-            raise Misuse(f"the option '{key.strip()}' is given twice.")
-        found[key.strip()] = value
-    return found
+    named = {"endpoint": endpoint, "model-name": model}
+    found = {key: value for key, value in named.items() if value is not None}
+    more = pairs(written, "--option")
+    twice = sorted(found.keys() & more.keys())
+    if twice:
+        raise Misuse(f"the option '{twice[0]}' is given twice.")
+    return {**found, **more}
 
 
 class _Printed:
