@@ -27,6 +27,8 @@ _PACKAGE = "pyflink-triton"
 #: The options of Flink that name a Python, and the variable that names one, too.
 _EXECUTABLE, _CLIENT_EXECUTABLE = "python.executable", "python.client.executable"
 _CLIENT_VARIABLE = "PYFLINK_CLIENT_EXECUTABLE"
+#: What Flink takes where nothing names one.
+_DEFAULT = "python3"
 
 
 async def check_packages(subject: Subject, known: Known) -> list[Finding]:
@@ -177,4 +179,6 @@ def _pythons(subject: Subject) -> Mapping[str, str]:
     planning = configured.get(_CLIENT_EXECUTABLE) or os.environ.get(_CLIENT_VARIABLE)
     named = {_EXECUTABLE: configured.get(_EXECUTABLE), _CLIENT_EXECUTABLE: planning}
     found = {role: python for role, python in named.items() if python}
+    if not found and subject.flink_home is not None:
+        return {_EXECUTABLE: _DEFAULT}
     return found or {"a local session": sys.executable}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyflink_triton.addresses import model_url
-from pyflink_triton.doctor.findings import Finding, fault, ok, warning
+from pyflink_triton.doctor.findings import Finding, fault, ok, parted, warning
 from pyflink_triton.doctor.subject import Known, Subject
 from pyflink_triton.errors import ContractError, TritonError
 from pyflink_triton.protocol.failures import ErrorResponse, NoResponseError
@@ -117,14 +117,16 @@ async def check_model(subject: Subject, known: Known) -> list[Finding]:
 
 async def _entries(known: Known, base: str) -> Sequence[Mapping[str, Any]] | None:
     """What the server lists: a model's name, version, state and reason; None where it lists nothing."""
-    client = known.needed_client.transport.client
+    transport = known.needed_client.transport
+    json_ = {"Content-Type": "application/json"}
     try:
-        response = await client.call(
-            "POST", f"{base}/v2/repository/index", body=(b"{}",), headers={"Content-Type": "application/json"},
-            is_text=True,
-        )  # fmt: skip
-        found = json.loads(response.body) if response.status == 200 else None
-    except (NoResponseError, ContractError, ValueError):
+        response = await transport.client.call(
+            "POST", f"{base}/v2/repository/index", body=(b"{}",), headers=json_, is_text=True
+        )
+        if response.status != 200:  # another server has names alone
+            return [{"name": name, "state": "READY"} for name in await transport.index(base)]
+        found = json.loads(response.body)
+    except (NoResponseError, ErrorResponse, ContractError, ValueError):
         return None
     is_list = isinstance(found, list) and all(isinstance(entry, dict) for entry in found)
     return found if is_list else None
@@ -135,8 +137,8 @@ def _model_problem(subject: Subject, known: Known, base: str, entries: Sequence[
     own = [entry for entry in entries if entry.get("name") == name]
     if not own:
         return _missing(str(name), base, entries)
-    ready = [str(entry.get("version")) for entry in own if entry.get("state") == "READY"]
-    if wanted is not None and ready and wanted not in ready:
+    ready = [str(entry.get("version", "")) for entry in own if entry.get("state") == "READY"]
+    if wanted is not None and any(ready) and wanted not in ready:
         sentence = f"the model '{name}' at {base} has no version {wanted} that is ready"
         remedy = Remedy.NAME_READY_VERSION(versions=", ".join(ready))
         return fault("model", "no-version", sentence, remedy, endpoint=base, ready=ready)
@@ -169,7 +171,8 @@ async def _not_described(known: Known, base: str) -> Finding | None:
         if error.hides and options.trusts_declaration:
             return None
         name = "hidden" if error.hides else "not-described"
-        return fault("model", name, str(error), "" if error.hides else Remedy.LOAD_MODEL(), endpoint=base)
+        _, own = parted(str(error))
+        return fault("model", name, str(error), "" if own else Remedy.LOAD_MODEL(), endpoint=base)
     return None
 
 

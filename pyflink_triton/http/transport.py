@@ -172,6 +172,7 @@ class HttpTransport:
     async def server_version(self, base: str) -> str:
         """Read the server's version; see ``Transport.server_version``."""
         found = await self._described(base, await self._ask("GET", base, f"{base}/v2"))
+        self._dialects.setdefault(base, dialect_of(found))
         return str(found.get("version", ""))
 
     async def index(self, base: str) -> Sequence[str]:

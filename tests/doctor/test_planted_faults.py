@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kserve_process import KServe
 from model_repository import write_repository
-from planted_faults import FAULTS, OWN_MODELS, PACKAGE, PAGE, TOKEN, Ground, PlantedFault, about, page
+from planted_faults import FAULTS, OWN_MODELS, PACKAGE, PAGE, TOKEN, Ground, PlantedFault, about, page, program
 from triton import ARGUMENTS, Triton
 
 from pyflink_triton.doctor.examination import CHECKS, Check, examine
@@ -114,6 +115,18 @@ def test_another_endpoint_is_examined_to_the_end(triton: Triton) -> None:
     assert (model.status, model.facts["endpoint"]) == (Status.OK, triton.http_url)
 
 
+def test_another_kind_of_server_is_examined_too(kserve: KServe) -> None:
+    found = {
+        model: asyncio.run(examine(Subject(**fields, measure=True), checks=CHECKS[:SERVERS]))
+        for model, fields in ((name, about(kserve.url, name, max_batch_size="8")) for name in ("fraud", "froud"))
+    }
+    assert wrong(found["fraud"]) == []
+    (version,) = [finding for finding in found["fraud"].findings if finding.check == "version"]
+    assert " is kserve " in version.sentence
+    (missing,) = wrong(found["froud"])
+    assert (missing.id, missing.remedy) == ("model.missing", Remedy.NAME_READY_MODEL(models="fraud"))
+
+
 def doctor(*arguments: str, directory: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pyflink_triton", "doctor", *arguments]
     environment = {**os.environ, **variables}
@@ -170,16 +183,13 @@ def test_a_package_without_its_jar(tmp_path: Path) -> None:
 
 def test_a_python_in_an_archive_is_unpacked_and_asked(tmp_path: Path) -> None:
     made = tmp_path / "made"
-    (made / "bin").mkdir(parents=True)
-    program = made / "bin" / "python"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    program.chmod(0o755)
+    asking = program(made / "bin" / "python", f'exec {sys.executable} "$@"')
     for kind in ("zip", "gztar"):
         archive = Path(shutil.make_archive(str(tmp_path / "venv"), kind, made))
         subject = Subject({}, python=f"{archive.name}/bin/python", archive=archive)
         found = asyncio.run(examine(subject, checks=CHECKS[-1:]))
         assert [finding.status for finding in found.findings] == [Status.OK], found
-    subject = Subject({}, python="bin/python", archive=program)
+    subject = Subject({}, python="bin/python", archive=asking)
     found = asyncio.run(examine(subject, checks=CHECKS[-1:]))
     assert [finding.id for finding in found.findings] == ["python.not-started"]
 
@@ -187,6 +197,23 @@ def test_a_python_in_an_archive_is_unpacked_and_asked(tmp_path: Path) -> None:
 def test_at_least_twenty_faults_stand_in_the_page() -> None:
     assert len({planted.id for planted in FAULTS}) >= 20
     assert page() == PAGE.read_text()
+
+
+def test_the_pages_session_is_of_this_doctor() -> None:
+    """Each check has its line, in order."""
+    session = PAGE.read_text().partition("```text\n")[2].partition("```")[0]
+    lines = re.findall(r"^(?:ok|skipped) +([a-z]+)", session, re.MULTILINE)
+    assert [*dict.fromkeys(lines)] == [check.name for check in CHECKS]
+
+
+def test_flink_takes_a_python_where_nothing_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path / "bin" / "python3", f'exec {sys.executable} "$@"')
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.delenv("PYFLINK_CLIENT_EXECUTABLE", raising=False)
+    found = asyncio.run(examine(Subject({}, flink_home=tmp_path), checks=CHECKS[-1:]))
+    assert [finding.sentence.partition(" is ")[0] for finding in found.findings] == [
+        "the Python python3 (python.executable)"
+    ]
 
 
 def test_a_message_is_parted_into_what_was_wrong_and_what_to_do() -> None:

@@ -507,6 +507,11 @@ def flink_home(directory: Path, *jars: Path, version: str = "2.3.0") -> Path:
     return directory
 
 
+def of_flink(home: Path) -> dict[str, Any]:
+    """A subject's fields: a Flink, and this Python for its workers."""
+    return {**about(None, None), "flink_home": home, "python": sys.executable}
+
+
 def old_jar(directory: Path) -> Path:
     """The jar as an older version has it."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -521,14 +526,14 @@ def old_jar(directory: Path) -> Path:
 @fault("a stale jar in Flink's `lib`", "jar.stale", "is of version 0.0.9", Remedy.REMOVE_JARS)
 async def _stale_jar(ground: Ground) -> Planted:
     home = flink_home(ground.directory / "flink", old_jar(ground.directory))
-    fields = {**about(None, None), "flink_home": home}
+    fields = of_flink(home)
     return Planted(fields, fields, lambda: (home / "lib" / "0-pyflink-triton-shim-0.0.9.jar").unlink())
 
 
 @fault("two jars in Flink's `lib`", "jar.twice", "loads 2 jars", Remedy.REMOVE_JARS)
 async def _two_jars(ground: Ground) -> Planted:
     home = flink_home(ground.directory / "flink", Path(jar_path()), Path(jar_path()))
-    fields = {**about(None, None), "flink_home": home}
+    fields = of_flink(home)
     return Planted(fields, fields, lambda: next((home / "lib").glob("1-*")).unlink())
 
 
@@ -539,7 +544,7 @@ async def _other_build(ground: Ground) -> Planted:
     with zipfile.ZipFile(other, "a") as jar:
         jar.writestr("more", b"")
     home = flink_home(ground.directory / "flink", other)
-    fields = {**about(None, None), "flink_home": home}
+    fields = of_flink(home)
     return Planted(fields, fields, lambda: (home / "lib" / "0-other.jar").unlink())
 
 
@@ -548,19 +553,19 @@ async def _other_module(ground: Ground) -> Planted:
     home = flink_home(ground.directory / "flink")
     other = home / "lib" / "flink-model-triton-2.3.0.jar"
     other.touch()
-    fields = {**about(None, None), "flink_home": home}
+    fields = of_flink(home)
     return Planted(fields, fields, other.unlink)
 
 
 @fault("a Flink that the jar does not fit", "flink.version", "has version 1.20.1", Remedy.USE_FLINK)
 async def _old_flink(ground: Ground) -> Planted:
     old = flink_home(ground.directory / "old", version="1.20.1")
-    return Planted({**about(None, None), "flink_home": old}, about(None, None))
+    return Planted(of_flink(old), about(None, None))
 
 
 @fault("a directory that is no Flink", "flink.no-home", "not the directory of a Flink", Remedy.CORRECT_FLINK_HOME)
 async def _no_flink(ground: Ground) -> Planted:
-    return Planted({**about(None, None), "flink_home": ground.directory}, about(None, None))
+    return Planted(of_flink(ground.directory), about(None, None))
 
 
 @fault("a cluster that cannot be reached", "flink.not-reached", "Connection refused", Remedy.CHECK_FLINK_URL)
@@ -572,8 +577,12 @@ async def _no_cluster(ground: Ground) -> Planted:
 
 @fault("no such Python for the workers", "python.not-started", "No such file", Remedy.NAME_PYTHON)
 async def _no_python(ground: Ground) -> Planted:
-    lost = str(ground.directory / "lost" / "python")
-    return Planted({**about(None, None), "python": lost}, {**about(None, None), "python": sys.executable})
+    home = flink_home(ground.directory / "flink")
+    (home / "conf").mkdir()
+    configuration = home / "conf" / "config.yaml"
+    configuration.write_text(f"python:\n  executable: {ground.directory}/lost/python  # nested\n")
+    fields = {**about(None, None), "flink_home": home}
+    return Planted(fields, fields, lambda: configuration.write_text(f"python.executable: '{sys.executable}'\n"))
 
 
 @fault("a worker's Python without the package", "python.no-package", "No module named", Remedy.INSTALL_TESTED)
