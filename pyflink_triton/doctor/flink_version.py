@@ -5,16 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import urllib.request
-from importlib import metadata
 from urllib.parse import unquote, urlsplit
 
 from pyflink_triton.doctor import flink
 from pyflink_triton.doctor.findings import Finding, fault, ok, skipped
-from pyflink_triton.doctor.interpreter import bounds, outside
+from pyflink_triton.doctor.interpreter import bounds, needed, outside
 from pyflink_triton.doctor.subject import Known, Subject
 from pyflink_triton.remedies import Remedy
 
-_PACKAGE, _FLINK = "pyflink-triton", "apache-flink"
+_FLINK = "apache-flink"
 _SECONDS = 10.0
 
 
@@ -37,7 +36,7 @@ async def check_flink(subject: Subject, known: Known) -> list[Finding]:
 
 
 def _of_flink(where: str, version: str) -> Finding:
-    wanted = next(each for each in metadata.requires(_PACKAGE) or () if each.startswith(_FLINK))
+    wanted = needed(_FLINK)
     if outside(version, wanted):
         sentence = f"{where} has version {version}, which the jar does not fit"
         remedy = Remedy.USE_FLINK(versions=bounds(wanted))

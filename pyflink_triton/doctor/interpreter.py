@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ _PASSED = re.compile(
     r"(PATH|LD_LIBRARY_PATH|LANG|LANGUAGE|TZ|SSL_CERT_FILE|SSL_CERT_DIR|LC_.*|PYTHON.*|PYFLINK_TRITON_.*)"
 )
 _SECONDS = 60.0
+_PACKAGE = "pyflink-triton"
 #: Imports what a worker imports, and tells what it found.
 _TELL = """
 import json, sys
@@ -28,7 +30,10 @@ try:
     from importlib import metadata
     import pyflink_triton
     told["package"], told["where"] = pyflink_triton.__version__, pyflink_triton.__file__
-    told["requires"] = metadata.requires("pyflink-triton") or []
+    try:
+        told["requires"] = metadata.requires("pyflink-triton") or []
+    except metadata.PackageNotFoundError:  # it was not installed by pip
+        told["requires"] = []
     names = [each.split(";")[0].strip() for each in told["requires"] if "extra ==" not in each]
     told["versions"] = {}
     import re
@@ -98,6 +103,26 @@ def ask(python: str) -> Interpreter:
 def _read(told: Mapping[str, Any]) -> Interpreter:
     more = (str(told.get("where", "")), told.get("requires", ()), told.get("versions", {}), told.get("problem", ""))
     return Interpreter(told["python"], told.get("package"), *more)
+
+
+def needed(package: str) -> str:
+    """What this package needs of another, as pip takes it; empty where it was not installed by pip.
+
+    Args:
+        package: The other's name.
+    """
+    try:
+        return next((each for each in metadata.requires(_PACKAGE) or () if each.startswith(package)), "")
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def needed_python() -> str:
+    """Which CPython this package runs in; empty where it was not installed by pip."""
+    try:
+        return metadata.metadata(_PACKAGE)["Requires-Python"]
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def outside(version: str, requirement: str) -> bool:

@@ -9,12 +9,11 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 
 from pyflink_triton.doctor import flink
 from pyflink_triton.doctor.findings import Finding, fault, ok, parted, warning
-from pyflink_triton.doctor.interpreter import Interpreter, NotStarted, ask, bounds, outside, unpacked
+from pyflink_triton.doctor.interpreter import Interpreter, NotStarted, ask, bounds, needed_python, outside, unpacked
 from pyflink_triton.doctor.subject import Known, Subject
 from pyflink_triton.errors import JobError
 from pyflink_triton.jar import jar_path
@@ -23,7 +22,6 @@ from pyflink_triton.version import __version__
 
 #: The packages whose versions matter most, named where all is well.
 _NAMED = ("apache-flink", "pyarrow", "numpy")
-_PACKAGE = "pyflink-triton"
 #: The options of Flink that name a Python, and the variable that names one, too.
 _EXECUTABLE, _CLIENT_EXECUTABLE = "python.executable", "python.client.executable"
 _CLIENT_VARIABLE = "PYFLINK_CLIENT_EXECUTABLE"
@@ -60,8 +58,8 @@ def _of_packages(check: str, where: str, found: Interpreter) -> list[Finding]:
             findings.append(fault(check, "package-version", said, Remedy.INSTALL_TESTED(requirement=wanted)))
     if findings or found.problem:
         return findings or [fault(check, "broken", f"{where} cannot start a worker: {found.problem}", _install())]
-    named = ", ".join(f"{name} {found.versions[name]}" for name in _NAMED if name in found.versions)
-    said = f"{where} is CPython {found.python} with pyflink-triton {found.package}, {named}"
+    named = [f"{name} {found.versions[name]}" for name in _NAMED if name in found.versions]
+    said = f"{where} is CPython {found.python} with {', '.join([f'pyflink-triton {found.package}', *named])}"
     return [ok(check, said, versions=dict(found.versions))]
 
 
@@ -158,7 +156,7 @@ async def check_python(subject: Subject, known: Known) -> list[Finding]:
 
 
 def _of_python(where: str, told: Interpreter) -> list[Finding]:
-    wanted = metadata.metadata(_PACKAGE)["Requires-Python"]
+    wanted = needed_python()
     if outside(told.python, wanted):
         sentence = f"{where} is CPython {told.python}, which this package does not run in"
         return [fault("python", "version", sentence, Remedy.USE_PYTHON(versions=bounds(wanted)))]

@@ -20,6 +20,7 @@ from model_repository import write_repository
 from planted_faults import FAULTS, OWN_MODELS, PACKAGE, PAGE, TOKEN, Ground, PlantedFault, about, page, program
 from triton import ARGUMENTS, Triton
 
+from pyflink_triton.command.app import main
 from pyflink_triton.doctor.examination import CHECKS, Check, examine
 from pyflink_triton.doctor.findings import Finding, Report, Status, parted
 from pyflink_triton.doctor.subject import Subject
@@ -164,11 +165,15 @@ def test_the_report_is_read_by_people(triton: Triton) -> None:
     assert lines[-1] == "1 fault, 0 warnings: model.missing"
 
 
-def test_wrong_arguments_are_told(triton: Triton) -> None:
-    for arguments in (("--option", "timeout"), ("--archive", str(PAGE)), ("--endpoint", "x", "--option", "endpoint=y")):
-        done = doctor(*arguments)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith("pyflink-triton: ")
+@pytest.mark.parametrize(
+    "arguments", [("--option", "timeout"), ("--archive", str(PAGE)), ("--endpoint", "x", "--option", "endpoint=y")]
+)
+def test_wrong_arguments_are_told(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["doctor", *arguments])
+    printed = capsys.readouterr()
+    assert (caught.value.code, printed.out) == (2, "")
+    assert printed.err.startswith("pyflink-triton: ")
 
 
 def test_a_package_without_its_jar(tmp_path: Path) -> None:
