@@ -91,7 +91,7 @@ def _columns(written: dict[str, str], inputs: Sequence[ColumnType], outputs: Seq
 def _create_model(written: dict[str, str], sides: Sequence[str]) -> str:
     pairs = {"provider": "triton", **_shown(written)}
     options = ",\n  ".join(f"'{key}' = '{value.replace(chr(39), chr(39) * 2)}'" for key, value in pairs.items())
-    return f"CREATE MODEL m INPUT ({sides[0]}) OUTPUT ({sides[1]})\nWITH (\n  {options}\n)"
+    return f"CREATE MODEL m\nINPUT ({sides[0]})\nOUTPUT ({sides[1]})\nWITH (\n  {options}\n)"
 
 
 def _requests(options: Options, signature: ModelSignature | None) -> Finding:

@@ -145,7 +145,7 @@ def test_nothing_is_wrong_with_what_is_well(triton: Triton) -> None:
     by_check: dict[str, Mapping[str, Any]] = {each["check"]: each for each in reversed(told["findings"])}
     assert [*dict.fromkeys(each["check"] for each in told["findings"])] == [check.name for check in CHECKS]
     assert by_check["model"]["facts"]["versions"] == ["1"]
-    assert "CREATE MODEL m INPUT (`a` FLOAT, `b` FLOAT)" in by_check["statement"]["facts"]["create_model"]
+    assert "CREATE MODEL m\nINPUT (`a` FLOAT, `b` FLOAT)\nOUTPUT" in by_check["statement"]["facts"]["create_model"]
     speed = by_check["speed"]["facts"]
     parts = ("round_trip_ms", "servers_queue_ms", "compute_ms", "our_own_part_ms")
     assert speed["inferences"] >= 1

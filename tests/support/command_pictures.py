@@ -18,9 +18,11 @@ import sys
 import tempfile
 import termios
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from model_repository import Model, Tensor, write_repository
 from places import ROOT
@@ -36,6 +38,7 @@ _WIDTH = 104
 _SECONDS = 300
 #: What a picture shows in place of this machine's paths and ports.
 _URL, _JAR = "http://localhost:8000", "/opt/predict/lib/python3.11/site-packages/pyflink_triton/lib"
+_PREFIX = "/opt/predict"
 _FONT = "DejaVu Sans Mono, Menlo, Consolas, monospace"
 _SVG = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
@@ -106,7 +109,8 @@ class Session:
     """What a picture shows.
 
     Attributes:
-        commands: What is typed, one after the other; `URL` stands for the server's.
+        commands: What is typed, one after the other; `URL` stands for the server's, `LOCAL` for the same by the name
+            of this machine, and `GRPC` for its port of gRPC.
         until: What to wait for before Ctrl-C; empty where the last command ends by itself.
         snapshot: Words of a line that changes: it is shown as it was in the middle.
     """
@@ -135,19 +139,37 @@ SESSIONS = {
         )
     ),
     "sql-progress": Session(("pyflink-triton sql --endpoint URL -p 1 -f long.sql",), snapshot=" left"),
+    "doctor": Session(("pyflink-triton doctor --endpoint LOCAL --model fraud --measure",)),
+    "doctor-fault": Session(("pyflink-triton doctor --endpoint GRPC --model fraud",)),
     "errors": Session(
         ("pyflink-triton serve models --http-port abc", "pyflink-triton models --endpoint http://localhost:9")
     ),
 }
 
 
-def draw(name: str, session: Session, url: str, directory: Path) -> None:
+def places(server: TritonServer) -> Mapping[str, tuple[str, str]]:
+    """What stands for a URL in what is typed: the URL, and what a picture shows."""
+    ports = {"LOCAL": server.http_url, "GRPC": f"http://{server.grpc_url}"}
+    local = {name: f"http://localhost:{url.rpartition(':')[2]}" for name, url in ports.items()}
+    return {
+        "URL": (server.http_url, _URL),
+        "LOCAL": (local["LOCAL"], _URL),
+        "GRPC": (local["GRPC"], "http://localhost:8001"),
+    }
+
+
+def draw(name: str, session: Session, known: Mapping[str, tuple[str, str]], directory: Path) -> None:
     """Run a session and write its picture."""
     console = Console(record=True, width=_WIDTH, file=StringIO(), force_terminal=True, color_system="truecolor")
     for typed in session.commands:
-        console.print(Text.assemble(("$ ", "bold green"), (typed.replace("URL", _URL), "bold")))
-        written = _screen(_run(typed.replace("URL", url), session, directory), session.snapshot)
-        shown = written.replace(url, _URL).replace(str(Path(jar_path()).parent), _JAR)
+        real, told = typed, typed
+        for place, (url, instead) in known.items():
+            real, told = real.replace(place, url), told.replace(place, instead)
+        console.print(Text.assemble(("$ ", "bold green"), (told, "bold")))
+        shown = _screen(_run(real, session, directory), session.snapshot).replace(str(Path(jar_path()).parent), _JAR)
+        for url, instead in known.values():
+            shown = shown.replace(urlsplit(url).netloc, urlsplit(instead).netloc)
+        shown = shown.replace(sys.prefix, _PREFIX)
         console.print(Text.from_ansi(re.sub(r"/\S+/logs/", "~/.cache/pyflink-triton/logs/", shown).rstrip()))
     svg = console.export_svg(
         title=f"pyflink-triton {name.partition('-')[0]}", code_format=_SVG.replace("FONT", _FONT), unique_id=f"t-{name}"
@@ -217,7 +239,7 @@ def main(names: list[str]) -> None:
         (directory / "models").mkdir()
         with TritonServer(write_repository(directory / "served", MODELS), arguments=ARGUMENTS) as server:
             for name in names or SESSIONS:
-                draw(name, SESSIONS[name], server.http_url, directory)
+                draw(name, SESSIONS[name], places(server), directory)
 
 
 if __name__ == "__main__":
