@@ -70,7 +70,8 @@ bench: tools $(INSTALLED) ## speed, CPU and latency beside raw tritonclient and 
 
 pages: tools $(INSTALLED) ## write the pages and tables of the docs that are made from code and tests
 	@for page in tests/support/faults.py tests/support/streams.py tests/sql/test_spec.py tests/support/reference.py \
-		tests/support/dashboard.py tests/project/test_metrics_page.py tests/project/test_public_api.py; do \
+		tests/support/dashboard.py tests/project/test_metrics_page.py tests/project/test_public_api.py \
+		tests/support/planted_faults.py; do \
 		PYTHONPATH=tests/support $(BIN)/python $$page || exit 1; \
 	done
 

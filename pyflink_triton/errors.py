@@ -16,6 +16,7 @@
     └── JobError              a fault that no row's policy covers: the job fails
         ├── AccessError       the server refuses the credentials or TLS (401, 403), or a secret is missing
         ├── ContractError     the server's answer breaks the protocol or the model's signature
+        │   └── WrongPortError    something else than Triton's HTTP port answers at the endpoint
         └── SignatureError    the model is no longer the one that was planned
 
 Others stand where they are raised: ``FrameError`` (a TritonError, ``bridge.frames``), ``TritonServerError`` of a local
@@ -25,6 +26,7 @@ server (``server.errors``), and Flink's own errors with this package's sentence 
 from __future__ import annotations
 
 import copy
+from enum import Enum
 from typing import TypeVar
 
 _Error = TypeVar("_Error", bound="TritonError")
@@ -158,6 +160,27 @@ class AccessError(JobError):
 
 class ContractError(JobError):
     """The server's answer breaks the protocol or the model's signature."""
+
+
+class Listener(Enum):
+    """What answers at an endpoint that is not Triton's HTTP port."""
+
+    GRPC = "a gRPC port"
+    METRICS = "Triton's metrics port"
+    TLS = "a port that speaks TLS"
+    OTHER = "something else"
+
+
+class WrongPortError(ContractError):
+    """Something else than Triton's HTTP port answers at the endpoint.
+
+    Attributes:
+        listener: What it is.
+    """
+
+    def __init__(self, message: str, listener: Listener) -> None:
+        super().__init__(message)
+        self.listener = listener
 
 
 class SignatureError(JobError):

@@ -122,6 +122,7 @@ class Remedy(Enum):
 
     # The server and its model
     CHECK_ENDPOINT = "Check the option 'endpoint'"
+    WRITE_HTTP_PORT = "Write the option 'endpoint' with the port of Triton's HTTP, 8000 unless it was changed"
     CHECK_SERVER = "Check that the server runs and that the option 'endpoint' is right"
     CHECK_TLS = "Check the options 'tls-ca-file', 'tls-cert-file' and 'tls-verify'"
     CHECK_CREDENTIALS = "Check the options 'auth-token' and 'custom-headers'"
@@ -181,6 +182,35 @@ class Remedy(Enum):
     )
     SET_FLINKS_JAVA_HOME = "Set env.java.home in Flink's configuration to the directory of a Java 17"
     INSTALL_TESTED = "Install {requirement} into that Python"
+
+    # The command
+    BEGIN_A_LINE = "Begin each statement in a line of its own"
+    COMMENT_A_LINE = "Give the comment a line of its own"
+    FILTER_BEFORE = "Put the condition in the WHERE of a subquery"
+    FILTER_INSIDE = "Put the condition inside, as in ML_PREDICT((SELECT ... WHERE ...), ...)"
+    GIVE_ENDPOINT = "Give --endpoint too"
+    CHECK_GATEWAY = "Check the option --gateway"
+    WRITE_PAIR = "write it as KEY=VALUE"
+
+    # What `pyflink-triton doctor` says besides
+    CORRECT_OPTION = "Correct the option"
+    CORRECT_PROXY = (
+        "Correct HTTP_PROXY and HTTPS_PROXY, add the host to NO_PROXY, or leave the option 'proxy-from-environment' out"
+    )
+    RENEW_CERTIFICATE = "Give the server a certificate that is valid for longer"
+    WRITE_CERTIFIED_HOST = "Write the option 'endpoint' with a host that the server's certificate names"
+    SET_TOKEN = "Set the option 'auth-token', as in 'auth-token' = '${{SECRET:my-token}}'"
+    WAIT_FOR_SERVER = "Wait until the server is ready, or see in its log why it is not"
+    LOAD_MODEL = "Load the model, or see in the server's log why it is not loaded"
+    NAME_READY_MODEL = "Write 'model-name' with the name of a model that is ready: {models}"
+    NAME_READY_VERSION = "Leave 'model-version' out, or name a version that is ready: {versions}"
+    GIVE_INSTANCES = "Give the model more instances, or send it fewer requests at once"
+    CORRECT_FLINK_HOME = "Set FLINK_HOME to the directory of a Flink, or leave it out"
+    REMOVE_JARS = "Remove {jars}, and use the jar that `pyflink-triton jar` prints"
+    USE_FLINK = "Use Flink {versions}"
+    CHECK_FLINK_URL = "Check the URL, and that Flink runs there"
+    NAME_PYTHON = "Set '{role}' to the path of a Python that is there"
+    USE_PYTHON = "Use CPython {versions}"
 
     def __call__(self, **values: object) -> str:
         """Fill in the template.

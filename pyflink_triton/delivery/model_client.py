@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from pyflink_triton._async import within
 from pyflink_triton.addresses import unaddressable
@@ -22,6 +22,8 @@ from pyflink_triton.options.environment import missing_variable
 from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.failures import Cause, ErrorResponse, NoResponseError
 from pyflink_triton.remedies import Remedy
+
+_Listed = TypeVar("_Listed")
 
 #: What to do where only inferences are let through.
 _DECLARE = Remedy.DECLARE_ALL()
@@ -177,16 +179,28 @@ class ModelClient:
             UnavailableError: No server could be reached.
             JobError: The server refuses to list them.
         """
+        return await self._first(self.transport.index)
+
+    async def entries(self) -> Sequence[Mapping[str, Any]]:
+        """List the versions of all models with their state, from the first endpoint that answers.
+
+        Raises:
+            UnavailableError: No server could be reached.
+            JobError: The server refuses to list them.
+        """
+        return await self._first(self.transport.entries)
+
+    async def _first(self, ask: Callable[[str], Awaitable[_Listed]]) -> _Listed:
         *others, last = self._options.every_endpoint
         for base in others:
             with contextlib.suppress(UnavailableError, AccessError):
-                return await self._models(base)
-        return await self._models(last)
+                return await self._listed(base, ask)
+        return await self._listed(last, ask)
 
-    async def _models(self, base: str) -> Sequence[str]:
+    async def _listed(self, base: str, ask: Callable[[str], Awaitable[_Listed]]) -> _Listed:
         with self._failures(base):
             try:
-                return await self.transport.index(base)
+                return await ask(base)
             except ErrorResponse as error:
                 is_denied = error.cause is Cause.ACCESS_DENIED
                 kind: type[TritonError] = AccessError if is_denied else UnavailableError

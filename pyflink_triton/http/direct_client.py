@@ -17,6 +17,7 @@ from pyflink_triton.errors import ContractError
 from pyflink_triton.http.connection import Connection, CutOff, TooLarge
 from pyflink_triton.http.connection_pool import ConnectionPool, Origin
 from pyflink_triton.http.credentials import Credentials
+from pyflink_triton.http.http2 import speaks_http2
 from pyflink_triton.http.response import MAX_TEXT_BYTES, HttpResponse, finish, is_finished
 from pyflink_triton.http.response_head import BadResponse
 from pyflink_triton.http.tls import speaks_tls, tls_context
@@ -74,6 +75,11 @@ class DirectClient:
     async def addresses(self, url: str) -> Sequence[str]:
         """Look up the addresses of a URL's host; see ``ConnectionPool.addresses``."""
         return await self._pool.addresses(self._target(url).origin)
+
+    async def speaks_http2(self, url: str, *, over_tls: bool) -> bool:
+        """Whether what answers a URL's host and port speaks HTTP/2 alone, as gRPC does."""
+        _, host, port, address = self._target(url).origin
+        return await speaks_http2(address or host, port, over_tls=over_tls)
 
     async def probe(self, url: str, timeout: float) -> HttpResponse:
         """Send a GET by a connection of its own; see ``call``.

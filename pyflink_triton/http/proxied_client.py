@@ -15,6 +15,7 @@ from pyflink_triton.errors import ContractError
 from pyflink_triton.http.body import Body
 from pyflink_triton.http.compat import NEW_CONNECTION, Connector
 from pyflink_triton.http.credentials import Credentials
+from pyflink_triton.http.http2 import speaks_http2
 from pyflink_triton.http.response import MAX_TEXT_BYTES, HttpResponse, finish
 from pyflink_triton.http.tls import speaks_tls, tls_context
 from pyflink_triton.options.options import Options
@@ -85,6 +86,13 @@ class ProxiedClient:
     async def addresses(self, url: str) -> Sequence[str]:
         """None: which address a call goes to is the proxy's choice, and names may mean others there."""
         return ()
+
+    async def speaks_http2(self, url: str, *, over_tls: bool) -> bool:
+        """Whether what answers a URL's host and port speaks HTTP/2 alone; see ``DirectClient.speaks_http2``."""
+        parts = URL(url, encoded=True)
+        if parts.origin() in self._proxies or parts.host is None or parts.port is None:
+            return False
+        return await speaks_http2(parts.host, parts.port, over_tls=over_tls)
 
     async def probe(self, url: str, timeout: float) -> HttpResponse:
         """Send a GET by a connection of its own; see ``DirectClient.probe``."""

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyflink_triton.addresses import below, model_url
-from pyflink_triton.errors import ContractError
+from pyflink_triton.addresses import below, model_url, split_address
+from pyflink_triton.errors import ContractError, Listener, WrongPortError
 from pyflink_triton.http.compression import compress
 from pyflink_triton.http.direct_client import DirectClient
 from pyflink_triton.http.environment_proxies import environment_proxies
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _JSON = {"Content-Type": "application/json"}
 #: Seconds until a server that did not say what it is is asked again.
 _ASK_AGAIN = 10.0
+#: How Triton's own metrics begin, each on a line of its own.
+_METRIC = b"nv_inference_"
 
 
 class HttpTransport:
@@ -166,21 +168,28 @@ class HttpTransport:
 
     async def metadata(self, base: str) -> Mapping[str, Any]:
         """Read the model's metadata; see ``Transport.metadata``."""
-        return self._object(base, await self._ask("GET", base, self.url(base)))
+        return await self._described(base, await self._ask("GET", base, self.url(base)))
 
     async def config(self, base: str, model: str | None = None, version: str | None = None) -> Mapping[str, Any]:
         """Read a model's configuration; see ``Transport.config``."""
         url = self.url(base) if model is None else model_url(base, model, version)
         response = await self._ask("GET", base, below(url, "/config"))
         self._dialects[base] = TRITON  # no other server has it
-        return self._object(base, response)
+        return await self._described(base, response)
 
     async def server_version(self, base: str) -> str:
         """Read the server's version; see ``Transport.server_version``."""
-        return str(self._object(base, await self._ask("GET", base, below(base, "/v2"))).get("version", ""))
+        found = await self._described(base, await self._ask("GET", base, below(base, "/v2")))
+        self._dialects.setdefault(base, dialect_of(found))
+        return str(found.get("version", ""))
 
     async def index(self, base: str) -> Sequence[str]:
         """List the names of the models that are ready; see ``Transport.index``."""
+        entries = await self.entries(base)
+        return sorted({str(entry["name"]) for entry in entries if entry.get("state", "READY") == "READY"})
+
+    async def entries(self, base: str) -> Sequence[Mapping[str, Any]]:
+        """List the versions of all models with their state, as Triton does; another server's have a name alone."""
         try:
             response = await self._ask("POST", base, below(base, "/v2/repository/index"), body=(b"{}",))
         except ErrorResponse:
@@ -190,8 +199,8 @@ class HttpTransport:
         try:
             found = json.loads(response.body)
             if isinstance(found, dict):  # the names of all, ready or not
-                return sorted({str(name) for name in found["models"]})
-            return sorted({str(entry["name"]) for entry in found if entry.get("state") == "READY"})
+                return [{"name": str(name)} for name in found["models"]]
+            return [{"state": "", **entry, "name": str(entry["name"])} for entry in found]
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise self._not_triton(base, response, "no list of models") from None
 
@@ -204,14 +213,43 @@ class HttpTransport:
             if response.status in (401, 403) and self.credentials.renew(generation):
                 response = await self.client.call(method, url, body=body, headers=headers, is_text=True)
         except NoResponseError as error:
-            is_cut = error.fault in (Fault.RESET, Fault.NONSENSE)
-            if is_cut and await self.client.speaks_tls(base):
-                raise ContractError(f"what answers at {base} speaks TLS. {Remedy.WRITE_HTTPS()}") from None
+            await self._refuse_other_protocols(base, error)
             raise
         if response.status != 200:
-            await self._identify(base)
+            dialect = await self._identify(base)
+            if method == "POST" and response.status == 405 and dialect is TRITON:
+                await self._refuse_metrics(base)
             raise self.error(base, response)
         return response
+
+    async def _refuse_other_protocols(self, base: str, error: NoResponseError) -> None:
+        """Raise WrongPortError where a call failed because what answers speaks something else."""
+        is_cut = error.fault in (Fault.RESET, Fault.NONSENSE)
+        if is_cut and await self.client.speaks_tls(base):
+            raise WrongPortError(f"what answers at {base} speaks TLS. {Remedy.WRITE_HTTPS()}", Listener.TLS)
+        # A TLS handshake that is cut off counts as a connection that was refused.
+        is_https = base.startswith("https:")
+        is_cut |= is_https and error.fault is Fault.REFUSED
+        # After TLS that one side does not trust, only a port without TLS is another one.
+        is_grpc = (is_cut or error.fault is Fault.TLS) and await self.client.speaks_http2(base, over_tls=False)
+        if is_grpc or (is_cut and is_https and await self.client.speaks_http2(base, over_tls=True)):
+            raise WrongPortError(
+                f"what answers at {base} is a gRPC port: it does not speak HTTP/1.1. {Remedy.WRITE_HTTP_PORT()}",
+                Listener.GRPC,
+            )
+
+    async def _refuse_metrics(self, base: str) -> None:
+        """Raise WrongPortError where Triton's metrics port answers: any GET with 200 and no body, a POST with 405."""
+        try:
+            described = await self.client.call("GET", below(base, "/v2"), is_text=True)
+            is_named = split_address(base)[0].endswith("/metrics")
+            metrics = await self.client.call("GET", base if is_named else below(base, "/metrics"), is_text=True)
+        except (NoResponseError, ContractError):
+            return
+        if not described.body and metrics.status == 200 and _METRIC in metrics.body:
+            raise WrongPortError(
+                f"what answers at {base} is Triton's metrics port. {Remedy.WRITE_HTTP_PORT()}", Listener.METRICS
+            )
 
     def error(self, base: str, response: HttpResponse, generation: int | None = None) -> ErrorResponse:
         """Say what an error means.
@@ -236,6 +274,14 @@ class HttpTransport:
             renewed=generation is not None and cause is Cause.ACCESS_DENIED and self.credentials.renew(generation),
         )
 
+    async def _described(self, base: str, response: HttpResponse) -> dict[str, Any]:
+        """Read what a server says of itself or of a model, or name what answers in its place."""
+        try:
+            return self._object(base, response)
+        except ContractError:
+            await self._refuse_metrics(base)
+            raise
+
     def _object(self, base: str, response: HttpResponse) -> dict[str, Any]:
         try:
             found = json.loads(response.body)
@@ -247,9 +293,10 @@ class HttpTransport:
 
     def _not_triton(self, base: str, response: HttpResponse, found: str) -> ContractError:
         text = excerpt(self.credentials.redact(response.body))
-        return ContractError(
+        return WrongPortError(
             f"what answers at {base} is not Triton's HTTP port: it answered {response.path} with {found}: {text}. "
-            f"{Remedy.CHECK_ENDPOINT()}"
+            f"{Remedy.CHECK_ENDPOINT()}",
+            Listener.OTHER,
         )
 
 

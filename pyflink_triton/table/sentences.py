@@ -61,6 +61,51 @@ def sentence_of(trace: str) -> str | None:
     return found
 
 
+class Problem(NamedTuple):
+    """What is wrong with a statement.
+
+    Attributes:
+        message: What to tell the user, without Java's names.
+        line: The line of the statement where it is, from 1; None where Flink does not say.
+        column: The column there.
+        trace: All that Java said.
+    """
+
+    message: str
+    line: int | None
+    column: int | None
+    trace: str
+
+
+_FROM_TO = re.compile(r"From line (?P<line>\d+), column (?P<column>\d+) to line \d+, column \d+:?\s*")
+_AT = re.compile(r" ?\bat line (?P<line>\d+), column (?P<column>\d+)(?=[.:\s])")
+_ENCOUNTERED = re.compile(r'^Encountered "(?P<word>.*)"\.?$')
+#: What Flink puts in front of what it says.
+_PREFIX = re.compile(r"^(?:SQL (?:parse|validation) failed\. ?|org\.apache\.[\w.$]+: )+")
+
+
+def problem_of(trace: str) -> Problem:
+    """Say what a Java stack trace tells about a statement.
+
+    Args:
+        trace: As Java prints it.
+    """
+    messages = [cause.message for cause in _causes(trace.splitlines()) if cause.message]
+    places = [found for message in messages for found in (_FROM_TO.search(message) or _AT.search(message),) if found]
+    line, column = (int(places[0]["line"]), int(places[0]["column"])) if places else (None, None)
+    message = sentence_of(trace) or (_plain(messages) if messages else trace.strip().splitlines()[0])
+    return Problem(message, line, column, trace)
+
+
+def _plain(messages: list[str]) -> str:
+    """The message of the deepest cause, without Flink's prefixes, its places and its lists of what it expected."""
+    parsing = [message for message in messages if "Was expecting" in message or _AT.search(message)]
+    text = parsing[0] if parsing else messages[-1]
+    text = _AT.sub("", _FROM_TO.sub("", _PREFIX.sub("", text.partition("\nWas expecting")[0])))
+    text = re.sub(r"\s*\n\s*", " ", _PREFIX.sub("", text).strip())
+    return _ENCOUNTERED.sub(r"'\g<word>' is not expected here", text)
+
+
 class _Cause(NamedTuple):
     """An exception of a trace: its class, its message and the first frame of its stack."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import first_prediction
 import pytest
 from cluster import HOST, TASK_MANAGERS, Cluster, Finished, standalone_cluster
+from commands import command
 from first_prediction import without_java
 from flink_session import read_lines
 from gated import COUNTED_ROWS, Counted, GatedTriton, gated_triton, settled_metrics
@@ -37,7 +38,10 @@ from prometheus import PREFIX, NoPrometheus, Prometheus, prometheus
 from soak import IS_SOAK
 from waiting import wait_for
 
+from pyflink_triton.command.flink import ModeName
+from pyflink_triton.command.sql_places import on_gateway
 from pyflink_triton.metric_table import MetricType, names
+from pyflink_triton.remedies import Remedy
 from pyflink_triton.server import TritonServer, ports
 from pyflink_triton.server.examples import EXAMPLES
 
@@ -344,6 +348,34 @@ def test_the_sql_client_shows_which_option_was_meant(
     assert "warmup-timout" in ended.output
     assert "Did you mean 'warmup-timeout'" in ended.output
     assert flink.jobs() == before
+
+
+def test_the_command_through_the_gateway(
+    gateway: Gateway, flink: Cluster, installed: Installed, served: GatedTriton, tmp_path: Path
+) -> None:
+    before = settings(installed, installed.python).replace("SET 'table.dml-sync' = 'true';", "") + statements(served)
+    script = tmp_path / "script.sql"
+    insert = into("streaming", tmp_path / "answers", ML_PREDICT)
+    query = "SELECT x, pairing(x) AS y, ARRAY[x] AS z FROM numbers;"
+    script.write_text(f"ADD JAR '{installed.jar}';\n{before}{insert}{query}")
+    done = command("sql", "--gateway", gateway.url, "-f", script, "--format", "json")
+    assert (done.code, done.err.count("\n")) == (0, 1), done.err
+    assert "finished in" in done.err
+    assert pairs_in(tmp_path / "answers") == PAIRS, "the INSERT is waited for"
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert sorted((row["x"], row["y"]) for row in rows) == PAIRS
+    assert {row["op"] for row in rows} == {"+I"}
+    assert all(row["z"] == [row["x"]] for row in rows)
+    job = next(word for word in done.err.split() if len(word) == 32)
+    place = on_gateway(gateway.url, None, None, [], ModeName.streaming)
+    try:
+        assert place.counts(job) is not None, "asked of the cluster that the gateway names"
+    finally:
+        place.close()
+    wrong = command("sql", "--gateway", gateway.url, "-e", "SELECT 1 AS a;\nSELECT idd FROM (VALUES (1)) AS t (id)")
+    elsewhere = command("sql", "--gateway", served.http_url, "-e", "SELECT 1")
+    assert (elsewhere.code, Remedy.CHECK_GATEWAY() in elsewhere.err) == (1, True), elsewhere.err
+    assert (wrong.code, wrong.err) == (1, "pyflink-triton: line 2:8: Column 'idd' not found in any table.\n")
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -13,7 +13,9 @@ import pytest
 from certificates import Authority, serving
 from deliveries import upstream
 from fault_proxy import FaultProxy
+from model_repository import MODELS
 from triton import Triton
+from triton import serving as serving_models
 
 from pyflink_triton.errors import TritonError
 from pyflink_triton.metrics import Metrics
@@ -72,13 +74,14 @@ def page(status: str, body: bytes) -> bytes:
 #: What else may answer, and what is said of it; asked for its models it says something else.
 NOT_HTTP = "is not Triton's HTTP port"
 PLACES: dict[str, tuple[str, str]] = {
-    "metrics": (NOT_HTTP, "HTTP 405 for /v2/repository/index"),
-    "grpc": ("does not speak HTTP", "does not speak HTTP"),
+    "metrics": ("is Triton's metrics port", "is Triton's metrics port"),
+    "grpc": ("is a gRPC port", "is a gRPC port"),
     "site": (NOT_HTTP, NOT_HTTP),
     "other service": ("does not follow the KServe v2 protocol", NOT_HTTP),
     "absent": ("HTTP 404 for /v2/models/dbl", "HTTP 404 for /v2/repository/index: '<html>"),
     "https for http": ("write the option 'endpoint' with http. If", "write the option 'endpoint' with http. If"),
-    "https for grpc": ("If the server speaks plain HTTP, write", "If the server speaks plain HTTP, write"),
+    "https for grpc": ("is a gRPC port", "is a gRPC port"),
+    "https for metrics": ("write the option 'endpoint' with http. If", "write the option 'endpoint' with http. If"),
     "http for https": ("Write the option 'endpoint' with https", "Write the option 'endpoint' with https"),
     "http for https of clients": ("Write the option 'endpoint' with https", "Write the option 'endpoint' with https"),
 }
@@ -96,7 +99,7 @@ def test_what_answers_there_is_named_with_what_to_write(triton: Triton, tmp_path
     sentence = str(error.value)
     assert PLACES[place][ask == "list"] in sentence
     assert "endpoint" in sentence
-    assert "best-effort" not in sentence or place in ("https for http", "absent")
+    assert "best-effort" not in sentence or place in ("https for http", "https for metrics", "absent")
 
 
 async def url_of(place: str, triton: Triton, directory: Path, stack: AsyncExitStack) -> str:
@@ -106,7 +109,10 @@ async def url_of(place: str, triton: Triton, directory: Path, stack: AsyncExitSt
     if place == "grpc":
         return f"http://{triton.grpc_url}"
     if place.startswith("https for"):
-        return f"https://{triton.address if place == 'https for http' else triton.grpc_url}"
+        assert triton.metrics_url is not None
+        metrics = triton.metrics_url.split("/")[2]
+        addresses = {"http": triton.address, "grpc": triton.grpc_url, "metrics": metrics}
+        return f"https://{addresses[place.removeprefix('https for ')]}"
     if place.startswith("http for https"):
         authority = Authority(directory)
         tls = serving(authority.sign("server"), authority.pem if place.endswith("clients") else None)
@@ -134,3 +140,15 @@ def test_a_server_that_is_away_is_not_taken_for_another(triton: Triton) -> None:
     with pytest.raises(TritonError, match="broke before an answer") as error:
         asyncio.run(asyncio.wait_for(main(), 30))
     assert "https" not in str(error.value)
+
+
+def test_a_port_of_grpc_over_tls_is_named_once_it_is_trusted(tmp_path: Path) -> None:
+    """Before, its certificate is what is wrong: nothing more is asked."""
+    authority = Authority(tmp_path)
+    shown = authority.sign("server")
+    tls = ("--grpc-use-ssl=1", f"--grpc-server-cert={shown.pem}", f"--grpc-server-key={shown.key}")
+    models = [model for model in MODELS if model.name == "identity_fp32"]
+    with serving_models(tmp_path, models, *tls) as triton:
+        for options, words in (({}, "issuer certificate"), ({"tls-ca-file": str(authority.pem)}, "is a gRPC port")):
+            with pytest.raises(TritonError, match=words):
+                asyncio.run(check(DeclaredModel.parse(asked(f"https://{triton.grpc_url}", **options))))

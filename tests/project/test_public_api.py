@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 import importlib
 import inspect
@@ -12,9 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from places import ROOT
+from typer.main import get_command
 
 import pyflink_triton
-from pyflink_triton import cli, errors
+from pyflink_triton import errors
+from pyflink_triton.command.app import app
 from pyflink_triton.options.options import OPTIONS
 
 PAGE = ROOT / "docs" / "api.md"
@@ -92,13 +93,17 @@ def python_errors() -> str:
 
 
 def commands() -> str:
-    parser = cli._parser()
-    (action,) = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]
-    lines = [f"pyflink-triton {' | '.join(each.option_strings[-1] for each in parser._actions if each.option_strings)}"]
-    for name, command in action.choices.items():
-        taken = [each.option_strings[-1] if each.option_strings else str(each.metavar) for each in command._actions]
-        lines.append(f"pyflink-triton {name} {' '.join(sorted(set(taken) - {'--help'}))}".rstrip())
+    program: Any = get_command(app)
+    lines = [written("pyflink-triton", program)]
+    lines += [written(f"pyflink-triton {name}", command) for name, command in sorted(program.commands.items())]
     return "```\n" + "\n".join(lines) + "\n```"
+
+
+def written(words: str, command: Any) -> str:
+    """A command with what it takes."""
+    options = [each.opts[0] for each in command.params if each.opts[0].startswith("-")]
+    arguments = [str(each.name).upper() for each in command.params if not each.opts[0].startswith("-")]
+    return " ".join([words, *sorted({*options, "--help"}), *arguments])
 
 
 def sql() -> str:

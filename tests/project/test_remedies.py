@@ -517,10 +517,26 @@ ELSEWHERE = {
     Remedy.SWITCH_CACHE_OFF: (
         "test_outputs.py::test_an_answer_of_another_shape_from_the_cache_costs_no_more_than_its_row"
     ),
+    Remedy.BEGIN_A_LINE: "test_check.py::test_what_check_advises_helps",
+    Remedy.COMMENT_A_LINE: "test_check.py::test_what_check_advises_helps",
+    Remedy.FILTER_BEFORE: "test_check.py::test_what_check_advises_helps",
+    Remedy.FILTER_INSIDE: "test_check.py::test_what_check_advises_helps",
+    Remedy.GIVE_ENDPOINT: "test_check.py::test_an_option_of_models_needs_a_server",
+    Remedy.CHECK_GATEWAY: "test_cluster.py::test_the_command_through_the_gateway",
+    Remedy.WRITE_PAIR: "test_sql.py::test_a_pair_is_written_as_the_message_says",
     Remedy.USE_JAR: "test_bridge.py::test_a_shim_of_another_version_is_told_both",
     Remedy.USE_NEWER_FLINK: "test_front_doors.py::test_a_door_that_flink_22_lacks_is_one_sentence_with_another_way",
     Remedy.USE_ML_PREDICT: "test_function_jobs.py::test_a_compiled_plan_in_batch_holds_ml_predict_and_no_function",
 }
+
+
+#: What the doctor says besides, all done in one test.
+DOCTORS = list(Remedy)[list(Remedy).index(Remedy.CORRECT_OPTION) :]
+ELSEWHERE.update(
+    dict.fromkeys(
+        [Remedy.WRITE_HTTP_PORT, *DOCTORS], "test_planted_faults.py::test_a_fault_is_named_and_what_to_do_helps"
+    )
+)
 
 
 def test_every_remedy_is_done() -> None:
@@ -532,7 +548,7 @@ def test_every_remedy_is_done() -> None:
 
 def test_ports() -> None:
     said = subprocess.run(
-        [sys.executable, "-m", "pyflink_triton.cli", "serve", "models", "--http-port", "65536"],
+        [sys.executable, "-m", "pyflink_triton", "serve", "models", "--http-port", "65536"],
         capture_output=True,
         text=True,
         timeout=60,

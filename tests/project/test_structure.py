@@ -27,7 +27,9 @@ MAY_IMPORT = {
     "server": set(),
     "table": {"root", "options", "types", "schema", "runtime"},
     "bridge": {"root", "options", "runtime", "table"},
-    "top": {"root", "server", "table"},
+    "doctor": {"root", "options", "types", "model", "protocol", "http", "delivery", "runtime", "table"},
+    "command": {"root", "options", "model", "schema", "protocol", "delivery", "runtime", "server", "table", "doctor"},
+    "top": {"root", "table", "command"},
 }
 #: The root's modules, from the bottom up: each may import those before it.
 ROOT_MODULES = (
@@ -45,8 +47,8 @@ ROOT_MODULES = (
     "metrics",
     "jar",
 )
-#: What stands on top of all: the command, and what `import pyflink_triton` gives.
-TOP_MODULES = ("cli", "__init__")
+#: What stands on top of all: what `import pyflink_triton` gives, and `python -m pyflink_triton`.
+TOP_MODULES = ("__init__", "__main__")
 #: What relies on the inside of other libraries; docs/compat.md has an entry for each.
 COMPAT = tuple(path for path in MODULES if path.stem == "compat" or path.parent.name == "compat")
 #: Modules of PyFlink that are its inside, and the bridge to Java that it stands on.

@@ -17,7 +17,6 @@ from model_repository import MODELS, write_repository
 from places import SUPPORT
 from triton import ARGUMENTS, Triton, call, no_container_engine
 
-from pyflink_triton.cli import main
 from pyflink_triton.server import TritonServer, TritonServerError, log
 from pyflink_triton.server.cache import make_once
 from pyflink_triton.server.examples import EXAMPLES, Example
@@ -335,7 +334,7 @@ def test_an_interrupted_making_leaves_nothing_half_made(tmp_path: Path) -> None:
 
 @contextmanager
 def _serve(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-m", "pyflink_triton.cli", "serve", *arguments]
+    command = [sys.executable, "-m", "pyflink_triton", "serve", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -400,29 +399,6 @@ def test_serve_explains_a_failure_without_a_traceback(broken: Path) -> None:
     assert command.returncode == 1
     assert errors.startswith("pyflink-triton: tritonserver ended")
     assert "Traceback" not in errors
-
-
-def test_the_command_has_help_and_a_version(capsys: pytest.CaptureFixture[str]) -> None:
-    for argument, said in (("--help", "serve"), ("--version", "pyflink-triton ")):
-        with pytest.raises(SystemExit) as caught:
-            main([argument])
-        assert caught.value.code == 0
-        assert said in capsys.readouterr().out
-
-
-def test_wrong_arguments_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (
-        ["serve"],
-        ["serve", "models", "--http-port=70000"],
-        ["serve", "models", "--example=sentiment"],
-        ["serve", "--example=dance"],
-        ["jar", "--", "--id=x"],
-        ["dance"],
-    ):
-        with pytest.raises(SystemExit) as caught:
-            main(arguments)
-        assert caught.value.code == 2
-        assert "Traceback" not in capsys.readouterr().err
 
 
 def test_every_model_of_the_test_repository_is_ready(triton: Triton) -> None:

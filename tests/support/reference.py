@@ -116,10 +116,27 @@ _SAID: Mapping[str, str] = {
     "CHECK_CREDENTIALS": "Triton's model '...' at ... answered HTTP 401: ...",
     "WRITE_HTTP_OR_SHOW_CERTIFICATE": "Failed to connect to Triton server at https://...: connection reset",
     "PLAN_WITHOUT_SERVER": "Failed to connect to Triton server at ...: Connection refused",
+    "WRITE_PAIR": "--option is '...'",
     "CREATE_WITHOUT_SERVER": "Failed to connect to Triton server at ...: Connection refused",
     "INSTALL_JAVA": "PyFlink starts Java as '...', and there is none",
     "SET_FLINKS_JAVA_HOME": "PyFlink starts Java as '...', and there is none",
     "DECLARE_ALL": "Triton's model '...' at ... answered HTTP 403: ...",
+    "CORRECT_OPTION": "option '...' names '...', which cannot be read on this machine: ...",
+    "CORRECT_PROXY": "the proxy ... of the environment, which stands before ..., cannot be reached: ...",
+    "RENEW_CERTIFICATE": "the certificate of ... is trusted (...), and is valid until ...",
+    "WRITE_CERTIFIED_HOST": "Failed to connect to Triton server at ...: the TLS handshake failed: ... mismatch ...",
+    "SET_TOKEN": "Triton at ... answered HTTP 401: ..., to a call without a token",
+    "WAIT_FOR_SERVER": "the server at ... is not ready: HTTP 503: ...",
+    "LOAD_MODEL": "the model '...' at ... failed to load: ...",
+    "NAME_READY_MODEL": "the server at ... has no model '...'",
+    "NAME_READY_VERSION": "the model '...' at ... has no version ... that is ready",
+    "GIVE_INSTANCES": "a row takes ... in ... inferences, most of it server's queue: ...",
+    "CORRECT_FLINK_HOME": "... has no lib/flink-dist-*.jar: it is not the directory of a Flink",
+    "REMOVE_JARS": "... is of version ..., and the package of ...",
+    "USE_FLINK": "the Flink in ... has version ..., which the jar does not fit",
+    "CHECK_FLINK_URL": "the cluster at ... does not tell its version: ...",
+    "NAME_PYTHON": "the Python ... (python.executable) cannot be started: ...",
+    "USE_PYTHON": "the Python ... (python.executable) is CPython ..., which this package does not run in",
 }
 #: The modules whose messages come after the option's name and value, and what stands between.
 _OPTIONS: Mapping[str, str] = {"parsers.py": "", "request_parameters.py": "", "_units.py": "is not "}
@@ -198,7 +215,7 @@ def _code(text: str) -> str:
     return f"{fence}{text}{fence}".replace("|", "\\|")
 
 
-def _template(remedy: Remedy) -> str:
+def template(remedy: Remedy) -> str:
     """What a remedy says, `...` for what is filled in."""
     text = re.sub(r"(?<!\{)\{\w+\}(?!\})", "...", remedy.value).replace("{{", "{").replace("}}", "}")
     return text[0].upper() + text[1:]
@@ -234,7 +251,7 @@ def messages_page() -> str:
             before = [_SAID[remedy.name]] if remedy.name in _SAID else found[remedy.name]
             assert before, f"say in _SAID what the message of Remedy.{remedy.name} begins with"
             said = "<br>".join(map(_code, before))
-            rows.append(f"| {said} | {_code(_template(remedy))} |")
+            rows.append(f"| {said} | {_code(template(remedy))} |")
         parts.append(f"## {group}\n\n" + "\n".join(rows))
     rows = ["| message | what it says to do |", "| --- | --- |"]
     rows += [f"| {_code(wrong)} | {_code(remedy)} |" for wrong, remedy in java_messages()]

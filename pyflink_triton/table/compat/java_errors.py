@@ -51,6 +51,14 @@ def bare_words(error: Exception) -> str | None:
     return str(error.java_exception.getMessage()).splitlines()[0].rstrip(". ")
 
 
+def trace_of(error: Exception) -> str | None:
+    """The stack trace of an error that Java raised; None for another error."""
+    if isinstance(error, Py4JJavaError):
+        return str(error)
+    java_exception = PYFLINK.member(PYFLINK.module("pyflink.util.exceptions"), "JavaException")
+    return str(error.stack_trace) if isinstance(error, java_exception) else None
+
+
 def put_sentences_first(sentence_of: _SentenceOf) -> None:
     """Let every exception of Java's that reaches Python begin with a sentence; may be called again.
 

@@ -52,6 +52,12 @@ def find_java() -> None:
     warnings.warn(f"{found}: it is tried all the same. If it fails: {remedy}", stacklevel=3)
 
 
+def told_java() -> tuple[str, int | None]:
+    """What PyFlink starts as Java, and its version, 8 and not 1.8; None where there is no Java."""
+    java = _java()
+    return java, _version(java)
+
+
 def _java() -> str:
     """What PyFlink starts."""
     module = PYFLINK.module("pyflink.pyflink_gateway_server")

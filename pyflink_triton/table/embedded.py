@@ -1,0 +1,280 @@
+"""A Flink session in this process that runs statements for the command, and says plainly what is wrong with one."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from pyflink.table import DataTypes, TableEnvironment, TableResult
+from pyflink.table.expressions import col, json_string
+
+from pyflink_triton.table.compat.java_errors import trace_of
+from pyflink_triton.table.connect import session
+from pyflink_triton.table.data_types import sql_type
+from pyflink_triton.table.sentences import Problem, problem_of
+
+#: The catalog of a session without a server, which is not the current one.
+_UNUSED = "pyflink_triton"
+_CHANGES = {"INSERT": "+I", "UPDATE_BEFORE": "-U", "UPDATE_AFTER": "+U", "DELETE": "-D"}
+_BUILT_IN = "default_catalog"
+_IN_MEMORY = ("generic_in_memory", "triton")
+_SETTING = re.compile(
+    r"(SET|RESET)\b\s*(?:(?P<key>'[^']*'|[\w.-]+)\s*(?:=\s*(?P<value>'(?:[^']|'')*'|\S+))?)?\s*$", re.I
+)
+_MODE = "execution.runtime-mode"
+#: What later statements need.
+_MAKES = re.compile(r"\s*(?:CREATE|DROP|ALTER|USE|ADD|REMOVE|LOAD|UNLOAD)\b", re.IGNORECASE)
+#: Where Flink has read and understood a statement, and cannot explain it or refuses to plan it.
+_READS = "delegation.ParserImpl.parse"
+
+
+class StatementError(Exception):
+    """Flink refuses a statement, or its job failed.
+
+    Attributes:
+        problem: What Flink says.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a statement gave.
+
+    Attributes:
+        columns: The names of the result's columns.
+        types: Their types, as SQL writes them; those of a query, whose values are texts.
+        job: The id of the job that it started, or None.
+        is_query: Whether rows come while the job runs.
+    """
+
+    columns: Sequence[str]
+    types: Sequence[str]
+    job: str | None
+    is_query: bool
+    _result: TableResult
+
+    def rows(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """The rows, each with the kind of its change, as `+I`; raises StatementError."""
+        with _telling(), self._result.collect() as rows:
+            for row in rows:
+                yield _CHANGES.get(row.get_row_kind().name, "+I"), tuple(row)
+
+    def is_done(self) -> bool:
+        """Whether the job has ended, well or not."""
+        return self._job_result is None or bool(self._job_result.done())
+
+    def wait(self) -> None:
+        """Wait for the job's end; raises StatementError where it failed."""
+        if self._job_result is not None:
+            with _telling():
+                self._job_result.result()
+
+    @cached_property
+    def _job_result(self) -> Any:
+        client = self._result.get_job_client()
+        return None if client is None else client.get_job_execution_result()
+
+    def cancel(self) -> None:
+        """End the job, if there is one that runs."""
+        client = self._result.get_job_client()
+        if client is not None and not self.is_done():
+            with suppress(StatementError), _telling():
+                client.cancel().result()
+
+
+class EmbeddedSession:
+    """A session of a Flink in this process.
+
+    Args:
+        endpoint: The Triton server whose models are functions; None for a session without a catalog of models.
+        batch: Whether statements run in batch mode.
+        configuration: Options of Flink.
+        options: Options of the models of the server.
+
+    Attributes:
+        is_batch: Whether statements run in batch mode.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | None,
+        *,
+        batch: bool,
+        configuration: Mapping[str, str],
+        options: Mapping[str, str],
+    ) -> None:
+        self._endpoint, self._configuration, self._options = endpoint, configuration, options
+        self._made: list[str] = []
+        self.is_batch = batch
+        with _telling():
+            self._env = self._session()
+
+    def _session(self) -> TableEnvironment:
+        batch, configuration = self.is_batch, self._configuration
+        if self._endpoint is not None:
+            return session(self._endpoint, batch=batch, configuration=configuration, **dict(self._options))
+        env = session(None, batch=batch, configuration=configuration, catalog=_UNUSED)
+        env.use_catalog(_BUILT_IN)
+        return env
+
+    def explain(self, statement: str) -> str:
+        """Plan a statement, and run nothing.
+
+        Returns:
+            Flink's EXPLAIN of it.
+
+        Raises:
+            StatementError: It cannot be planned.
+        """
+        with _telling():
+            return str(self._env.explain_sql(statement))
+
+    def read(self, statement: str) -> None:
+        """See whether Flink understands a statement that has no plan, and run nothing; raises StatementError."""
+        try:
+            self.explain(statement)
+        except StatementError as error:
+            if _READS in error.problem.trace:
+                raise
+
+    def run(self, statement: str) -> Answer:
+        """Run a statement.
+
+        Raises:
+            StatementError: Flink refuses it.
+        """
+        setting = _SETTING.match(statement.strip())
+        with _telling():
+            if setting is not None:
+                self._set(setting)
+                return replace(_answer(self._env.execute_sql("SHOW CURRENT DATABASE"), is_query=False), columns=[])
+            answer = _answer(self._env.execute_sql(statement), is_query=False)
+        if answer.job is None and _MAKES.match(statement):
+            self._made.append(statement)
+        return answer
+
+    def query(self, statement: str, *, as_json: bool = False) -> Answer:
+        """Run a query, whose values come as the texts that Flink's CAST makes: PyFlink cannot read every value.
+
+        Args:
+            statement: The query.
+            as_json: Whether values with parts, as arrays and rows, come as JSON.
+
+        Raises:
+            StatementError: Flink refuses it.
+        """
+        with _telling():
+            table = self._env.sql_query(statement)
+            schema = table.get_resolved_schema()
+            names = schema.get_column_names()
+            types = [sql_type(column) for column in schema.get_column_data_types()]
+            texts = [_as_text(name, type_, as_json) for name, type_ in zip(names, types, strict=True)]
+            result = table.select(*texts).execute()
+            return replace(_answer(result, is_query=True), columns=names, types=types)
+
+    def _set(self, setting: Any) -> None:
+        key, value = (_unquoted(setting[name]) for name in ("key", "value"))
+        if key == _MODE and (value or "").lower() in ("batch", "streaming"):
+            self._switch(is_batch=str(value).lower() == "batch")
+            return
+        config = self._env.get_config()
+        if setting[1].upper() == "SET" and key and value is not None:
+            config.set(key, value)
+        elif setting[1].upper() == "RESET" and key:
+            config.set(key, "")
+        self._made.append(setting[0])
+
+    def _switch(self, *, is_batch: bool) -> None:
+        """Go on in the other mode, which needs a session of its own: what was made in this one is made there again."""
+        if is_batch == self.is_batch:
+            return
+        self.is_batch, made = is_batch, self._made
+        self._env, self._made = self._session(), []
+        for statement in made:
+            with suppress(StatementError):  # what a catalog keeps is there already
+                self.run(statement)
+
+    def is_in_memory(self, catalog: str | None) -> bool:
+        """Whether what is made in a catalog ends with this session.
+
+        Args:
+            catalog: Its name; None for the current one.
+        """
+        name = self._env.get_current_catalog() if catalog is None else catalog
+        try:
+            with self._env.execute_sql(f"DESCRIBE CATALOG `{name.replace('`', '``')}`").collect() as rows:
+                return any(row[0] == "type" and row[1] in _IN_MEMORY for row in rows)
+        except Exception as error:
+            if trace_of(error) is None:
+                raise
+            return name == _BUILT_IN  # it has no description
+
+    def models(self) -> set[str]:
+        """The names of all models in the current catalog."""
+        with _telling(), self._env.execute_sql("SHOW MODELS").collect() as rows:
+            return {str(row[0]) for row in rows}
+
+    def columns_of(self, model: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """The INPUT and the OUTPUT of a model, each column with its type; raises StatementError.
+
+        Args:
+            model: Its name, quoted where it has to be.
+        """
+        sides: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
+        with _telling(), self._env.execute_sql(f"DESCRIBE MODEL {model}").collect() as rows:
+            for name, type_, _, is_input in rows:
+                sides[0 if is_input else 1].append((str(name), str(type_)))
+        return sides
+
+    def query_columns(self, query: str) -> list[tuple[str, str]]:
+        """The columns of a query, each with its type; raises StatementError."""
+        with _telling():
+            schema = self._env.sql_query(query).get_resolved_schema()
+            return list(zip(schema.get_column_names(), map(sql_type, schema.get_column_data_types()), strict=True))
+
+
+def _answer(result: TableResult, *, is_query: bool) -> Answer:
+    schema, client = result.get_resolved_schema(), result.get_job_client()
+    job = None if client is None else str(client.get_job_id())
+    return Answer(schema.get_column_names(), [], job, is_query, result)
+
+
+def _as_text(name: str, type_: str, as_json: bool) -> Any:
+    has_parts = type_.startswith(("ARRAY", "ROW", "MAP", "MULTISET"))
+    text = json_string(col(name)) if as_json and has_parts else col(name).cast(DataTypes.STRING())
+    return text.alias(name)
+
+
+def _unquoted(text: str | None) -> str | None:
+    return text[1:-1].replace("''", "'") if text is not None and text[:1] == "'" else text
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Raise what Java raised as a StatementError."""
+    try:
+        yield
+    except Exception as error:
+        trace = trace_of(error)
+        if trace is None:
+            raise
+        raise StatementError(problem_of(trace)) from None
+
+
+@contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """Collect what the jar warns of meanwhile."""
+    found: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield found
+    found += dict.fromkeys(str(each.message) for each in caught if each.filename == "pyflink_triton")

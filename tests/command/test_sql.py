@@ -1,0 +1,139 @@
+"""`pyflink-triton sql`: what rows look like in each format, where a mistake is, and what Ctrl-C leaves."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import time
+from pathlib import Path
+
+from commands import Done, command, on_terminal
+from triton import Triton, call
+
+from pyflink_triton.remedies import Remedy
+
+ROWS = """
+CREATE TEMPORARY VIEW t AS SELECT * FROM (VALUES
+  (1, CAST(3 AS BIGINT), 'a; "b"'), (2, CAST(NULL AS BIGINT), CAST(NULL AS STRING))) AS v (id, x, note);
+SELECT id, pairing(x) AS y, note, ARRAY[id, 7] AS many, ROW(x, id) AS parts, id = 1 AS yes, x / 2e0 AS half FROM t;
+"""
+
+
+def sql(triton: Triton, text: str, *arguments: str, mode: str = "batch") -> Done:
+    return command("sql", "-e", text, "--endpoint", triton.http_url, "-p", "1", "--mode", mode, *arguments)
+
+
+def test_rows_as_json_have_numbers_and_truth_values(triton: Triton) -> None:
+    done = sql(triton, ROWS, "--format", "json")
+    assert (done.code, done.err) == (0, "")
+    rows = sorted((json.loads(line) for line in done.out.splitlines()), key=lambda row: int(row["id"]))
+    first = {"id": 1, "y": 10, "note": 'a; "b"', "many": [1, 7], "yes": True, "half": 1.5}
+    assert {key: rows[0][key] for key in first} == first
+    assert rows[1]["y"] is None
+    assert rows[1]["note"] is None
+    assert list(rows[0]["parts"].values()) == [3, 1]
+
+
+def test_rows_as_csv_and_as_a_table(triton: Triton) -> None:
+    done = sql(triton, ROWS, "--format", "csv")
+    header, *rows = csv.reader(io.StringIO(done.out))
+    assert header == ["id", "y", "note", "many", "parts", "yes", "half"]
+    assert sorted(rows) == [
+        ["1", "10", 'a; "b"', "[1, 7]", "(3, 1)", "TRUE", "1.5"],
+        ["2", "", "", "[2, 7]", "(NULL, 2)", "FALSE", ""],
+    ]
+    printed = sql(triton, ROWS).out
+    assert printed.splitlines()[0].split() == header
+    assert "NULL" in printed
+    assert "\x1b" not in printed
+
+
+def test_rows_of_a_stream_have_their_change(triton: Triton) -> None:
+    done = sql(triton, f"{ROWS}SELECT COUNT(*) AS n FROM t;SHOW FULL MODULES", "--format", "csv", mode="streaming")
+    assert "op,id,y,note" in done.out
+    assert "op,n\n+I,1\n-U,1\n+U,2\n" in done.out
+    assert done.out.endswith("\ncore,True\n")
+
+
+def test_a_script_may_set_the_mode(triton: Triton) -> None:
+    rows = ROWS.strip().partition("SELECT id,")[0]
+    text = f"{rows} SET 'execution.runtime-mode' = 'batch'; SELECT COUNT(*) AS n FROM t"
+    assert sql(triton, text, "--format", "csv", mode="streaming").out == "n\n2\n"
+
+
+def test_an_insert_is_waited_for(triton: Triton, tmp_path: Path) -> None:
+    script = tmp_path / "script.sql"
+    script.write_text(
+        "CREATE TEMPORARY TABLE s (y BIGINT) "
+        f"WITH ('connector' = 'filesystem', 'format' = 'csv', 'path' = '{tmp_path}/s');\n"
+        "SET 'pipeline.name' = 'mine';\n"
+        "BEGIN STATEMENT SET;\nINSERT INTO s SELECT pairing(7);\nINSERT INTO s VALUES (5);\nEND;\n"
+        "SELECT y FROM s;\n"
+    )
+    done = command("sql", "-f", script, "--endpoint", triton.http_url, "--mode", "batch", "-p", "1", "--format", "csv")
+    assert (done.code, sorted(done.out.splitlines())) == (0, ["22", "5", "y"])
+    assert re.fullmatch(r"job [0-9a-f]{32} finished in [\d.]+ s\n", done.err)
+
+
+def test_a_mistake_ends_the_script_with_its_line(triton: Triton, tmp_path: Path) -> None:
+    script = tmp_path / "script.sql"
+    script.write_text("SELECT 1 AS first_one;\n\nSELECT idd\nFROM (VALUES (1)) AS t (id);\nSELECT 2;\n")
+    done = command("sql", "-f", script, "--mode", "batch", "--format", "csv")
+    assert (done.code, done.out) == (1, "first_one\n1\n")
+    assert done.err == f"pyflink-triton: {script}:3:8: Column 'idd' not found in any table.\n"
+    wrong = sql(triton, "SELECT pairing('a')")
+    assert (wrong.code, wrong.out) == (1, "")
+    assert "input column 'x' is declared BIGINT" in wrong.err
+    assert wrong.err.count("\n") == 1
+
+
+def test_a_job_that_fails_is_one_sentence(triton: Triton) -> None:
+    done = sql(triton, "SELECT fails(CAST(1 AS BIGINT)), fails(-1)", "--option", "max-retries=0")
+    assert (done.code, done.err.count("\n")) == (1, 1), done.err
+    assert "fails" in done.err
+
+
+def test_wrong_arguments(triton: Triton) -> None:
+    for arguments in (
+        [],
+        ["-e", "SELECT 1", "-f", "x.sql"],
+        ["-e", "SELECT 1", "-D", "x"],
+        ["-e", "x", "--format", "xml"],
+    ):
+        done = command("sql", *arguments)
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+
+
+def test_a_pair_is_written_as_the_message_says(triton: Triton) -> None:
+    done = command("sql", "-e", "SELECT 1", "-D", "pipeline.name")
+    assert Remedy.WRITE_PAIR() in done.err
+    assert command("sql", "-e", "SHOW CATALOGS", "-D", "pipeline.name=mine").code == 0
+
+
+def test_a_gateway_that_is_not_there_is_one_sentence() -> None:
+    done = command("sql", "-e", "SELECT 1", "--gateway", "http://127.0.0.1:9")
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert "http://127.0.0.1:9" in done.err
+
+
+def test_ctrl_c_on_a_terminal_ends_the_job(triton: Triton) -> None:
+    """The line on the terminal counts; Ctrl-C then is 130, and the job, the JVM and the workers end."""
+    table = "CREATE TEMPORARY TABLE t (x BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '200')"
+    sink = "CREATE TEMPORARY TABLE s (y BIGINT) WITH ('connector' = 'blackhole')"
+    text = f"{table};{sink};INSERT INTO s SELECT pairing(MOD(x, 9)) FROM t"
+    with on_terminal("sql", "-e", text, "--endpoint", triton.http_url, "-p", "1") as command_:
+        command_.until(r"\d rows/s · [1-9]\d* requests · 0 failures")
+        command_.interrupt()
+        read = command_.until(None)
+        assert command_.process.wait(60) == 130, read
+        assert "Traceback" not in read
+    before = _inferences(triton)
+    time.sleep(0.5)
+    assert _inferences(triton) == before, "the job has ended"
+
+
+def _inferences(triton: Triton) -> int:
+    statistics = json.loads(call(triton.http_url, "GET", "/v2/models/pairing/stats"))
+    return sum(version["inference_count"] for version in statistics["model_stats"])
