@@ -75,7 +75,8 @@ pages: tools $(INSTALLED) ## write the pages and tables of the docs that are mad
 		PYTHONPATH=tests/support $(BIN)/python $$page || exit 1; \
 	done
 
-pictures: tools $(INSTALLED) ## take the docs' pictures anew: the dashboard and Flink's web interface over live jobs
+pictures: tools $(INSTALLED) ## take the docs' pictures anew: the command, the dashboard and Flink's web interface over live jobs
+	@PYTHONPATH=tests/support $(BIN)/python tests/support/command_pictures.py
 	@PYTHONPATH=tests/support $(BIN)/python tests/support/pictures.py
 
 docs: tools $(INSTALLED) ## the pages as a site in build/site, each link checked
