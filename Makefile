@@ -13,6 +13,9 @@ APART := tests/cluster tests/project tests/faults tests/sql tests/support tests/
 # The longest first.
 PARTS := $(call joined,$(filter-out $(EARLY_SQL),$(SQL))) $(call joined,$(EARLY_SQL)) tests/cluster,tests/project tests/faults \
 	$(call joined,$(filter-out $(APART),$(patsubst %/,%,$(sort $(wildcard tests/*/)))))
+PART_TARGETS := $(addprefix part-,$(shell seq $(words $(PARTS))))
+# Two at once: most tests wait more than they compute.
+TOGETHER = $(MAKE) -s -k -j2 --output-sync=target
 FILES ?= $(sort $(wildcard tests/*/test_*.py))
 SHIM := java-shim/pom.xml java-shim/hatch_build.py $(shell find java-shim/src/main -type f 2>/dev/null)
 
@@ -40,15 +43,15 @@ jar: tools $(INSTALLED) ## build the shim jar and install it into the package
 demo: tools $(INSTALLED) ## the main job: handwritten digits, Flink SQL, a real Triton
 	@$(BIN)/python examples/digits.py
 
-test: test-java test-python test-versions ## every test, the long ones shortened
+test: tools $(INSTALLED) test-java ## every test, the long ones shortened
+	+@$(TOGETHER) $(PART_TARGETS) test-versions
 
 test-java: tools
 	mvn -q -B -f java-shim/pom.xml test
 
 # A process for each part: a local Flink keeps classes of each of its jobs, and those of all tests fill a machine's memory.
-# Two at once: most tests wait more than they compute.
 test-python: tools $(INSTALLED)
-	@$(MAKE) -s -k -j2 --output-sync=target $(addprefix part-,$(shell seq $(words $(PARTS))))
+	+@$(TOGETHER) $(PART_TARGETS)
 
 part-%:
 	$(BIN)/pytest $(subst $(comma),$(empty) $(empty),$(word $*,$(PARTS)))

@@ -9,6 +9,7 @@ import pytest
 from flink_session import create_model, read_lines, session
 from jobs import assert_gone, kill_workers, numbers_and_answers, running, workers
 from processes import children
+from soak import some
 from triton import Triton
 from waiting import wait_for
 
@@ -33,8 +34,7 @@ def mapped(maps: Path) -> set[str]:
         return set()
 
 
-@pytest.mark.parametrize("kills", [0, 3])
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(("call", "kills"), some([("ML_PREDICT", 3), ("ML_PREDICT", 0), ("m(x)", 0), ("m(x)", 3)], 2))
 def test_wide_rows_are_right(triton: Triton, tmp_path: Path, call: str, kills: int) -> None:
     before, others = set(workers()), mappings()
     env = session(
