@@ -100,8 +100,13 @@ class _WithoutTracebacks:
 @contextmanager
 def without_tracebacks() -> Iterator[None]:
     """Keep tracebacks of jobs in this process off standard error: their message is told once, as a sentence."""
-    with contextlib.redirect_stderr(_WithoutTracebacks(sys.stderr)):
-        yield
+    before = threading.excepthook
+    threading.excepthook = lambda _: None  # Beam's threads end so when their job does
+    try:
+        with contextlib.redirect_stderr(_WithoutTracebacks(sys.stderr)):
+            yield
+    finally:
+        threading.excepthook = before
 
 
 def print_json(data: Any) -> None:
