@@ -90,7 +90,7 @@ class Padding:
         bindings = self._columns.outputs
 
         def trimmed(rows: Ints, outputs: list[pa.Array], errors: dict[int, str]) -> None:
-            outputs = list(outputs)
+            outputs, errors = list(outputs), dict(errors)
             for each in lengths:
                 for place, axis in each.group.outputs:
                     tensor = bindings[place].tensor

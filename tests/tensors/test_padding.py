@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from fakes import Echo, declare, identity
 from triton import Triton, call
 
-from pyflink_triton.errors import OptionError
+from pyflink_triton.errors import OptionError, RowError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import ModelSignature, TensorSpec
 from pyflink_triton.runtime.messages import OpenRequest
@@ -146,6 +146,28 @@ def test_an_output_of_another_length_fails_its_rows() -> None:
     assert "the output 'x' is not as long as what option 'pad.x' padded" in errors[0]
 
 
+def test_a_row_that_the_server_refuses_fails_alone() -> None:
+    """The others go again without it, padded as they were."""
+
+    class Refusing(Echo):
+        async def infer(self, header: bytes, tensors: Sequence[memoryview]) -> tuple[Mapping[str, str], bytes]:
+            answer = await super().infer(header, tensors)
+            if (np.frombuffer(tensors[0], np.int64) == 13).any():
+                raise RowError("the server does not like a row", splits=True)
+            return answer
+
+    server = Refusing()
+    made = declare(
+        identity(spec("x"), spec("m")), server, ["x ARRAY<BIGINT>"], ["x ARRAY<BIGINT>"],
+        pad=json.dumps({"x": pad(EDGES, "m", outputs=["x"])}),
+    )  # fmt: skip
+    got, errors = run(made, ("ARRAY<BIGINT>", [[1], [2, 3], [4, 13], None, [5, 6, 7, 8]]))
+    assert got == [[[1], [2, 3], None, None, [5, 6, 7, 8]]]
+    assert errors == {2: "the server does not like a row"}
+    assert server.shapes[0] == [4, 4]
+    assert {shape[1] for shape in server.shapes} == {4}
+
+
 def test_random_rows_equal_those_without_padding() -> None:
     random = Random(16)
     for _ in range(30):
@@ -158,7 +180,14 @@ def test_random_rows_equal_those_without_padding() -> None:
             ["x ARRAY<BIGINT>"], pad=json.dumps({"x": pad(random.choice([[1], EDGES]), "m", outputs=["x"])}),
             max_request_bytes=random.choice(["1", "300", "32 mb"]),
         )  # fmt: skip
-        assert run(made, ("ARRAY<BIGINT>", rows)) == ([rows], {})
+
+        async def together(predictor: Predictor, parts: Sequence[Rows]) -> list[Rows]:
+            batches = (batch(("ARRAY<BIGINT>", part)) for part in parts)
+            done = await asyncio.gather(*map(predictor.predict, batches))
+            return [each.outputs.column(0).to_pylist() for each in done]
+
+        parts = [rows[:3], rows[3:]]
+        assert asyncio.run(together(made, parts)) == parts
 
 
 X, Y, M = spec("x"), spec("y"), spec("m")
