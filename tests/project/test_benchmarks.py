@@ -60,7 +60,7 @@ def test_the_other_parts_have_theirs(results: dict[str, Any]) -> None:
     assert results["footprint"]["start_ms"]["median"] > 10
     assert {"without", "attach", "first_function", "later_ml_predict"} <= set(results["planning"])
     for each in results["lengths"].values():
-        assert each["rows_a_request"]["median"] > 1
+        assert each["rows_a_request"]["median"] >= 1
         assert {"rows_a_request", "rows_a_second"} == set(each["beside_first"])
     assert {"cpu", "cores", "versions", "commit"} <= set(results["machine"])
 
