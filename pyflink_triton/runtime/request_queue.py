@@ -147,7 +147,8 @@ class RequestQueue:
     A full request goes as soon as the concurrency limit has room. One that is not full goes at once while the server
     has little to do. Otherwise it waits for more rows, but for a quarter of a call's usual time at most: a server that
     works on four requests one after the other has answered one by then, and its rows have made room for others. Rows
-    wait here for the pace of the limit, too, and come together meanwhile.
+    wait here for the pace of the limit, too, and come together meanwhile. Rows of several shapes wait for a time of
+    their own at the least, because each shape that waits would let one more request go.
 
     Args:
         splitter: Sends requests and splits those that fail because of a row.

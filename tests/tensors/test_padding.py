@@ -17,9 +17,11 @@ from triton import Triton, call
 from pyflink_triton.errors import OptionError, RowError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import ModelSignature, TensorSpec
+from pyflink_triton.options.validation import parse_options
 from pyflink_triton.runtime.messages import OpenRequest
 from pyflink_triton.runtime.open_model import open_model
 from pyflink_triton.runtime.predictor import Predictor
+from pyflink_triton.schema.derived import derive_inputs
 from pyflink_triton.types.sql import parse_type
 from pyflink_triton.types.triton import DATATYPES
 
@@ -188,6 +190,12 @@ def test_random_rows_equal_those_without_padding() -> None:
 
         parts = [rows[:3], rows[3:]]
         assert asyncio.run(together(made, parts)) == parts
+
+
+def test_a_derived_input_has_no_column_for_the_mask() -> None:
+    written = {"endpoint": "http://t", "model-name": "m", "pad.x": json.dumps(pad(mask="M"))}
+    derived = derive_inputs(identity(spec("x"), spec("m")), parse_options(written))
+    assert [str(column) for column in derived] == ["x ARRAY<BIGINT>"]
 
 
 X, Y, M = spec("x"), spec("y"), spec("m")
