@@ -94,10 +94,14 @@ def _tables(results: Results) -> Iterator[tuple[str, str, _Cells, Sequence[_Cell
             for subtasks, each in by_subtasks.items()
         ]
         yield "Subtasks", "Subtasks", ("who", "subtasks", "rows/s"), rows
+    if "lengths" in results:
+        lengths = list(_lengths(results["lengths"]))
+        yield "Texts of real lengths", "Texts of real lengths", _LENGTHS, lengths
     if "footprint" in results or "planning" in results:
         yield "Before the first row", "Before the first row", ("what", "measured"), list(_before(results))
 
 
+_LENGTHS = ("options", "rows a request", "of the first's", "rows/s", "of the first's")
 _CPU = ("CPU µs a row", "server", "JVM", "worker", "client", "to raw's", "JIT")
 _THROUGHPUT = ("who", "rows/s", "of raw's", *_CPU, "note")
 _NAMES = {"raw": "raw tritonclient", "ml_predict": "ML_PREDICT", "mx_streaming": "m(x) in streaming"}
@@ -129,6 +133,13 @@ def _latency(latency: Mapping[str, Any]) -> Iterator[_Cells]:
     for rate, by_name in latency.items():
         for name, found in by_name.items():
             yield rate, _NAMES[name], f"{found['p50_ms']:.2f} ms", f"{found['p99_ms']:.2f} ms", str(found["rows"])
+
+
+def _lengths(lengths: Mapping[str, Any]) -> Iterator[_Cells]:
+    for name, found in lengths.items():
+        beside = found["beside_first"]
+        a_request, a_second = _spread(found["rows_a_request"], 1), _spread(found["rows_a_second"], 0)
+        yield name, a_request, _spread(beside["rows_a_request"], 2), a_second, _spread(beside["rows_a_second"], 2)
 
 
 def _before(results: Results) -> Iterator[_Cells]:

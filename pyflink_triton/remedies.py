@@ -34,6 +34,13 @@ class Remedy(Enum):
         """write them as '{{"max_tokens": 200}}', or one by one, as in 'parameters.max_tokens' = '200'; a column is """
         "'${{column}}'"
     )
+    WRITE_PAD = (
+        """write it as 'pad.input_ids' = '{{"edges": [16, 32, 64, 128], "value": 0, "mask": "attention_mask"}}'"""
+    )
+    WRITE_MASK = (
+        'Name the input of the model that says which values count, as in "mask": "attention_mask", or write "mask": '
+        "null if the model needs none"
+    )
     NAME_HEADER = "use letters, digits and '-', as in 'X-Key'"
     DID_YOU_MEAN = "Did you mean '{key}'?"
 
@@ -96,6 +103,12 @@ class Remedy(Enum):
     TAKE_NO_RESPONSE = "Where a row may have none, set 'responses' = 'array' or 'rows'"
     SET_RESPONSES = "Set the option 'responses', as in 'responses' = 'one'"
     TAKE_RESPONSES = "Set the option 'responses' to 'last', 'join', 'array' or 'rows'"
+    FIT_PAD_VALUE = "Give it a value of {type}"
+    GIVE_SAME_EDGES = "Give both the same edges"
+    NAME_TRIMMED = (
+        'Name it in "outputs" if it has an entry for each of the input\'s, or in "untrimmed" if its length is its own'
+    )
+    NAME_UNTRIMMED = 'Name it in "untrimmed" instead of "outputs"'
     NAME_EXACTLY = "Write the name exactly as the model has it"
     GIVE_ONE_ELEMENT = "Give it one element for each row, as CROSS JOIN UNNEST does"
 

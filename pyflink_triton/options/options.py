@@ -10,6 +10,7 @@ from typing import Any
 
 from pyflink_triton.options import parsers as read
 from pyflink_triton.options.declaration import REQUIRED, Option, option
+from pyflink_triton.options.padding import Pad, pads
 from pyflink_triton.options.request_parameters import Parameter, parameters
 
 #: Defaults of `timeout` and `max-in-flight-requests` for decoupled models: a model's first response takes long, and
@@ -103,6 +104,12 @@ class Options:
         "parameters", "Map", parameters, (),
         "Parameters of the requests: a JSON object of texts, numbers and truth values, or an option for each, as in "
         "`'parameters.NAME' = '0.7'`. `${column}` refers to a column.",
+    )  # fmt: skip
+    pad: tuple[tuple[str, Pad], ...] = option(
+        "pad", "Map", pads, (),
+        "Tensors whose variable dim is padded to fixed lengths, so that rows of different lengths share a request: a "
+        """JSON object, or an option for each, as in `'pad.TENSOR' = '{"edges": [16, 32, 64], "value": 0, "mask": """
+        """"attention_mask"}'`. `"mask": null` says that the model needs no mask.""",
     )  # fmt: skip
     tokens_column: str | None = option(
         "tokens-column", "String", read.text, None,
@@ -243,6 +250,11 @@ class Options:
     max_request_bytes: int = option(
         "max-request-bytes", "Size", read.size(1), 32 << 20,
         "Largest size of the tensors in one request. A larger row is sent alone.",
+    )  # fmt: skip
+    bucket_wait: float = option(
+        "bucket-wait", "Duration", read.duration(0.0), 0.005,
+        "How long a row waits for others of its shape at the least, where rows have several shapes and the server is "
+        "busy.",
     )  # fmt: skip
     max_response_bytes: int = option(
         "max-response-bytes", "Size", read.size(1024), (1 << 31) - 1,

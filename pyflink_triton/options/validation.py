@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pyflink_triton.errors import OptionError
 from pyflink_triton.options.options import FIELDS, OPTIONS, Options
+from pyflink_triton.options.padding import Pad, pad
 from pyflink_triton.options.parsers import header
 from pyflink_triton.options.request_parameters import Parameter, parameter
 from pyflink_triton.remedies import Remedy
@@ -19,6 +20,7 @@ FLINK_KEYS = frozenset({"provider", "property-version", "task"})
 _RUNTIME_NAMES = {"request-timeout": "timeout"}
 _HEADER_PREFIX = "custom-headers."
 _PARAMETER_PREFIX = "parameters."
+_PAD_PREFIX = "pad."
 #: Options for connections that Flink's own module may get (apache/flink#27568), why they are not needed here, and the
 #: option that has their place.
 _NEEDLESS = {
@@ -80,11 +82,14 @@ def _read(written: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     more_headers: list[tuple[str, str]] = []
     more_parameters: list[tuple[str, Parameter]] = []
+    more_pads: list[tuple[str, Pad]] = []
     for key, value in written.items():
-        if key.startswith((_HEADER_PREFIX, _PARAMETER_PREFIX)):
+        if key.startswith((_HEADER_PREFIX, _PARAMETER_PREFIX, _PAD_PREFIX)):
             try:
                 if key.startswith(_HEADER_PREFIX):
                     more_headers.append(header(key.removeprefix(_HEADER_PREFIX), value.strip()))
+                elif key.startswith(_PAD_PREFIX):
+                    more_pads.append(pad(key.removeprefix(_PAD_PREFIX), value))
                 else:
                     more_parameters.append(parameter(key.removeprefix(_PARAMETER_PREFIX), value))
             except ValueError as error:
@@ -104,6 +109,8 @@ def _read(written: Mapping[str, str]) -> dict[str, Any]:
         values["custom_headers"] = (*values.get("custom_headers", ()), *more_headers)
     if more_parameters:
         values["parameters"] = (*values.get("parameters", ()), *more_parameters)
+    if more_pads:
+        values["pad"] = (*values.get("pad", ()), *more_pads)
     return values
 
 
@@ -124,6 +131,10 @@ def _check_combinations(options: Options, written: set[str]) -> None:
     repeated = next((name for name in parameters if parameters.count(name) > 1), None)
     if repeated:
         raise OptionError(f"option 'parameters' sets the parameter '{repeated}' twice. {Remedy.LEAVE_ONE_OUT()}")
+    tensors = [name.lower() for name, _ in options.pad]
+    repeated = next((name for name in tensors if tensors.count(name) > 1), None)
+    if repeated:
+        raise OptionError(f"option 'pad' names the tensor '{repeated}' twice. {Remedy.LEAVE_ONE_OUT()}")
     if options.response_index is not None and options.responses != "rows":
         raise OptionError(f"option 'response-index' needs 'responses' = 'rows'. {Remedy.SET_ROWS()}")
     if options.error_code_column is not None and options.error_column is None and options.default_value is None:

@@ -34,6 +34,7 @@ from pyflink_triton.tensors.answer_facts import AnswerFacts
 from pyflink_triton.tensors.array_batch import ArrayBatch, element_bindings, explode
 from pyflink_triton.tensors.batching import encode_batch, group_alike
 from pyflink_triton.tensors.failed_rows import Policy
+from pyflink_triton.tensors.padding import Padding
 from pyflink_triton.tensors.parts import Part, by_place, decode_outputs, merge
 from pyflink_triton.tensors.response_streams import ResponseStreams, count_tokens
 from pyflink_triton.tensors.row_parameters import ParameterColumns, constants
@@ -95,6 +96,7 @@ class Predictor:
         self._signature = signature
         self._has_batch_axis = signature.has_batch_axis
         scheduling = signature.scheduling
+        self._padding = Padding(columns) if columns.padding else None
         self._wanted = tuple(binding.tensor for binding in columns.outputs)
         self._parameters = {**constants(options.parameters), **scheduling.parameters(options.priority)}
         self._row_parameters = ParameterColumns.of(options.parameters, self._declared.references)
@@ -107,6 +109,7 @@ class Predictor:
             options.max_request_bytes,
             requests_before_waiting(signature.max_batch_size, options),
             Codec(self._write, self._read, self._nothing),
+            options.bucket_wait if signature.has_batch_axis and not signature.decoupled else 0.0,
         )
         self._sequences: SequenceTracker | None = None
         self._has_steps = scheduling.has_steps
@@ -190,6 +193,9 @@ class Predictor:
             parameters = parameters if arrays is None else parameters.taken(arrays.owners)
             sent = parameters.sendable(sent, reject)
         answered = whole if arrays is None else self._collecting(arrays, whole)
+        if self._padding is not None:
+            columns, sent, lengths = self._padding.pad(columns, rows.num_rows, sent, reject)
+            answered = self._padding.trimming(lengths, answered)
         source = RowSource(columns, answered, fail, parameters, since)
         if arrays is None:
             if len(sent) < rows.num_rows:

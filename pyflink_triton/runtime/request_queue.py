@@ -147,7 +147,8 @@ class RequestQueue:
     A full request goes as soon as the concurrency limit has room. One that is not full goes at once while the server
     has little to do. Otherwise it waits for more rows, but for a quarter of a call's usual time at most: a server that
     works on four requests one after the other has answered one by then, and its rows have made room for others. Rows
-    wait here for the pace of the limit, too, and come together meanwhile.
+    wait here for the pace of the limit, too, and come together meanwhile. Rows of several shapes wait for a time of
+    their own at the least, because each shape that waits would let one more request go.
 
     Args:
         splitter: Sends requests and splits those that fail because of a row.
@@ -156,6 +157,7 @@ class RequestQueue:
         bytes_per_request: The greatest number of bytes of tensors in a request. A larger row goes alone.
         spare: How many requests are in flight at the least before rows wait for others to fill theirs.
         codec: Makes the requests, and reads their responses.
+        bucket_wait: Seconds that rows wait for others of their shape, at the least, where they have several.
     """
 
     def __init__(
@@ -166,6 +168,7 @@ class RequestQueue:
         bytes_per_request: int,
         spare: int,
         codec: Codec,
+        bucket_wait: float = 0.0,
     ) -> None:
         self._splitter = splitter
         self._limit = limit
@@ -173,6 +176,10 @@ class RequestQueue:
         self._bytes = bytes_per_request
         self._spare = spare
         self._codec = codec
+        self._bucket_wait = bucket_wait
+        #: How long rows wait for others of their shape, at the least: not at all until there is a second one.
+        self._wait = 0.0
+        self._last: bytes | None = None
         #: By what their rows have in common. In both the groups take turns.
         self._full: OrderedDict[bytes, _Group] = OrderedDict()
         self._partial: OrderedDict[bytes, _Group] = OrderedDict()
@@ -192,6 +199,9 @@ class RequestQueue:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
         piece.since = self._loop.time()
+        if self._last is not None and alike != self._last:
+            self._wait = self._bucket_wait
+        self._last = alike
         if (group := self._full.get(alike)) is not None:
             group.add(piece)
         elif (group := self._partial.get(alike)) is None:
@@ -252,12 +262,17 @@ class RequestQueue:
         if self._full and _since(self._full) <= since:
             return self._full
         assert self._loop is not None
-        wait = since + _LONGEST_WAIT * self._limit.usual - self._loop.time()
-        if self._limit.taken < max(self._spare, len(self._partial)) or wait <= 0.0:
+        wait = since + self._longest_wait() - self._loop.time()
+        if self._limit.taken < self._spare or wait <= 0.0:
             return self._partial
         if self._timer is None:
             self._timer = self._loop.call_later(wait, self._ring)
         return self._full or None
+
+    def _longest_wait(self) -> float:
+        """How long rows wait for others of their shape while the server has something to do."""
+        usual = _LONGEST_WAIT * self._limit.usual if self._limit.taken >= len(self._partial) else 0.0
+        return max(usual, self._wait)
 
     def _ring(self) -> None:
         self._timer = None

@@ -30,6 +30,7 @@ from pyflink_triton.schema.option_columns import (
     sequence_columns,
 )
 from pyflink_triton.schema.own_columns import OF_ERRORS, OwnColumn, check_own_name, find_own_columns
+from pyflink_triton.schema.padding import PaddedGroup, find_masks, plan_padding
 from pyflink_triton.schema.raw_tensors import check_raw, is_raw
 from pyflink_triton.schema.responses import (
     check_streams,
@@ -90,6 +91,7 @@ class ColumnBindings:
             response and the option is not set. For `array` and `rows`, ``outputs`` are those of one response.
         tokens: The index in ``outputs`` of what is added up in the metric ``tokens``; None: nothing is.
         finish: The index in ``outputs`` of what the last response of a whole stream has; None: nothing says that.
+        padding: The inputs that are padded to fixed lengths, and the outputs that are trimmed.
     """
 
     inputs: tuple[TensorBinding, ...]
@@ -104,6 +106,7 @@ class ColumnBindings:
     responses: str | None = None
     tokens: int | None = None
     finish: int | None = None
+    padding: tuple[PaddedGroup, ...] = ()
 
     @property
     def gives_lists(self) -> bool:
@@ -191,7 +194,8 @@ def bind_columns(
     for of_own, place in own.items():
         check_own_name(of_own.key, outputs[place], signature.outputs)
     in_tensors = match("input", [inputs[place] for place in in_places], signature.inputs)
-    missing = [t for t in signature.inputs if t not in in_tensors and not t.optional]
+    filled = (*in_tensors, *find_masks(signature, options))
+    missing = [t for t in signature.inputs if t not in filled and not t.optional]
     if missing:
         raise SchemaError(
             f"no input column stands for the tensor '{missing[0].name}'. "
@@ -258,6 +262,7 @@ def bind_columns(
         responses=responses_of(signature, options),
         tokens=None if options is None else find_tokens_column(options, responses),
         finish=None if options is None else find_finish_column(options, responses),
+        padding=plan_padding(signature, in_tensors, [pair[1:] for pair in out_pairs], options),
     )
 
 

@@ -105,20 +105,21 @@ def _example(type_: SqlType) -> str:
 
 def _read(value: Any, column: Column, text: str, outputs: Sequence[Column]) -> Any:
     try:
-        return _convert(value, column.type)
+        return convert(value, column.type)
     except (ValueError, InvalidOperation):
         what = f"does not fit {column.type}, the type of the output column '{column.name}'"
         raise _bad(text, what, outputs) from None
 
 
-def _convert(value: Any, type_: SqlType) -> Any:
+def convert(value: Any, type_: SqlType) -> Any:
+    """Make a value of a type from one that was read from JSON or is a text; ValueError or InvalidOperation: none."""
     if value is None:
         return None
     if type_.element is None:
         return _READ[type_.name](value, type_)
     if not isinstance(value, list) or (None in value and not type_.element.nullable):
         raise ValueError
-    return [_convert(each, type_.element) for each in value]
+    return [convert(each, type_.element) for each in value]
 
 
 def _boolean(value: Any, type_: SqlType) -> bool:

@@ -7,12 +7,14 @@ from pyflink_triton.options.options import Options
 from pyflink_triton.schema.columns import Column
 from pyflink_triton.schema.option_columns import derived_inputs
 from pyflink_triton.schema.own_columns import check_own_name, derived_own_columns
+from pyflink_triton.schema.padding import find_masks
 from pyflink_triton.schema.responses import natural_output
 
 
 def derive_inputs(signature: ModelSignature, options: Options) -> tuple[Column, ...]:
-    """A column for each tensor in the server's order, then the columns that options refer to."""
-    tensors = tuple(map(_column, signature.inputs))
+    """A column for each tensor in the server's order, but for masks, then the columns that options refer to."""
+    masks = find_masks(signature, options)
+    tensors = tuple(_column(tensor) for tensor in signature.inputs if tensor not in masks)
     return (*tensors, *derived_inputs(options, tensors))
 
 

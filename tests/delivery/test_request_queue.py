@@ -263,3 +263,44 @@ def test_rows_wait_for_others_while_the_server_is_busy_but_not_for_long(instance
     assert server.calls < 16
     if instances > 1:  # a row waits for a quarter of a call's time at most before its own call
         assert np.median(taken) < 1.8 * CALL_SECONDS
+
+
+@pytest.mark.parametrize(("wait", "expected"), [("60s", [[1, 1], [4, 2], [2, 1], [1, 3]]), ("0 ms", None)])
+def test_rows_of_several_shapes_wait_for_their_like_while_the_server_is_busy(
+    wait: str, expected: list[list[int]] | None
+) -> None:
+    """The server has one request to do. A full request does not wait, nor do the others once it is idle."""
+    lengths = [1, 2, 3, 2, 1, 2, 1, 2]
+
+    class Busy(Echo):
+        async def infer(self, header: bytes, tensors: Sequence[memoryview]) -> tuple[Mapping[str, str], bytes]:
+            entries = json.loads(header)["inputs"]
+            answer = await super().infer(header, tensors)
+            began.append(entries[0]["shape"])
+            await is_over.wait()
+            return answer
+
+    async def main() -> None:
+        x = TensorSpec("x", DATATYPES["INT64"], (-1,))
+        options = {"bucket_wait": wait, "max_in_flight_bytes": "64 mb"}  # so that one request makes a server busy
+        made = predictor(identity(x, max_batch_size=4), Busy(), ["ARRAY<BIGINT>"], **options)
+        tasks = []
+        for length in lengths:
+            rows = pa.record_batch([pa.array([[7] * length], pa.list_(pa.int64()))], names=["c0"])
+            tasks.append(asyncio.create_task(made.predict(rows)))
+            for _ in range(20):  # what may go has gone then
+                await asyncio.sleep(0)
+        waiting = len(lengths) - sum(rows for rows, _ in began)
+        is_over.set()
+        await asyncio.gather(*tasks)
+        assert waiting == (3 if expected else waiting)
+        await made.close()
+
+    began: list[list[int]] = []
+    is_over = asyncio.Event()
+    asyncio.run(asyncio.wait_for(main(), 60))
+    assert sum(rows for rows, _ in began) == len(lengths)
+    if expected is None:
+        assert len(began) > 4
+    else:
+        assert sorted(began) == sorted(expected)

@@ -30,7 +30,7 @@ PLAN = Plan(seconds=0.1, most_rows=1000, starts=1, reference_turns=1)
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     output = tmp_path_factory.mktemp("bench") / "results.json"
-    only = "add,text20,latency,rows,footprint,planning"
+    only = "add,text20,latency,rows,footprint,planning,lengths"
     command = ["--smoke", "--only", only, "--contenders", ",".join(CONTENDERS), "--output", str(output)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *command], cwd=ROOT, capture_output=True, text=True, check=False
@@ -59,6 +59,9 @@ def test_the_other_parts_have_theirs(results: dict[str, Any]) -> None:
     assert results["footprint"]["uss_mb"]["median"] > 10
     assert results["footprint"]["start_ms"]["median"] > 10
     assert {"without", "attach", "first_function", "later_ml_predict"} <= set(results["planning"])
+    for each in results["lengths"].values():
+        assert each["rows_a_request"]["median"] >= 1
+        assert {"rows_a_request", "rows_a_second"} == set(each["beside_first"])
     assert {"cpu", "cores", "versions", "commit"} <= set(results["machine"])
 
 

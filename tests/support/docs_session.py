@@ -45,6 +45,12 @@ _MODELS = (
         [Tensor("label", "BYTES"), Tensor("score", "FP32")],
         "answers",
     ),
+    Model(
+        "tagger",
+        [Tensor("input_ids", "INT64", (-1,)), Tensor("attention_mask", "INT64", (-1,))],
+        [Tensor("score", "INT64"), Tensor("width", "INT64"), Tensor("token_scores", "INT64", (-1,))],
+        "masked",
+    ),
     Model("minilm", [Tensor("text", "BYTES")], [Tensor("embedding", "FP32", (384,))], "answers"),
 )
 _IMAGE = numpy.zeros((3, 224, 224), "<f4")
@@ -56,6 +62,10 @@ _TABLES: Mapping[str, tuple[dict[str, str], list[tuple[Any, ...]]]] = {
     ),
     "amounts": ({"id": "INT", "amount": "FLOAT"}, [(1, 2.5), (2, None)]),
     "images": ({"name": "STRING", "image": "BYTES"}, [("blank", bytearray(_IMAGE.tobytes()))]),
+    "tokenized": (
+        {"id": "INT", "input_ids": "ARRAY<BIGINT>"},
+        [(1, [101, 7, 102]), (2, [101, 3, 4, 5, 102]), (3, [101, 9, 102])],
+    ),
     "letters": ({"id": "INT", "letter": "STRING"}, [(1, "the courier is late"), (2, "a refund please")]),
     "paid": ({"account": "BIGINT", "amount": "FLOAT"}, [(7, 250.0), (9, 3.5), (7, 120.0)]),
     "said": ({"user_id": "BIGINT", "message": "STRING"}, [(1, "hello"), (2, "hi"), (1, "are you there")]),

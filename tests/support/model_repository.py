@@ -189,6 +189,16 @@ def _parallel() -> Model:
     return Model("parallel", _floats("a", "b", "c"), _floats("y", "z", "w"), None, extra=extra)
 
 
+def _masked() -> Iterable[Model]:
+    """Yield models of texts as ids, which say how wide their request was; ``masked_free`` sums without a mask."""
+    ids, doubled = Tensor("ids", "INT64", (-1,)), Tensor("doubled", "INT64", (-1,))
+    kinds, mask = Tensor("kinds", "INT32", (-1,)), Tensor("mask", "INT32", (-1,))
+    outputs = [Tensor("total", "INT64"), Tensor("width", "INT64"), doubled]
+    yield Model("masked", [ids, mask], outputs, "masked")
+    yield Model("masked_pair", [ids, kinds, mask], outputs, "masked")
+    yield Model("masked_free", [ids], outputs, "masked")
+
+
 def _floats(*names: str) -> list[Tensor]:
     return [Tensor(name, "FP32") for name in names]
 
@@ -233,6 +243,7 @@ MODELS: tuple[Model, ...] = (
     Model("add_1024", *_ADD, max_batch_size=1024),
     Model("sums", _floats("x"), _floats("y", "z"), "sums"),
     _parallel(),
+    *_masked(),
     _x_to_y("one_row", "few_rows", "INT64", extra=most_rows(1)),
     Model("either", [Tensor(name, "FP32", optional=True) for name in "ab"], _floats("y"), "either"),
     _x_to_y("slow", "slow", "INT32", instances=4),

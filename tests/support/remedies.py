@@ -65,6 +65,7 @@ _SEQUENCE = {"served": "sequence", "input": "x BIGINT", "output": "sum BIGINT"}
 _KEYED = {**_SEQUENCE, "input": "x BIGINT; user_id STRING", "sequence-id": "${user_id}"}
 _ADD = {"served": "add", "input": "a FLOAT; b FLOAT", "output": "sum FLOAT"}
 _SCRIPT = {"served": "script", "input": "script STRING", "output": "text STRING"}
+_MASKED = {"served": "masked", "input": "ids ARRAY<BIGINT>", "output": "total BIGINT"}
 _INT = {"served": "identity_int64", "input": "x BIGINT", "output": "y BIGINT"}
 
 CURES = (
@@ -355,6 +356,51 @@ CURES = (
     ),
     # Decoupled models.
     cure(Remedy.WRITE_PARAMETERS, {"parameters": "[]"}, {"parameters": '{"max_tokens": 200}'}),
+    # Padding.
+    cure(
+        Remedy.WRITE_PAD,
+        {**_MASKED, "pad.ids": '{"edges": [], "mask": "mask"}'},
+        {"pad.ids": '{"edges": [16, 32, 64, 128], "value": 0, "mask": "mask"}'},
+    ),
+    cure(
+        Remedy.WRITE_MASK,
+        {**_MASKED, "pad.ids": '{"edges": [4]}'},
+        {"pad.ids": '{"edges": [4], "mask": "mask"}'},
+        {"pad.ids": '{"edges": [4], "mask": null}', "input": "ids ARRAY<BIGINT>; mask ARRAY<INT>"},
+    ),
+    cure(
+        Remedy.WRITE_MASK,
+        {**_MASKED, "pad.ids": '{"edges": [4], "mask": "attention_mask"}'},
+        {"pad.ids": '{"edges": [4], "mask": "mask"}'},
+    ),
+    cure(
+        Remedy.FIT_PAD_VALUE,
+        {**_MASKED, "pad.ids": '{"edges": [4], "mask": "mask", "value": 0.5}'},
+        {"pad.ids": '{"edges": [4], "mask": "mask", "value": 1}'},
+        type="BIGINT",
+    ),
+    cure(
+        Remedy.GIVE_SAME_EDGES,
+        {
+            **_MASKED,
+            "served": "masked_pair",
+            "input": "ids ARRAY<BIGINT>; kinds ARRAY<INT>",
+            "pad.ids": '{"edges": [4], "mask": "mask"}',
+            "pad.kinds": '{"edges": [4, 8], "mask": "mask"}',
+        },
+        {"pad.kinds": '{"edges": [4], "mask": "mask"}'},
+    ),
+    cure(
+        Remedy.NAME_TRIMMED,
+        {**_MASKED, "output": "doubled ARRAY<BIGINT>", "pad.ids": '{"edges": [4], "mask": "mask"}'},
+        {"pad.ids": '{"edges": [4], "mask": "mask", "outputs": ["doubled"]}'},
+        {"pad.ids": '{"edges": [4], "mask": "mask", "untrimmed": ["doubled"]}'},
+    ),
+    cure(
+        Remedy.NAME_UNTRIMMED,
+        {**_MASKED, "pad.ids": '{"edges": [4], "mask": "mask", "outputs": ["total"]}'},
+        {"pad.ids": '{"edges": [4], "mask": "mask", "untrimmed": ["total"]}'},
+    ),
     cure(Remedy.SET_ROWS, {"response-index": "n", "output": "y FLOAT; n INT"}, {"responses": "rows"}),
     cure(Remedy.LEAVE_OUT, {**_SCRIPT, "priority": "3"}, {"priority": None}),
     cure(
