@@ -52,10 +52,11 @@ class Session:
         for key, value in self.config.items():
             config.set(key, value)
 
-    def connect(self, url: str) -> None:
-        """Attach the server as a user does, and create the workload's model."""
+    def connect(self, url: str, options: Mapping[str, str] | None = None) -> None:
+        """Attach the server as a user does, and create the workload's model, with more options."""
         pyflink_triton.connect(self.env, url)
-        self.create_model({"provider": "triton", "endpoint": url, "model-name": self.workload.model})
+        model = {"provider": "triton", "endpoint": url, "model-name": self.workload.model}
+        self.create_model({**model, **(options or {})})
 
     def create_model(self, options: Mapping[str, str]) -> None:
         """Create the workload's model."""

@@ -94,10 +94,14 @@ def _tables(results: Results) -> Iterator[tuple[str, str, _Cells, Sequence[_Cell
             for subtasks, each in by_subtasks.items()
         ]
         yield "Subtasks", "Subtasks", ("who", "subtasks", "rows/s"), rows
+    if "repeats" in results:
+        title = "Rows that come again"
+        yield title, title, _REPEATS, list(_repeats(results["repeats"]))
     if "footprint" in results or "planning" in results:
         yield "Before the first row", "Before the first row", ("what", "measured"), list(_before(results))
 
 
+_REPEATS = ("stream", "rows", "rows/s without the cache", "with it", "ratio", "CPU a row, ratio")
 _CPU = ("CPU µs a row", "server", "JVM", "worker", "client", "to raw's", "JIT")
 _THROUGHPUT = ("who", "rows/s", "of raw's", *_CPU, "note")
 _NAMES = {"raw": "raw tritonclient", "ml_predict": "ML_PREDICT", "mx_streaming": "m(x) in streaming"}
@@ -129,6 +133,18 @@ def _latency(latency: Mapping[str, Any]) -> Iterator[_Cells]:
     for rate, by_name in latency.items():
         for name, found in by_name.items():
             yield rate, _NAMES[name], f"{found['p50_ms']:.2f} ms", f"{found['p99_ms']:.2f} ms", str(found["rows"])
+
+
+def _repeats(repeats: Mapping[str, Any]) -> Iterator[_Cells]:
+    for found in repeats.values():
+        rates = found["rows_a_second"]
+        yield (
+            found["title"],
+            f"{found['rows']:,}",
+            *(_spread(rates[way], 0) for way in ("without", "with")),
+            _spread(found["rate_ratio"], 2),
+            _spread(found.get("cpu_ratio"), 2),
+        )
 
 
 def _before(results: Results) -> Iterator[_Cells]:

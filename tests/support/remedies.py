@@ -381,9 +381,12 @@ CURES = (
         {"cache-max-bytes": None},
     ),
     cure(
-        Remedy.SET_OPTION_TOO, {"cache-ttl": "1 min"}, {"cache-max-bytes": "1 mb"}, {"cache-ttl": None},
+        Remedy.SET_OPTION_TOO,
+        {"cache-ttl": "1 min"},
+        {"cache-max-bytes": "1 mb"},
+        {"cache-ttl": None},
         key="cache-max-bytes",
-    ),  # fmt: skip
+    ),
     cure(
         Remedy.ADD_OUTPUT,
         {**_SCRIPT, "responses": "rows", "response-index": "n"},
