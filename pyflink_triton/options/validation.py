@@ -138,8 +138,6 @@ def _check_combinations(options: Options, written: set[str]) -> None:
                     f"options 'cache-max-bytes' and '{key}' are both set, and with that a row that comes again may "
                     f"have another answer. {Remedy.LEAVE_ONE_OUT()}"
                 )
-    elif "cache-ttl" in written:
-        raise OptionError(f"option 'cache-ttl' needs 'cache-max-bytes'. {Remedy.SET_OPTION_TOO(key='cache-max-bytes')}")
     if options.sequence_id is None:
         for key in ("sequence-id-auto-increment", "sequence-start", "sequence-end", "sequence-lost"):
             if getattr(options, FIELDS[key]) not in (False, None):

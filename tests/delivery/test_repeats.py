@@ -18,10 +18,9 @@ from faults import page
 from model_repository import MODELS, write_repository
 from triton import ARGUMENTS, Triton, call
 
-from pyflink_triton.errors import OptionError, PlanError
+from pyflink_triton.errors import PlanError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import TensorSpec
-from pyflink_triton.options.validation import parse_options
 from pyflink_triton.runtime.messages import ColumnType, OpenRequest
 from pyflink_triton.runtime.open_model import OpenedModel, open_model
 from pyflink_triton.runtime.planning import DeclaredModel, check
@@ -446,8 +445,6 @@ def test_what_cannot_be_kept_is_refused_when_planned(triton: Triton) -> None:
     stream = ("script", {"script": "STRING"}, {"text": "STRING"})
     assert "set 'deterministic' = 'true'" in refused(*stream)
     assert "'cache-max-bytes' and 'deterministic' are both set" in refused(*INT64, deterministic="false")
-    with pytest.raises(OptionError, match="'cache-ttl' needs 'cache-max-bytes'"):
-        parse_options({"endpoint": "http://a:1", "model-name": "m", "cache-ttl": "1 s"})
 
 
 def test_without_the_option_equal_rows_are_sent_each(triton: Triton) -> None:

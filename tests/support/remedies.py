@@ -381,13 +381,6 @@ CURES = (
         {"cache-max-bytes": None},
     ),
     cure(
-        Remedy.SET_OPTION_TOO,
-        {"cache-ttl": "1 min"},
-        {"cache-max-bytes": "1 mb"},
-        {"cache-ttl": None},
-        key="cache-max-bytes",
-    ),
-    cure(
         Remedy.ADD_OUTPUT,
         {**_SCRIPT, "responses": "rows", "response-index": "n"},
         {"output": "text STRING; n INT"},
