@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Sequence
+from itertools import compress
+from math import inf
+from operator import itemgetter
 from sys import getsizeof
 from typing import Any
 
@@ -11,6 +14,7 @@ from typing import Any
 Entry = tuple[Any, ...]
 #: What an entry takes beside the objects in it: its place in the table, its node, the header of its tuple.
 _PLACE = 128
+_until = itemgetter(0)
 
 
 class AnswerCache:
@@ -41,14 +45,12 @@ class AnswerCache:
             now: The time, in the event loop's clock.
         """
         found = list(map(self._entries.get, keys))
-        use = self._entries.move_to_end
-        for place, entry in enumerate(found):
-            if entry is not None:
-                if entry[0] > now:
-                    use(keys[place])
-                else:
+        if min(map(_until, filter(None, found)), default=inf) <= now:
+            for place, entry in enumerate(found):
+                if entry is not None and entry[0] <= now:
                     self._drop(keys[place])
                     found[place] = None
+        deque(map(self._entries.move_to_end, compress(keys, found)), maxlen=0)
         return found
 
     def meet(self, version: str | None) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from pyflink_triton.tensors.row_keys import row_keys
 _BYTES_AT_ONCE = 64 << 20
 #: What the values of rows are: the outputs' shapes where they are bytes, or None where each is an Arrow array.
 Kind = Shapes | None
+_kind = itemgetter(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,9 @@ class CachedQueue:
         """Answer the rows whose answers are here, and send the others; see ``RequestQueue.add``."""
         keys = row_keys(piece.source.columns, piece.rows, alike)
         found = self._cache.find(keys, asyncio.get_running_loop().time())
-        hits, new = [], []
-        for place, entry in enumerate(found):
-            if entry is not None:
-                hits.append(place)
-            elif (key := keys[place]) not in self._followers:
+        new = []
+        for place in [place for place, entry in enumerate(found) if entry is None]:
+            if (key := keys[place]) not in self._followers:
                 self._followers[key] = None
                 new.append(place)
             elif (followers := self._followers[key]) is None:
@@ -92,8 +92,11 @@ class CachedQueue:
                 followers.append((alike, piece, place))
         if new:
             self._send(alike, piece, new, [keys[place] for place in new], leads=True)
-        if hits:
-            self._give(piece.source, piece.rows[hits], [entry for entry in found if entry is not None])
+        entries = list(filter(None, found))
+        if len(entries) == len(found):
+            self._give(piece.source, piece.rows, entries)
+        elif entries:
+            self._give(piece.source, piece.rows[[entry is not None for entry in found]], entries)
 
     def keep(
         self,
@@ -182,14 +185,14 @@ class CachedQueue:
 
     def _give(self, source: RowSource, rows: Ints, entries: Sequence[Entry]) -> None:
         """Answer rows with what is here."""
-        kinds: dict[Kind, list[int]] = {}
+        if len(kinds := set(map(_kind, entries))) == 1:
+            self._give_alike(source, rows, kinds.pop(), entries)
+            return
+        places: dict[Kind, list[int]] = {}
         for place, entry in enumerate(entries):
-            kinds.setdefault(entry[1], []).append(place)
-        for kind, places in kinds.items():
-            if len(kinds) == 1:
-                self._give_alike(source, rows, kind, entries)
-            else:
-                self._give_alike(source, rows[places], kind, [entries[place] for place in places])
+            places.setdefault(entry[1], []).append(place)
+        for kind, alike in places.items():
+            self._give_alike(source, rows[alike], kind, [entries[place] for place in alike])
 
     def _give_alike(self, source: RowSource, rows: Ints, kind: Kind, entries: Sequence[Entry]) -> None:
         values = list(zip(*entries, strict=True))[2:]
