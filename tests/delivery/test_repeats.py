@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from deliveries import QUICK, proxied
-from faults import page
+from faults import Step, page
 from model_repository import MODELS, write_repository
 from triton import ARGUMENTS, Triton, call
 
 from pyflink_triton.errors import PlanError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import TensorSpec
+from pyflink_triton.runtime.answer_cache import AnswerCache
 from pyflink_triton.runtime.messages import ColumnType, OpenRequest
 from pyflink_triton.runtime.open_model import OpenedModel, open_model
 from pyflink_triton.runtime.planning import DeclaredModel, check
@@ -323,6 +325,20 @@ def test_where_a_row_fails_those_that_wait_for_it_send_themselves(triton: Triton
     run(main())
 
 
+def test_those_that_wait_have_time_of_their_own(triton: Triton) -> None:
+    async def main() -> None:
+        limits: dict[str, Any] = {"timeout": "3 s", "total_timeout": "3 s", "max_retries": "0"}
+        async with (
+            proxied(triton, Step("hang")) as proxy,
+            repeating(proxy.url, *FAILS, max_batch_size="1", **limits) as model,
+        ):
+            (failed, good) = await model.rows(5, 5)
+            assert failed["why"] is not None
+            assert good["y"] == 5
+
+    run(main())
+
+
 def test_a_poisoned_row_fails_alone_each_time(triton: Triton) -> None:
     async def main() -> None:
         async with repeating(triton.http_url, *FAILS) as model:
@@ -465,6 +481,18 @@ def keys(values: Sequence[Any], type_: str, datatype: str, dims: tuple[int, ...]
     binding = TensorBinding(Column("x", declared_type), tensor, declared_type)
     encoded: TensorColumn = encode(binding, pa.array(values, declared_type.arrow), lambda *_: None)
     return row_keys([encoded], np.arange(len(values)), alike)
+
+
+def test_the_size_is_what_the_answers_take() -> None:
+    for size in (8, 3000):
+        tracemalloc.start()
+        before, _ = tracemalloc.get_traced_memory()
+        cache = AnswerCache(1 << 30, 60.0)
+        for number in range(10_000):
+            cache.put(b"=%020d" % number, (1.0, ((1,),), bytes(size)))
+        grown = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+        assert 0.75 * cache.bytes < grown < 1.1 * cache.bytes
 
 
 def test_a_key_is_of_all_bytes_and_small_where_the_row_is_large() -> None:
