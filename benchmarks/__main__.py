@@ -58,7 +58,7 @@ class Extent:
 
 
 EXTENTS = {
-    "default": Extent(Plan(2.5, 3_000_000, 2, 3), 0.3, 7, 3, latency.RATES, scaling.ROWS, 300_000, 30_000),
+    "default": Extent(Plan(2.5, 3_000_000, 2, 3), 0.3, 7, 3, latency.RATES, scaling.ROWS, 300_000, 100_000),
     "full": Extent(Plan(4.0, 10_000_000, 5, 7), 1.0, 9, 7, latency.FULL_RATES, scaling.ROWS, 2_000_000, 200_000),
     "smoke": Extent(Plan(0.01, 300, 1, 1), 0.01, 1, 1, {100: 20}, (100, 200, 300), 300, 300),
 }

@@ -18,7 +18,7 @@ WAYS: dict[str, dict[str, str]] = {"without": {}, "with": {"cache-max-bytes": "2
 #: The share of rows that are equal to one before.
 SHARES = (0.9, 0.0)
 #: How many more rows the model of two floats gets than the slow one.
-_MORE = 10
+_MORE = 5
 _SEED = 12
 
 
