@@ -60,10 +60,16 @@ class AnswerCache:
             self.bytes, self.version = 0, version
 
     def put(self, key: bytes, entry: Entry) -> None:
-        """Keep an answer, and drop those that were not used for the longest time where there is no room."""
+        """Keep an answer, and drop those that were not used for the longest time where there is no room.
+
+        One that is larger than the cache drops none.
+        """
         self._drop(key)
+        size = _size(key, entry)
+        if size > self._most:
+            return
         self._entries[key] = entry
-        self.bytes += _size(key, entry)
+        self.bytes += size
         while self.bytes > self._most:
             self.bytes -= _size(*self._entries.popitem(last=False))
 
