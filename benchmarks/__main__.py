@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import footprint, jvm, latency, lengths, machine, report, scaling
+from benchmarks import footprint, jvm, latency, lengths, machine, repeats, report, scaling
 from benchmarks.contenders import LINE_UP, Makers, Place, ask_client
 from benchmarks.server import NETWORK, Served, serving
 from benchmarks.targets import judge
@@ -25,7 +25,7 @@ from benchmarks.turns import Plan, reason, take_turns
 from benchmarks.workloads import WORKLOADS, Workload
 
 RESULTS = Path(__file__).parent / "results"
-OTHERS = ("latency", "rows", "parallelism", "footprint", "planning", "lengths")
+OTHERS = ("latency", "rows", "parallelism", "repeats", "footprint", "planning", "lengths")
 #: Parts of which a target speaks; the others have fewer turns.
 MAIN = ("add", "wide", "text20", "image_bytes", "image", "latency", "rows", "footprint", "planning")
 #: What may be missing on a machine without harm to the rest.
@@ -44,6 +44,7 @@ class Extent:
         rates: Rows of the latency runs, for each rate.
         sizes: Rows of the runs for the cost a row.
         parallel_rows: Rows of a turn at each parallelism.
+        repeated_rows: Rows of a turn of the slow model whose rows come again.
         text_rows: Rows of a turn with texts of real lengths.
     """
 
@@ -54,13 +55,16 @@ class Extent:
     rates: Mapping[int, int]
     sizes: Sequence[int]
     parallel_rows: int
+    repeated_rows: int
     text_rows: int
 
 
 EXTENTS = {
-    "default": Extent(Plan(2.5, 3_000_000, 2, 3), 0.3, 7, 3, latency.RATES, scaling.ROWS, 300_000, 60_000),
-    "full": Extent(Plan(4.0, 10_000_000, 5, 7), 1.0, 9, 7, latency.FULL_RATES, scaling.ROWS, 2_000_000, 200_000),
-    "smoke": Extent(Plan(0.01, 300, 1, 1), 0.01, 1, 1, {100: 20}, (100, 200, 300), 300, 300),
+    "default": Extent(Plan(2.5, 3_000_000, 2, 3), 0.3, 7, 3, latency.RATES, scaling.ROWS, 300_000, 100_000, 60_000),
+    "full": Extent(
+        Plan(4.0, 10_000_000, 5, 7), 1.0, 9, 7, latency.FULL_RATES, scaling.ROWS, 2_000_000, 200_000, 200_000
+    ),
+    "smoke": Extent(Plan(0.01, 300, 1, 1), 0.01, 1, 1, {100: 20}, (100, 200, 300), 300, 300, 300),
 }
 
 
@@ -139,6 +143,7 @@ def _measure(
         "latency": partial(latency.measure, place, extent.rates, turns, _say),
         "rows": partial(scaling.rows, place, extent.sizes, turns, _say),
         "parallelism": partial(scaling.parallelism, place, extent.parallel_rows, turns, _say),
+        "repeats": partial(repeats.measure, place, extent.repeated_rows, turns, _say),
         "footprint": partial(footprint.worker, place, turns, _say),
         "planning": partial(footprint.planning, place, turns, _say),
         "lengths": partial(lengths.measure, place, extent.text_rows, turns, _say),

@@ -97,11 +97,15 @@ def _tables(results: Results) -> Iterator[tuple[str, str, _Cells, Sequence[_Cell
     if "lengths" in results:
         lengths = list(_lengths(results["lengths"]))
         yield "Texts of real lengths", "Texts of real lengths", _LENGTHS, lengths
+    if "repeats" in results:
+        title = "Rows that come again"
+        yield title, title, _REPEATS, list(_repeats(results["repeats"]))
     if "footprint" in results or "planning" in results:
         yield "Before the first row", "Before the first row", ("what", "measured"), list(_before(results))
 
 
 _LENGTHS = ("options", "rows a request", "of the first's", "rows/s", "of the first's")
+_REPEATS = ("stream", "rows", "rows/s without the cache", "with it", "ratio", "CPU a row, ratio")
 _CPU = ("CPU µs a row", "server", "JVM", "worker", "client", "to raw's", "JIT")
 _THROUGHPUT = ("who", "rows/s", "of raw's", *_CPU, "note")
 _NAMES = {"raw": "raw tritonclient", "ml_predict": "ML_PREDICT", "mx_streaming": "m(x) in streaming"}
@@ -140,6 +144,18 @@ def _lengths(lengths: Mapping[str, Any]) -> Iterator[_Cells]:
         beside = found["beside_first"]
         a_request, a_second = _spread(found["rows_a_request"], 1), _spread(found["rows_a_second"], 0)
         yield name, a_request, _spread(beside["rows_a_request"], 2), a_second, _spread(beside["rows_a_second"], 2)
+
+
+def _repeats(repeats: Mapping[str, Any]) -> Iterator[_Cells]:
+    for found in repeats.values():
+        rates = found["rows_a_second"]
+        yield (
+            found["title"],
+            f"{found['rows']:,}",
+            *(_spread(rates[way], 0) for way in ("without", "with")),
+            _spread(found["rate_ratio"], 2),
+            _spread(found.get("cpu_ratio"), 2),
+        )
 
 
 def _before(results: Results) -> Iterator[_Cells]:

@@ -62,15 +62,29 @@ def _histogram(name: str, unit: str, meaning: str) -> Metric:
 
 
 _DECLARED = (
-    _counter("requests", "rows", "Rows that are done: `success` and `failure` together. Rows with a NULL are in none."),
+    _counter(
+        "requests",
+        "rows",
+        "Rows that are done: `success` and `failure` together. Rows with a NULL, and `cache_hits`, are in none.",
+    ),
     _counter("success", "rows", "Rows that the model answered."),
     _counter("failure", "rows", "Rows that failed in the end. A row that took its default is one of them."),
-    _counter("output_rows", "rows", "Rows that were given out: answers, defaults, and messages in `error-column`."),
+    _counter(
+        "output_rows",
+        "rows",
+        "Rows that were given out: answers, defaults, messages in `error-column`, and `cache_hits`.",
+    ),
     _counter("default_values", "rows", "Failed rows that took `default-value`."),
     _counter("null_rows", "rows", "Rows with a NULL for an input. They are NULL, and nothing is sent for them."),
     _counter(
         "rejected_rows", "rows", "Failed rows that were never sent, because a value does not fit what it is sent as."
     ),
+    _counter(
+        "cache_hits",
+        "rows",
+        "Rows that were not sent, because an equal row was; of an array that is a batch, its elements.",
+    ),
+    _counter("cache_misses", "rows", "Rows that were sent although there is a cache; of such an array, its elements."),
     _counter("http_requests", "calls", "Inference calls, those that sent a request again among them."),
     _counter("retries", "calls", "Calls that sent a request again."),
     *(_counter(each.metric, "calls", f"Failed calls: {each.value}.") for each in ErrorClass),
@@ -82,7 +96,7 @@ _DECLARED = (
     _counter("sequences_lost", "sequences", "Sequences that the server lost before their end."),
     _counter("responses", "responses", "Responses in the streams of a decoupled model."),
     _counter("cancelled", "streams", "Streams that had begun and were ended here, and not by the server."),
-    _counter("tokens", "tokens", "What the column that `tokens-column` names adds up to."),
+    _counter("tokens", "tokens", "What the column that `tokens-column` names adds up to, without `cache_hits`."),
     _histogram("latency", "ms", "Time of a call, from its begin to the whole response or the failure."),
     _histogram(
         "queue_time",
@@ -98,6 +112,7 @@ _DECLARED = (
         "state",
         "0 closed, 1 half-open, 2 open: the worst endpoint's. Only with `circuit-breaker-enabled`.",
     ),
+    _gauge("cache_bytes", "bytes", "Size of the answers in the cache. Only with `cache-max-bytes`."),
     _gauge("live_sequences", "sequences", "Sequences that the server has. Only of a stateful model."),
     _gauge(
         "worker_memory",

@@ -37,11 +37,12 @@ class Metrics:
         self._queued: list[float] = []
         self._first_responses: list[float] = []
         self._settled = 0
-        self._rows = self._nulls = self._failed = self._answered = self._defaults = 0
+        self._rows = self._nulls = self._failed = self._answered = self._defaults = self._kept = 0
         self._in_flight = 0
         self._memory: int | None = None
         self._breaker: int | None = None
         self._batch_limit: int | None = None
+        self._cache_bytes: int | None = None
         self._gauges_changed = False
         #: Sequences that the server is taken to have; None for a stateless model.
         self.live_sequences: int | None = None
@@ -106,23 +107,38 @@ class Metrics:
             self._batch_limit = rows
             self._gauges_changed = True
 
+    def count_repeats(self, hits: int = 0, misses: int = 0) -> None:
+        """Rows were answered with what an equal one was, or have to be sent, although there is a cache."""
+        self._counters["cache_hits"] += hits
+        self._counters["cache_misses"] += misses
+
+    def set_cache_bytes(self, size: int) -> None:
+        """Kept answers have so many bytes."""
+        if size != self._cache_bytes:
+            self._cache_bytes = size
+            self._gauges_changed = True
+
     def reject(self, rows: int) -> None:
         """Rows have failed that are not sent."""
         self._counters["rejected_rows"] += rows
 
-    def settle(self, rows: int, failed: int, answered: int = 0, defaults: int = 0, nulls: int = 0) -> None:
+    def settle(
+        self, rows: int, failed: int, answered: int = 0, defaults: int = 0, nulls: int = 0, kept: int = 0
+    ) -> None:
         """A batch is done.
 
         Args:
-            rows: Its rows that held no NULL.
+            rows: Its rows that held no NULL, without those that are ``kept``.
             failed: Those of them that failed.
             answered: Those that failed and gave an output row all the same.
             defaults: Those that took the default value.
             nulls: The rows that held a NULL.
+            kept: The rows for which nothing was asked, because an equal one was answered.
         """
         self._settled += 1
         self._rows += rows
         self._nulls += nulls
+        self._kept += kept
         if failed:
             self._failed += failed
             self._answered += answered
@@ -144,6 +160,7 @@ class Metrics:
             "circuit_breaker_state": self._breaker,
             "batch_limit": self._batch_limit,
             "live_sequences": self.live_sequences,
+            "cache_bytes": self._cache_bytes,
             "worker_memory": self._memory,
         }
         known = {name: value for name, value in gauges.items() if value is not None}
@@ -166,13 +183,13 @@ class Metrics:
         if self._settled:
             good = self._rows - self._failed
             counters |= {"requests": self._rows, "success": good, "failure": self._failed}
-            counters["output_rows"] = good + self._answered
+            counters["output_rows"] = good + self._answered + self._kept
             if self._nulls:
                 counters["null_rows"] = self._nulls
             if self._defaults:
                 counters["default_values"] = self._defaults
         self._counters.clear()
-        self._settled = self._rows = self._nulls = self._failed = self._answered = self._defaults = 0
+        self._settled = self._rows = self._nulls = self._failed = self._answered = self._defaults = self._kept = 0
         return counters
 
     def _take_histograms(self) -> dict[str, list[float]]:

@@ -100,6 +100,9 @@ class Remedy(Enum):
     CHANGE_DIMS = "Give the model a tensor with one free dim there, and declare an ARRAY"
     DECLARE_INPUT = "Declare `{name}` in INPUT"
     USE_ARRAY = "Write ML_PREDICT, or set 'responses' = 'array'"
+    ALLOW_REPEATS = (
+        "If it gives a row that comes again the same responses, set 'deterministic' = 'true', else leave the option out"
+    )
     TAKE_NO_RESPONSE = "Where a row may have none, set 'responses' = 'array' or 'rows'"
     SET_RESPONSES = "Set the option 'responses', as in 'responses' = 'one'"
     TAKE_RESPONSES = "Set the option 'responses' to 'last', 'join', 'array' or 'rows'"

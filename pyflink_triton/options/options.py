@@ -273,6 +273,15 @@ class Options:
         "max-in-flight-bytes", "Size", read.size(1 << 20), 256 << 20,
         "Size of the rows that one subtask holds outside Flink's memory. Beyond it, the operator is back-pressured.",
     )  # fmt: skip
+    cache_max_bytes: int = option(
+        "cache-max-bytes", "Size", read.size(0), 0,
+        "Size of the answers that one subtask keeps for rows that come again; 0 keeps none. A row that equals one in "
+        "the cache, or one that is under way, is not sent. The least used answers make room.",
+    )  # fmt: skip
+    cache_ttl: float = option(
+        "cache-ttl", "Duration", read.duration(0.001), 600.0,
+        "How long an answer is given again, with `cache-max-bytes`.",
+    )  # fmt: skip
     connection_max_age: float = option(
         "connection-max-age", "Duration", read.duration(0.0), 300.0,
         "Age at which a connection is replaced, and a host's addresses are looked up again, so that new ones are "

@@ -142,6 +142,13 @@ def _check_combinations(options: Options, written: set[str]) -> None:
             "option 'error-code-column' needs 'error-column' or 'default-value', because without them a row that fails "
             f"fails the job. {Remedy.SET_OPTION_TOO(key='error-column')}"
         )
+    if options.cache_max_bytes:
+        for key, value in (("deterministic", options.deterministic is False), ("sequence-id", options.sequence_id)):
+            if value:
+                raise OptionError(
+                    f"options 'cache-max-bytes' and '{key}' are both set, and with that a row that comes again may "
+                    f"have another answer. {Remedy.LEAVE_ONE_OUT()}"
+                )
     if options.sequence_id is None:
         for key in ("sequence-id-auto-increment", "sequence-start", "sequence-end", "sequence-lost"):
             if getattr(options, FIELDS[key]) not in (False, None):

@@ -111,7 +111,9 @@ async def check(declared: DeclaredModel) -> CheckAnswer:
             warnings.append(f"Model '{declared.model}' is not checked before the job starts: {error}")
     batch = signature.max_batch_size if signature is not None else options.max_batch_size or 1
     is_decoupled = signature is not None and signature.decoupled
-    rows = stream_capacity(options.for_streams()) if is_decoupled else capacity(batch)
+    rows = (
+        stream_capacity(options.for_streams()) if is_decoupled else capacity(batch, repeats=options.cache_max_bytes > 0)
+    )
     answer: CheckAnswer = {"capacity": rows, "warnings": warnings}
     if signature is None:
         check_declared(declared.inputs, declared.outputs, declared.arguments, options)

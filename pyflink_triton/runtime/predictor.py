@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pyflink_triton._arrow import Bools, Ints
+from pyflink_triton._arrow import Bools, Ints, take
 from pyflink_triton._async import cancel_all
 from pyflink_triton.delivery.batch_limits import BatchLimits
 from pyflink_triton.delivery.batch_splitter import BatchSplitter
@@ -24,7 +24,9 @@ from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, InputTensor
+from pyflink_triton.runtime.answer_cache import AnswerCache
 from pyflink_triton.runtime.answer_check import AnswerCheck
+from pyflink_triton.runtime.cached_queue import CachedQueue, Kind, RowCodec
 from pyflink_triton.runtime.operator_limits import requests_before_waiting
 from pyflink_triton.runtime.request_queue import Answered, Codec, Piece, RequestQueue, RowSource
 from pyflink_triton.schema.binding import ColumnBindings
@@ -34,6 +36,7 @@ from pyflink_triton.tensors.answer_facts import AnswerFacts
 from pyflink_triton.tensors.array_batch import ArrayBatch, element_bindings, explode
 from pyflink_triton.tensors.batching import encode_batch, group_alike
 from pyflink_triton.tensors.failed_rows import Policy
+from pyflink_triton.tensors.kept_rows import join_outputs, split_outputs
 from pyflink_triton.tensors.padding import Padding
 from pyflink_triton.tensors.parts import Part, by_place, decode_outputs, merge
 from pyflink_triton.tensors.response_streams import ResponseStreams, count_tokens
@@ -102,15 +105,21 @@ class Predictor:
         self._row_parameters = ParameterColumns.of(options.parameters, self._declared.references)
         self._limits = BatchLimits(signature.max_batch_size, options.every_endpoint, metrics, warn)
         self._delivery = RequestedOutputs(delivery, metrics, scheduling.wants_all_outputs)
+        keeps = options.cache_max_bytes > 0
         self._queue = RequestQueue(
             BatchSplitter(self._delivery, self._limits),
             delivery.limit,
             self._limits if signature.has_batch_axis and not signature.decoupled else None,
             options.max_request_bytes,
             requests_before_waiting(signature.max_batch_size, options),
-            Codec(self._write, self._read, self._nothing),
+            Codec(self._write, self._read, self._nothing, self._keep if keeps else None),
             options.bucket_wait if signature.has_batch_axis and not signature.decoupled else 0.0,
         )
+        self._cached: CachedQueue | None = None
+        if keeps:
+            cache = AnswerCache(options.cache_max_bytes, options.cache_ttl)
+            self._cached = CachedQueue(self._queue, cache, RowCodec(self._split, self._join), metrics)
+        self._add = self._queue.add if self._cached is None else self._cached.add
         self._sequences: SequenceTracker | None = None
         self._has_steps = scheduling.has_steps
         if scheduling.sequences is not None:
@@ -187,7 +196,8 @@ class Predictor:
                 errors.setdefault(row, message)
 
         columns, not_null, sent = encode_batch(self._columns, self._has_batch_axis, rows, reject)
-        whole = self._answering(not_null if arrays is None else arrays.not_null, deliver)
+        hits = None if self._cached is None else np.zeros(rows.num_rows, dtype=np.bool_)
+        whole = self._answering(not_null if arrays is None else arrays.not_null, deliver, hits, arrays)
         parameters = None if self._row_parameters is None else self._row_parameters.read(inputs)
         if parameters is not None:
             parameters = parameters if arrays is None else parameters.taken(arrays.owners)
@@ -196,7 +206,7 @@ class Predictor:
         if self._padding is not None:
             columns, sent, lengths = self._padding.pad(columns, rows.num_rows, sent, reject)
             answered = self._padding.trimming(lengths, answered)
-        source = RowSource(columns, answered, fail, parameters, since)
+        source = RowSource(columns, answered, fail, parameters, since, hits=hits)
         if arrays is None:
             if len(sent) < rows.num_rows:
                 unsent = np.ones(rows.num_rows, dtype=np.bool_)
@@ -212,21 +222,29 @@ class Predictor:
         elif len(sent):
             for key, group in [(b"", sent)] if parameters is None else parameters.groups(sent):
                 for alike, rows_alike, sizes in group_alike(columns, group):
-                    self._queue.add(alike + key, Piece(source, rows_alike, sizes))
+                    self._add(alike + key, Piece(source, rows_alike, sizes))
         return source
 
-    def _answering(self, not_null: Bools | None, deliver: Deliver) -> Answered:
+    def _answering(
+        self, not_null: Bools | None, deliver: Deliver, hits: Bools | None, arrays: ArrayBatch | None
+    ) -> Answered:
         """Apply the policy for failed rows, and count the rows."""
 
         def answered(rows: Ints, outputs: list[pa.Array], errors: dict[int, str]) -> None:
             failed, is_covered = len(errors), self._policy.covers
             full = len(rows) if not_null is None else int(np.count_nonzero(not_null[rows]))
+            kept = 0
+            if hits is not None:  # a row that is an array is not asked for where none of its elements is
+                is_kept = (hits if arrays is None else arrays.are_all(hits))[rows]
+                is_kept[list(errors)] = False
+                kept = int(np.count_nonzero(is_kept))
             self._metrics.settle(
-                full,
+                full - kept,
                 failed,
                 answered=failed if is_covered else 0,
                 defaults=failed if self._policy.defaults is not None else 0,
                 nulls=len(rows) - full,
+                kept=kept,
             )
             deliver(rows, self._policy.complete(outputs, errors), {} if is_covered else errors)
 
@@ -325,6 +343,29 @@ class Predictor:
         outputs, errors = decode_outputs(self._columns.outputs, self._answers.read(response, rows), rows)
         count_tokens(self._metrics, outputs, self._columns.tokens)
         return [*(outputs if self._streams is None else self._streams.of_one(outputs, rows)), *facts], errors
+
+    def _keep(
+        self, pieces: Sequence[Piece], response: InferenceResponse, outputs: list[pa.Array], errors: dict[int, str]
+    ) -> None:
+        """Keep an answer for rows that come again."""
+        assert self._cached is not None
+        self._cached.keep(pieces, response, outputs[: len(outputs) - len(self._facts.columns)], errors)
+
+    def _split(
+        self, response: InferenceResponse, columns: Sequence[pa.Array], rows: int
+    ) -> tuple[Kind, Sequence[Sequence[Any]]]:
+        """Take the values of single rows from a response: bytes of tensors, and of a stream what was made of it."""
+        if response.stream is not None:
+            return None, [[take(column, np.zeros(1, np.int64))] for column in columns]
+        return split_outputs(self._columns.outputs, self._answers.read(response, rows), rows)
+
+    def _join(self, kind: Kind, values: Sequence[Sequence[Any]], version: str | None, rows: int) -> list[pa.Array]:
+        """Make the columns of rows that have such values."""
+        facts = self._facts.of_kept(version, rows)
+        if kind is None:
+            return [*map(pa.concat_arrays, values), *facts]
+        outputs = join_outputs(self._columns.outputs, kind, values, rows)
+        return [*(outputs if self._streams is None else self._streams.of_one(outputs, rows)), *facts]
 
     def _nothing(self, rows: int) -> list[pa.Array]:
         """The outputs of rows without an answer."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from pyflink_triton._arrow import Ints
+from pyflink_triton._arrow import Bools, Ints
 from pyflink_triton._async import cancel_all
 from pyflink_triton.delivery.batch_limits import BatchLimits
 from pyflink_triton.delivery.batch_splitter import BatchSplitter
@@ -38,6 +38,7 @@ class RowSource:
         parameters: The parameters of each row's request; None where all have the same.
         since: When its first row came, in the event loop's clock.
         is_over: Whether nobody waits for its rows any more.
+        hits: Set for each row that is answered with what an equal one was; None where that never is.
     """
 
     columns: Sequence[TensorColumn]
@@ -46,6 +47,7 @@ class RowSource:
     parameters: RowParameters | None = None
     since: float = 0.0
     is_over: bool = False
+    hits: Bools | None = None
 
 
 @dataclass(slots=True)
@@ -134,11 +136,14 @@ class Codec:
         read: Takes a response to so many rows apart: the outputs, and the message of each row that failed. Raises
             RowError where it does not answer them.
         nothing: Makes the outputs of so many rows that failed.
+        keep: Takes the rows of a response that was read, the outputs, and the places of rows that failed all the same;
+            None where nothing is kept.
     """
 
     write: Callable[[Sequence[Piece]], Request]
     read: Callable[[InferenceResponse, int], tuple[list[pa.Array], dict[int, str]]]
     nothing: Callable[[int], list[pa.Array]]
+    keep: Callable[[Sequence[Piece], InferenceResponse, list[pa.Array], dict[int, str]], None] | None = None
 
 
 class RequestQueue:
@@ -321,7 +326,10 @@ class _Load:
 
     def answered(self, part: Ints, response: InferenceResponse) -> None:
         """Take the response to some of the rows."""
-        self.settle(part, *self._codec.read(response, len(part)))
+        outputs, errors = self._codec.read(response, len(part))
+        if self._codec.keep is not None:
+            self._codec.keep(self.pieces_of(part), response, outputs, errors)
+        self.settle(part, outputs, errors)
 
     def failed(self, part: Ints, error: RowError) -> None:
         """Note that some of the rows failed."""

@@ -32,6 +32,7 @@ from pyflink_triton.schema.option_columns import (
 from pyflink_triton.schema.own_columns import OF_ERRORS, OwnColumn, check_own_name, find_own_columns
 from pyflink_triton.schema.padding import PaddedGroup, find_masks, plan_padding
 from pyflink_triton.schema.raw_tensors import check_raw, is_raw
+from pyflink_triton.schema.repeats import check_repeats
 from pyflink_triton.schema.responses import (
     check_streams,
     find_finish_column,
@@ -184,6 +185,7 @@ def bind_columns(
     Raises:
         PlanError: Something does not fit; the message names the column, both types and the remedy.
     """
+    check_repeats(signature, options)
     check_scheduling(signature, options)
     from_options = check_declared(inputs, outputs, arguments, options)
     own = from_options.own

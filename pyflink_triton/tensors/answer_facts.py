@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pyarrow as pa
 
-from pyflink_triton._arrow import from_numbers, from_values, numbers, offsets, take
+from pyflink_triton._arrow import from_numbers, from_values, numbers, offsets, present, take
 from pyflink_triton.protocol.inference import InferenceResponse
 from pyflink_triton.schema.own_columns import OwnColumn
 
@@ -49,6 +49,14 @@ class AnswerFacts:
         """The facts of a response, for each of the rows that it answers."""
         return [_FACTS[column][1](response, rows) for column in self.columns]
 
+    def of_kept(self, version: str | None, rows: int) -> list[pa.Array]:
+        """The facts of rows whose answer was there before: the version that gave it, and no call."""
+        response = InferenceResponse({}, "", version=version)
+        return [
+            pa.nulls(rows, pa.float64()) if column is OwnColumn.LATENCY else _FACTS[column][1](response, rows)
+            for column in self.columns
+        ]
+
     def nothing(self, rows: int) -> list[pa.Array]:
         """NULL for rows without an answer."""
         return [pa.nulls(rows, type_) for type_ in self.types]
@@ -69,6 +77,8 @@ def _of_slowest(lists: pa.Array) -> pa.Array:
     is_full = np.diff(edges) > 0
     starts, places = edges[:-1][is_full], np.full(len(lists), -1, dtype=np.int64)
     if pa.types.is_floating(values.type) and len(starts):
-        values, starts = from_numbers(np.maximum.reduceat(numbers(values), starts), values.type), np.arange(len(starts))
+        known = np.where(present(values), numbers(values), -1.0)
+        greatest = np.maximum.reduceat(known, starts)
+        values, starts = from_numbers(greatest, values.type), np.where(greatest < 0, -1, np.arange(len(starts)))
     places[is_full] = starts
     return take(values, places)

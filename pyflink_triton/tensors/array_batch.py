@@ -91,6 +91,12 @@ class ArrayBatch:
         done: Ints = rows[self._left[rows] == 0]
         return done
 
+    def are_all(self, elements: Bools) -> Bools:
+        """The rows that have elements, all of which are in a mask."""
+        counts = np.bincount(self.owners[elements], minlength=len(self.not_null))
+        is_all: Bools = (counts > 0) & (counts == np.diff(self._edges))
+        return is_all
+
     def collect(self, rows: Ints, types: Sequence[pa.DataType]) -> tuple[list[pa.Array], dict[int, str]]:
         """Put the outputs of answered rows into arrays. A row with a failed element fails as a whole, and is NULL.
 

@@ -217,6 +217,15 @@ def _decimals(*values: int) -> pa.Array:
     return pa.Array.from_buffers(pa.decimal128(38, 0), len(values), [None, pa.py_buffer(data)])
 
 
+def element_edges(data: memoryview) -> list[int]:
+    """Where each element of any size begins in well-formed data, with the end appended."""
+    edges, position, size = [0], 0, len(data)
+    while position < size:
+        position += 4 + _read_length(data, position)[0]
+        edges.append(position)
+    return edges
+
+
 def _split(data: memoryview, count: int) -> pa.Array:
     """Strip the length prefixes. This is a loop because each prefix says where the next one is."""
     starts, position, size = [0], 0, len(data)

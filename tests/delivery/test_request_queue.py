@@ -68,7 +68,9 @@ class Unreliable:
         return "Triton"
 
 
-def model(random: Random, column: str, batch: int, dims: tuple[int, ...]) -> tuple[Delivery, Predictor, Metrics]:
+def model(
+    random: Random, column: str, batch: int, dims: tuple[int, ...], cache: str
+) -> tuple[Delivery, Predictor, Metrics]:
     tensor = TensorSpec("x", DATATYPES["INT64"], dims)
     signature = ModelSignature("m", (tensor,), (tensor,), batch)
     options = parse_options(
@@ -80,6 +82,7 @@ def model(random: Random, column: str, batch: int, dims: tuple[int, ...]) -> tup
             "retry-max-backoff": "2 ms",
             "max-request-bytes": str(random.choice([1, 20, 200, 100_000])),
             "max-in-flight-requests": str(random.choice([1, 2, 16])),
+            "cache-max-bytes": cache,
         }
     )
     columns = bind_columns(signature, parse_columns([column]), parse_columns([column]), None, options)
@@ -90,7 +93,11 @@ def model(random: Random, column: str, batch: int, dims: tuple[int, ...]) -> tup
     return delivery, Predictor(delivery, signature, columns, options, metrics, warn=lambda _: None), metrics
 
 
-@pytest.mark.parametrize("seed", range(5))
+#: Without a cache of answers, with one for a few of them, and with one for all.
+CACHES = ("0", "3 kb", "0", "1 mb")
+
+
+@pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize(
     ("type_", "dims"),
     [("BIGINT", (1,)), ("ARRAY<BIGINT>", (-1,)), ("ARRAY<BIGINT>", (1,))],
@@ -101,13 +108,14 @@ def test_each_row_of_many_batches_is_answered_once(batch: int, type_: str, dims:
     random = Random(f"{batch} {type_} {dims} {seed}")
     if not batch and type_ != "BIGINT" and dims == (1,):
         dims = (-1,)  # a model without a batch axis takes no arrays as batches
-    number = 0
+    number, cache, given = 0, CACHES[seed % 4], 0
 
     def value() -> Any:
-        nonlocal number
-        number += 1
+        nonlocal number, given
+        number = number + 1 if cache == "0" else random.randrange(1, 2 * POISON + 10)
         if random.random() < 0.05:
             return None
+        given += 1
         if type_ == "BIGINT":
             return number
         return [number] * random.choice([1, 1, 2, 3, 9]) if dims == (-1,) else list(range(number, number + number % 4))
@@ -138,7 +146,7 @@ def test_each_row_of_many_batches_is_answered_once(batch: int, type_: str, dims:
         assert answers == {place: None if place in poisoned else row for place, row in enumerate(rows)}
 
     async def main() -> None:
-        delivery, made, metrics = model(random, f"x {type_}", batch, dims)
+        delivery, made, metrics = model(random, f"x {type_}", batch, dims, cache)
         tasks = []
         for _ in range(12):
             tasks.append(asyncio.create_task(one_batch(made)))
@@ -149,6 +157,13 @@ def test_each_row_of_many_batches_is_answered_once(batch: int, type_: str, dims:
         taken = metrics.take()
         assert taken is not None
         assert taken["gauges"]["in_flight"] == 0
+        counted = {"cache_hits": 0, "cache_misses": 0, **taken["counters"]}
+        is_cached, hits = cache != "0", counted["cache_hits"]
+        assert (hits > 0) == is_cached
+        assert counted["output_rows"] + counted["failure"] == given
+        if type_ == "BIGINT" or dims != (1,):
+            assert counted["requests"] + hits == given
+            assert counted["cache_misses"] == (counted["requests"] if is_cached else 0)
         await made.close()
         await delivery.close()
 

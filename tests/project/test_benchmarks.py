@@ -30,7 +30,7 @@ PLAN = Plan(seconds=0.1, most_rows=1000, starts=1, reference_turns=1)
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     output = tmp_path_factory.mktemp("bench") / "results.json"
-    only = "add,text20,latency,rows,footprint,planning,lengths"
+    only = "add,text20,latency,rows,repeats,footprint,planning,lengths"
     command = ["--smoke", "--only", only, "--contenders", ",".join(CONTENDERS), "--output", str(output)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *command], cwd=ROOT, capture_output=True, text=True, check=False
@@ -56,6 +56,10 @@ def test_the_other_parts_have_theirs(results: dict[str, Any]) -> None:
     for each in results["latency"]["100"].values():
         assert 0 < each["p50_ms"] <= each["p99_ms"]
     assert {"us_a_row", "off", "spread"} <= set(results["rows"]["line"])
+    assert len(results["repeats"]) == 4
+    for each in results["repeats"].values():
+        assert set(each["rows_a_second"]) == {"with", "without"}
+        assert {"rate_ratio", "cpu_ratio"} <= set(each)
     assert results["footprint"]["uss_mb"]["median"] > 10
     assert results["footprint"]["start_ms"]["median"] > 10
     assert {"without", "attach", "first_function", "later_ml_predict"} <= set(results["planning"])

@@ -63,6 +63,7 @@ def test_each_declared_metric_is_counted_and_no_other() -> None:
     metrics.first_response(0.1)
     metrics.breaker(1, 1)
     metrics.set_batch_limit(8)
+    metrics.set_cache_bytes(100)
     metrics.live_sequences = 1
     taken = metrics.take()
     assert taken is not None
@@ -84,7 +85,8 @@ def test_what_is_counted_later_has_a_declared_name() -> None:
     metrics.reject(1)
     metrics.lose_sequence()
     metrics.breaker(2, 1)
-    metrics.settle(3, 1, answered=1, defaults=1, nulls=4)
+    metrics.count_repeats(hits=2, misses=3)
+    metrics.settle(3, 1, answered=1, defaults=1, nulls=4, kept=2)
     taken = metrics.take()
     assert taken is not None
     assert taken["counters"] == {
@@ -99,7 +101,9 @@ def test_what_is_counted_later_has_a_declared_name() -> None:
         "requests": 3,
         "success": 2,
         "failure": 1,
-        "output_rows": 3,
+        "output_rows": 5,
+        "cache_hits": 2,
+        "cache_misses": 3,
         "default_values": 1,
         "null_rows": 4,
     }

@@ -404,6 +404,29 @@ CURES = (
     cure(Remedy.SET_ROWS, {"response-index": "n", "output": "y FLOAT; n INT"}, {"responses": "rows"}),
     cure(Remedy.LEAVE_OUT, {**_SCRIPT, "priority": "3"}, {"priority": None}),
     cure(
+        Remedy.ALLOW_REPEATS,
+        {**_SCRIPT, "cache-max-bytes": "1 mb"},
+        {"deterministic": "true"},
+        {"cache-max-bytes": None},
+    ),
+    # Repeats.
+    cure(
+        Remedy.LEAVE_OUT,
+        {**_KEYED, "sequence-id": None, "cache-max-bytes": "1 mb"},
+        {"cache-max-bytes": None, "sequence-id": "${user_id}", "sequence-start": "true"},
+    ),
+    cure(
+        Remedy.LEAVE_ONE_OUT,
+        {**_KEYED, "sequence-start": "true", "cache-max-bytes": "1 mb"},
+        {"cache-max-bytes": None},
+    ),
+    cure(
+        Remedy.LEAVE_ONE_OUT,
+        {"deterministic": "false", "cache-max-bytes": "1 mb"},
+        {"deterministic": None},
+        {"cache-max-bytes": None},
+    ),
+    cure(
         Remedy.ADD_OUTPUT,
         {**_SCRIPT, "responses": "rows", "response-index": "n"},
         {"output": "text STRING; n INT"},
