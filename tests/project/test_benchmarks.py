@@ -59,7 +59,7 @@ def test_the_other_parts_have_theirs(results: dict[str, Any]) -> None:
     assert len(results["repeats"]) == 4
     for each in results["repeats"].values():
         assert set(each["rows_a_second"]) == {"with", "without"}
-        assert {"rate_ratio", "cpu_ratio"} <= set(each)
+        assert "rate_ratio" in each
     assert results["footprint"]["uss_mb"]["median"] > 10
     assert results["footprint"]["start_ms"]["median"] > 10
     assert {"without", "attach", "first_function", "later_ml_predict"} <= set(results["planning"])

@@ -306,6 +306,16 @@ ROWS = (
                 ),
                 "sequences",
             ),
+            Panel(
+                "Rows that come again",
+                "Where cache-max-bytes is set: rows that a kept answer has answered, and those that had none.",
+                (
+                    Query(_rate("cache_hits"), f"hits {_NAMED}"),
+                    Query(_rate("cache_misses"), f"misses {_NAMED}"),
+                ),
+                "rows/s",
+            ),
+            Panel("Answers kept", "Where cache-max-bytes is set.", (Query(_gauge("cache_bytes"), _NAMED),), "bytes"),
         ),
     ),
     Row(

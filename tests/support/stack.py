@@ -58,7 +58,9 @@ CREATE TABLE nowhere (x BIGINT, y BIGINT) WITH ('connector' = 'blackhole');
 #: The jobs, by name. Together they have each metric: plain rows, failures, streams, sequences, and a Python function.
 JOBS = {
     "scores": """
-CREATE MODEL tripled WITH ('provider' = 'triton', 'model-name' = 'pairing', 'circuit-breaker-enabled' = 'true');
+CREATE MODEL tripled WITH (
+  'provider' = 'triton', 'model-name' = 'pairing', 'circuit-breaker-enabled' = 'true', 'cache-max-bytes' = '1 mb'
+);
 CREATE VIEW payments AS SELECT CAST(x AS BIGINT) AS x FROM numbers;
 INSERT INTO nowhere SELECT x, y FROM ML_PREDICT(TABLE payments, MODEL tripled, DESCRIPTOR(x));
 """,
