@@ -23,6 +23,8 @@ class Pace:
         self._clock = clock
         #: When the next request would go if all came evenly.
         self._due = clock()
+        #: How many wait in ``turn``: they have their times, which lie behind all that was sent.
+        self._waiting = 0
 
     def wait(self) -> float:
         """How many seconds it takes until the next request may be sent; 0 where it may be now."""
@@ -33,15 +35,22 @@ class Pace:
         self._due = max(self._due, self._clock()) + self._interval
 
     def put_back(self) -> None:
-        """Take back the count of a request that was not sent."""
-        self._due -= self._interval
+        """Take back the count of a request that was not sent.
+
+        While others wait for their turns it stays counted: whoever came next would get a time that one of them has.
+        """
+        if not self._waiting:
+            self._due -= self._interval
 
     async def turn(self) -> None:
         """Wait until a request may be sent, and count it; those that come later wait for longer."""
         wait = self.wait()
         self.take()
+        self._waiting += 1
         try:
             await asyncio.sleep(wait)
         except BaseException:
+            self._waiting -= 1
             self.put_back()
             raise
+        self._waiting -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -115,6 +116,30 @@ def test_what_was_not_sent_does_not_count() -> None:
     clock.now = 100.0
     pace.take()
     assert pace.wait() == pytest.approx(0.95)
+
+
+@in_a_loop
+async def test_a_turn_that_is_given_up_gives_nobody_the_time_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace, waits = Pace(10.0, Clock()), dict[Any, float]()
+
+    async def never(seconds: float) -> None:
+        waits[asyncio.current_task()] = seconds
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio, "sleep", never)
+    first = [asyncio.ensure_future(pace.turn()) for _ in range(20)]
+    await asyncio.wait(first, timeout=0.05)
+    for task in first[:10]:
+        task.cancel()
+    await asyncio.gather(*first[:10], return_exceptions=True)
+    pace.put_back()
+    left = [*first[10:], *(asyncio.ensure_future(pace.turn()) for _ in range(10))]
+    await asyncio.wait(left, timeout=0.05)
+    times = sorted(waits[task] for task in left)
+    assert all(later - earlier > 0.09 for earlier, later in itertools.pairwise(times))
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 @in_a_loop

@@ -306,6 +306,11 @@ ROWS = (
                 ),
                 "sequences",
             ),
+        ),
+    ),
+    Row(
+        "Cache",
+        (
             Panel(
                 "Rows that come again",
                 "Where cache-max-bytes is set: rows that a kept answer has answered, and those that had none.",
@@ -470,7 +475,7 @@ def _laid_out() -> Iterator[dict[str, Any]]:
             width, height = (4, 4) if panel.is_number else (8, 8)
             yield _shown(panel, number, {"x": left, "y": top, "w": width, "h": height})
             number, left = number + 1, left + width
-            if left == _COLUMNS:
+            if left == _COLUMNS or panel is row.panels[-1]:
                 left, top = 0, top + height
 
 
