@@ -30,7 +30,8 @@ class Statements:
     Attributes:
         derived: CREATE MODEL with options alone, for a catalog of the type ``triton``.
         declared: CREATE MODEL with INPUT and OUTPUT, for any catalog.
-        call: A query that calls what the second one makes.
+        call: A query that calls what the first one makes: as a function, where that can give what the model gives.
+        predict: A query that calls what either makes, in any catalog.
         options: The options of both.
         inputs: The declared INPUT.
         outputs: The declared OUTPUT.
@@ -39,6 +40,7 @@ class Statements:
     derived: str
     declared: str
     call: str
+    predict: str
     options: Mapping[str, str]
     inputs: tuple[Column, ...]
     outputs: tuple[Column, ...]
@@ -62,12 +64,11 @@ def write_statements(name: str, signature: ModelSignature, written: Mapping[str,
         inputs = _asked_for(signature, inputs)
     with_ = _with(options)
     sides = f"INPUT ({_columns(inputs)})\nOUTPUT ({_columns(outputs)})\n"
-    call = f"SELECT {_quoted(name)}({', '.join(_quoted(column.name) for column in inputs)}) FROM ...;"
-    if options.get("responses") == "rows":
-        names = ", ".join(_quoted(column.name) for column in inputs)
-        call = f"SELECT * FROM ML_PREDICT(TABLE ..., MODEL {_quoted(name)}, DESCRIPTOR({names}));"
+    names = ", ".join(_quoted(column.name) for column in inputs)
+    predict = f"SELECT * FROM ML_PREDICT(TABLE ..., MODEL {_quoted(name)}, DESCRIPTOR({names}));"
+    call = predict if options.get("responses") == "rows" else f"SELECT {_quoted(name)}({names}) FROM ...;"
     create = f"CREATE MODEL {_quoted(name)}\n"
-    return Statements(f"{create}{with_}", f"{create}{sides}{with_}", call, options, inputs, outputs)
+    return Statements(f"{create}{with_}", f"{create}{sides}{with_}", call, predict, options, inputs, outputs)
 
 
 def guessed_rows(metadata: Mapping[str, object]) -> str:

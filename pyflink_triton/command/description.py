@@ -109,12 +109,14 @@ def _print(described: Description) -> None:
     versions = f", version {', '.join(described.versions)}" if described.versions else ""
     head = Text.assemble((signature.name, "bold cyan"), f" on {described.server}{versions}: {kind_of(signature)}")
     output().print(head, soft_wrap=True)
-    tensors, headings = _tensors(signature), ("", "tensor", "datatype", "dims", "Flink type", "may be left out")
+    tensors, headings = _tensors(described), ("", "tensor", "datatype", "dims", "Flink type", "may be left out")
     shown = len(headings) if any(tensor[-1] for tensor in tensors) else len(headings) - 1
     print_table(headings[:shown], [tensor[:shown] for tensor in tensors])
-    for heading, statement in ((_DERIVED, statements.derived), (_DECLARED, statements.declared)):
-        _print_sql(f"\n{heading}\n{statement}")
-    _print_sql(f"\n{statements.call}")
+    for heading, statement, call in (
+        (_DERIVED, statements.derived, statements.call),
+        (_DECLARED, statements.declared, statements.predict),
+    ):
+        _print_sql(f"\n{heading}\n{statement}\n{call}")
 
 
 def _print_sql(text: str) -> None:
@@ -125,14 +127,16 @@ def _print_sql(text: str) -> None:
         console.print(text, soft_wrap=True)
 
 
-def _tensors(signature: ModelSignature) -> Sequence[tuple[str, ...]]:
+def _tensors(described: Description) -> Sequence[tuple[str, ...]]:
+    signature, statements = described.signature, described.statements
+    declared = {column.name: str(column.type) for column in (*statements.inputs, *statements.outputs)}
     return [
         (
             side,
             spec.name,
             spec.datatype.name,
             str(list(spec.dims)),
-            str(spec.sql_type),
+            declared.get(spec.name, str(spec.sql_type)),
             "yes" if spec.optional else "",
         )
         for side, specs in (("input", signature.inputs), ("output", signature.outputs))
@@ -163,7 +167,7 @@ def _data(described: Description) -> dict[str, Any]:
         "inputs": [_tensor(tensor) for tensor in signature.inputs],
         "outputs": [_tensor(tensor) for tensor in signature.outputs],
         "create_model": {"derived": statements.derived, "declared": statements.declared},
-        "call": statements.call,
+        "call": {"derived": statements.call, "declared": statements.predict},
         "warnings": list(described.warnings),
         "problem": described.problem,
     }

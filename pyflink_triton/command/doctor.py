@@ -56,6 +56,8 @@ def doctor(
     """
     if archive is not None and python is None:
         raise Misuse("--archive needs --python, the path of a Python in it.")
+    if model is not None and endpoint is None and not any("endpoint=" in each for each in option or []):
+        raise Misuse("--model is for a model of a server. Give --endpoint, its URL.")
     # What it needs takes a second to import, and no other command needs it.
     from pyflink_triton._async import run
     from pyflink_triton.doctor.examination import examine

@@ -18,6 +18,8 @@ from pyflink_triton.options.validation import parse_options
 #: Questions to the server at once.
 _AT_ONCE = 16
 _COLOURS = {"READY": "green", "LOADING": "yellow", "UNLOADING": "yellow", "UNAVAILABLE": "red"}
+#: What a state means where the server gives no reason.
+_UNSAID = {"UNAVAILABLE": "not loaded"}
 #: What a model is asked by until its name is known.
 _ANY = "any"
 
@@ -53,7 +55,12 @@ def print_models(found: Sequence[Served], endpoint: str, *, json: bool) -> None:
 
 def _row(model: Served) -> tuple[str | Text, ...]:
     state = Text(model.state or "-", _COLOURS.get(model.state, ""))
-    return Text(model.name, "bold cyan"), state, ", ".join(model.versions), model.kind or model.reason
+    return (
+        Text(model.name, "bold cyan"),
+        state,
+        ", ".join(model.versions),
+        model.kind or model.reason or _UNSAID.get(model.state, ""),
+    )
 
 
 async def list_models(written: Mapping[str, str]) -> Sequence[Served]:

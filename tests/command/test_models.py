@@ -83,7 +83,9 @@ def test_a_description_without_json_is_to_be_pasted(triton: Triton) -> None:
     printed = command("describe", "multi", "--endpoint", triton.http_url).out
     assert printed.startswith("multi on Triton, version 1: up to 64 rows a request\n")
     assert "\nCREATE MODEL `multi`\nINPUT (`amount` FLOAT, `account` BIGINT, `note` STRING)\n" in printed
-    assert printed.rstrip().endswith("SELECT `multi`(`amount`, `account`, `note`) FROM ...;")
+    columns = "`amount`, `account`, `note`"
+    assert f"\nSELECT `multi`({columns}) FROM ...;\n" in printed
+    assert printed.rstrip().endswith(f"SELECT * FROM ML_PREDICT(TABLE ..., MODEL `multi`, DESCRIPTOR({columns}));")
     assert "\x1b" not in printed
 
 

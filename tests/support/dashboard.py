@@ -341,7 +341,7 @@ ROWS = (
             Panel(
                 "What Prometheus reaches",
                 "Processes of Flink and servers that give their metrics.",
-                (Query("sum by (job) (up)", "{{job}}"),),
+                (Query('sum by (job) (up{job=~"(.*/)?(flink|triton)"})', "{{job}}"),),
                 "targets",
             ),
         ),
