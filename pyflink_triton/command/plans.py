@@ -18,6 +18,7 @@ _GUARDS = {"CASE": 1, "IF": 1, "COALESCE": 1, "IFNULL": 1, "AND": 0, "OR": 0}
 _FILTERS = ("AND",)
 _CALL = re.compile(r"(?P<name>`[^`]+`|[A-Za-z_][\w$.\-]*)\(")
 _CALLS_MODELS = re.compile(r"^[\s:|+\-]*(?:Async|Python)\w*\(|^[\s:|+\-]*\w*(?:AsyncCalc|PythonCalc|PythonCorrelate)\(")
+_COLUMNS = re.compile(r"(?:select|fields|union|tuples)=\[")
 _PREDICT = re.compile(
     r"^[\s:|+\-]*\w*MLPredict\w*\(.*?MODEL (?P<model>[^)]+)\).*?rowType=\[RecordType\((?P<row>.*)\)\]"
 )
@@ -156,8 +157,12 @@ def _lost_predictions(physical: Sequence[str]) -> Iterator[Lost]:
         if prediction is None or "where=[" not in above or number + 1 >= len(physical):
             continue
         fields = [part.strip().rsplit(" ", 1)[-1] for part in _split(prediction["row"])]
-        given = re.search(r"(?:select|fields|union|tuples)=\[", physical[number + 1])
-        inputs = len(_split(physical[number + 1][given.end() :])) if given else len(fields)
+        # A WatermarkAssigner, for one, has the columns of the line below it, and does not list them.
+        given = (_COLUMNS.search(line) for line in _chain(physical, number))
+        listed = next((found for found in given if found is not None), None)
+        if listed is None:
+            continue
+        inputs = len(_split(listed.string[listed.end() :]))
         conditions = _conjuncts(above[above.index("where=[") + len("where=[") :])
         if any(
             not _names(condition) & set(fields[inputs:]) and _names(condition) & set(fields) for condition in conditions

@@ -34,6 +34,20 @@ def test_a_guard_is_kept_where_the_argument_has_it() -> None:
     assert lost_guards(PLAN.format(other="1", argument="x", below="y"), {"n"}) == []
 
 
+PREDICTION = """== Optimized Physical Plan ==
+Calc(select=[id, y], where=[<({column}, 0)])
++- MLPredictTableFunction(invocation=[ML_PREDICT(TABLE(#0), Model(MODEL c.d.m))], rowType=[RecordType({row})])
+   +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)])
+      +- TableSourceScan(table=[[c, d, t]], fields=[id, x, ts])
+"""
+
+
+def test_a_where_on_what_the_model_gives_cannot_stand_inside() -> None:
+    row = "INTEGER id, FLOAT x, TIMESTAMP(3) *ROWTIME* ts, FLOAT y"
+    found = {column: lost_guards(PREDICTION.format(column=column, row=row), ()) for column in ("x", "y")}
+    assert found == {"x": [Lost("m", "WHERE", of_prediction=True)], "y": []}
+
+
 def test_the_rows_of_sources_are_added_up(tmp_path: Path) -> None:
     (tmp_path / "part-0").write_text("1,2\n" * 500)
     (tmp_path / ".hidden").write_text("1,2\n" * 500)
