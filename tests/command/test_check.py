@@ -11,7 +11,7 @@ import pytest
 from commands import Done, command
 from triton import Triton, call
 
-from pyflink_triton.command import check as check_command
+from pyflink_triton.command import flink
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.table import embedded
 
@@ -164,13 +164,12 @@ def findings(done: Done) -> list[tuple[int, str, str]]:
 def sessions(monkeypatch: pytest.MonkeyPatch) -> list[embedded.EmbeddedSession]:
     """The sessions of the checks of a test."""
     opened: list[embedded.EmbeddedSession] = []
-    real = check_command.open_session
 
     def open_session(*arguments: Any) -> embedded.EmbeddedSession:
-        opened.append(real(*arguments))
+        opened.append(flink.open_session(*arguments))
         return opened[-1]
 
-    monkeypatch.setattr(check_command, "open_session", open_session)
+    monkeypatch.setattr("pyflink_triton.command.check.open_session", open_session)
     return opened
 
 
@@ -186,7 +185,7 @@ WRITES = (
     "AS ((SELECT id FROM t))",
     "CREATE TABLE snk (id BIGINT) WITH ('connector'='filesystem','path'='{}/snk','format'='csv')",
     "CREATE OR REPLACE /* r */ TABLE snk WITH ('connector'='filesystem','path'='{}/r','format'='csv') AS TABLE a",
-    "INSERT INTO snk TABLE b",
+    "INSERT INTO snk SELECT id FROM b",
     "EXECUTE INSERT INTO snk SELECT * FROM c",
     "TABLE t",
     "EXECUTE SELECT * FROM t",
