@@ -198,7 +198,7 @@ class Checker:
     def _define(self, statement: Statement, operation: Operation) -> None:
         """Run a CREATE, DROP or ALTER, but nothing that a catalog would keep."""
         if operation.is_temporary or self.session.is_in_memory(operation.catalog):
-            self.session.run(statement.text)
+            self.session.apply(operation)
         elif operation.verb == "Drop":
             if not operation.is_of_database and self._stand_ins.pop(operation.path, None) is not None:
                 self.session.apply(operation.as_temporary())

@@ -143,7 +143,7 @@ class EmbeddedSession:
             return parse(self._env, statement)
 
     def apply(self, operation: Operation) -> None:
-        """Run what makes or drops something; raises StatementError."""
+        """Run what makes, drops or alters something; raises StatementError."""
         with _telling():
             operation.run(self._env)
         self._made.append(operation)

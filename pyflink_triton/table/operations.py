@@ -69,9 +69,11 @@ class Operation:
 
     @property
     def verb(self) -> str | None:
-        """`Create`, `Drop` or `Alter` where it does that in a catalog, or `Add`; else None."""
+        """`Create`, `Drop` or `Alter`, where it does that in a catalog; else None."""
         found = _DEFINES.fullmatch(self.kind)
-        return found["verb"] if found else None
+        if found is None:
+            return None
+        return "Alter" if "Partition" in self.kind else found["verb"]
 
     @property
     def is_of_database(self) -> bool:
@@ -79,16 +81,9 @@ class Operation:
         return self._what == "database"
 
     @property
-    def is_of_model(self) -> bool:
-        """Whether it makes, drops or alters a model."""
-        return self._what == "model"
-
-    @property
     def _what(self) -> str | None:
         found = _DEFINES.fullmatch(self.kind)
-        return (
-            next((what for what, word in found.groupdict().items() if word and what != "verb"), None) if found else None
-        )
+        return found.lastgroup if found else None
 
     @property
     def catalog(self) -> str:
@@ -112,13 +107,9 @@ class Operation:
 
     @property
     def is_temporary(self) -> bool:
-        """Whether what it makes or drops is of this session only."""
-        return self._can_be_temporary and bool(self._java.isTemporary())
-
-    @property
-    def _can_be_temporary(self) -> bool:
-        verbs = ("Create", "Drop", "Alter") if self._what == "function" else ("Create", "Drop")
-        return self.verb in verbs and not self.is_of_database and self.kind != "DropPartitions"
+        """Whether what it makes or drops in a catalog is of this session only."""
+        has_both = self.verb != "Alter" or self._what == "function"
+        return has_both and not self.is_of_database and bool(self._java.isTemporary())
 
     @property
     def model_provider(self) -> str | None:
@@ -159,7 +150,7 @@ class Operation:
         manager = java_session(session).getCatalogManager()
         if self._what == "function":
             return False
-        found = manager.getModel(self._identifier) if self.is_of_model else manager.getTable(self._identifier)
+        found = manager.getModel(self._identifier) if self._what == "model" else manager.getTable(self._identifier)
         return bool(found.isPresent())
 
     def run(self, session: TableEnvironment) -> None:
