@@ -15,6 +15,7 @@ from pyflink_triton.command.flink import Configuration, Mode, ModeName, ServerUr
 from pyflink_triton.command.server import Settings
 
 _COLOURS = {"error": "bold red", "warning": "bold yellow", "not checked": "bold blue"}
+_STORE = "table.catalog-store."
 
 File = Annotated[
     Path, typer.Option("--file", "-f", metavar="FILE", help="The script; - for standard input.", show_default=False)
@@ -39,7 +40,7 @@ def check(
 
     script = Script(text)
     name = "-" if str(file) == "-" else str(file)
-    checker = Checker(script, open_session(endpoint, option, configuration, mode))
+    checker = Checker(script, open_session(endpoint, option, _without_store(configuration), mode))
     findings = []
     for finding in checker.findings():
         findings.append(finding)
@@ -52,6 +53,12 @@ def check(
     else:
         _print_sum(checker.statements, counts)
     raise typer.Exit(WRONG if counts[ERROR] else OK)
+
+
+def _without_store(configuration: list[str] | None) -> list[str]:
+    """Flink's options for a session whose catalogs end with it: it keeps none in a store, and finds none there."""
+    given = [pair for pair in configuration or [] if not pair.strip().startswith(_STORE)]
+    return [*given, f"{_STORE}kind=generic_in_memory"]
 
 
 def read_script(file: Path) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pyflink_triton.command.plans import Lost, lost_guards
-from pyflink_triton.command.script import Script, Statement, query_of
+from pyflink_triton.command.script import Script, Statement, created, names_in
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.table.embedded import EmbeddedSession, StatementError, collected_warnings
+from pyflink_triton.table.operations import Operation
 
 ERROR, WARNING, SKIPPED = "error", "warning", "not checked"
 _ONE_A_LINE = f"a second statement begins in this line, and Flink's SQL client refuses both. {Remedy.BEGIN_A_LINE()}"
@@ -18,28 +19,20 @@ _COMMENT_BEHIND = (
     f"for one, and refuses it. {Remedy.COMMENT_A_LINE()}"
 )
 _NO_SEMICOLON = "a ';' is missing before this line"
-_OBJECTS = "TABLE|VIEW|MODEL|FUNCTION|CATALOG|DATABASE"
-_NAME = r"(?P<name>(?:`[^`]+`|[\w$]+)(?:\s*\.\s*(?:`[^`]+`|[\w$]+))*)"
-_OBJECT = re.compile(
-    r"(?P<verb>CREATE|DROP|ALTER)\s+(?:OR\s+(?:REPLACE|ALTER)\s+)?(?P<temporary>TEMPORARY\s+)?(?:SYSTEM\s+|MATERIALIZED\s+)?"
-    rf"(?P<kind>{_OBJECTS})\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?{_NAME}",
-    re.IGNORECASE,
-)
+#: What a trace names where the text of a statement is no SQL.
+_NOT_READ = "SqlParserException"
+_OUR_PROVIDERS = ("triton", "pyflink-triton")
 _OWN_JAR = re.compile(r"pyflink-triton-shim[^/']*\.jar", re.IGNORECASE)
-_IS_OURS = re.compile(r"'provider'\s*=\s*'(?:pyflink-)?triton'", re.IGNORECASE)
 _NOT_FOUND = re.compile(
-    r"(?:object|model|table) [`'\"]?(?P<name>[\w.`]+).*(?:not found|not exist)|"
+    r"(?:object|model|table) [`'\"]?(?P<name>[\w.`]+).*(?:not found|n[o']t exist)|"
+    r"cannot find table '(?P<table>[^']+)'|"
     r"no match found for function signature (?P<function>[\w.`]+)",
     re.IGNORECASE,
 )
-_PLANNED = ("SELECT", "WITH", "VALUES", "(", "INSERT", "UPDATE", "DELETE", "REPLACE")
+#: First words of what is planned without a look at what it is: planning runs nothing.
+_PLANNED = ("SELECT", "WITH", "VALUES", "(", "INSERT", "UPDATE", "DELETE")
+_SETTINGS = ("SET", "RESET")
 _CLIENT = ("QUIT", "EXIT", "CLEAR", "HELP")
-_RUN = (
-    *("CREATE", "DROP", "ALTER", "USE", "ADD", "REMOVE", "LOAD", "UNLOAD"),
-    *("DESCRIBE", "DESC", "SHOW", "SET", "RESET", "EXPLAIN"),
-)
-#: What a SHOW needs a cluster for.
-_OF_JOBS = ("SHOW", "JOBS")
 
 
 @dataclass(frozen=True)
@@ -79,6 +72,10 @@ class Checker:
     _failed: dict[str, int] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
     _models: set[str] = field(default_factory=set)
+    #: What did not run and would have made or altered something: its name, and the line.
+    _left_out: dict[str, int] = field(default_factory=dict)
+    #: What is temporary here and would not be so: its full name, and its last part.
+    _stand_ins: dict[str, str] = field(default_factory=dict)
 
     def findings(self) -> Iterator[Finding]:
         """Plan each statement, run what later ones need, and yield what is wrong, in the script's order."""
@@ -109,8 +106,8 @@ class Checker:
             return self._plan(statement), offset
         except StatementError as error:
             place = self._place(statement, error)
-            torn = self.script.resume_after_text(statement)
-            if torn is not None:
+            torn = self.script.resume_after_text(statement) if _NOT_READ in error.problem.trace else None
+            if torn is not None and place > torn[0]:
                 return self._unclosed(statement, torn[0], torn[1])
             if error.problem.line is not None and self.script.begins_another(statement, place):
                 return self._torn(statement, place)
@@ -134,18 +131,38 @@ class Checker:
     def _refused(self, statement: Statement, place: int, error: StatementError) -> Finding:
         message = error.problem.message
         missing = _NOT_FOUND.search(message)
-        name = (missing["name"] or missing["function"]).replace("`", "").rsplit(".", 1)[-1].lower() if missing else ""
+        name = (
+            (missing["name"] or missing["table"] or missing["function"]).replace("`", "").rsplit(".", 1)[-1].lower()
+            if missing
+            else ""
+        )
         if name in self._failed:
             text = f"it needs '{name}', which failed in line {self._failed[name]}"
             self._note_failed(statement)
             return self._finding(SKIPPED, statement, place, text)
+        doubt = None if _NOT_READ in error.problem.trace else self._doubt(statement)
         self._note_failed(statement)
-        return self._finding(ERROR, statement, place, message)
+        return self._finding(ERROR if doubt is None else SKIPPED, statement, place, doubt or message)
+
+    def _doubt(self, statement: Statement) -> str | None:
+        """Why a statement that Flink refuses here may be right all the same."""
+        names = names_in(statement.text)
+        altered = next((name for name in self._stand_ins.values() if name.lower() in names), None)
+        if statement.words[0] == "ALTER" and altered is not None:
+            self._leave_out(altered, statement)
+            return f"it alters '{altered}', which is a temporary one here"
+        needed = next((name for name in self._left_out if name in names), None)
+        return (
+            None if needed is None else f"it needs '{needed}' of line {self._left_out[needed]}, which did not run here"
+        )
+
+    def _leave_out(self, name: str, statement: Statement) -> None:
+        self._left_out[name.lower()] = self.script.place(statement.start)[0]
 
     def _note_failed(self, statement: Statement) -> None:
-        made = _OBJECT.match(statement.text)
-        if made is not None and made["verb"].upper() == "CREATE":
-            self._failed[_last(made["name"]).lower()] = self.script.place(statement.start)[0]
+        name = created(statement.text)
+        if name is not None:
+            self._failed[name.lower()] = self.script.place(statement.start)[0]
 
     def _finding(self, severity: str, statement: Statement, offset: int, message: str) -> Finding:
         line, column = self.script.place(offset)
@@ -155,43 +172,52 @@ class Checker:
 
     def _plan(self, statement: Statement) -> list[Finding]:
         first, text = statement.words[0], statement.text
-        made = _OBJECT.match(text)
-        if first in _CLIENT or statement.words[:2] == _OF_JOBS:
+        if first in _CLIENT:
             return []
-        query = query_of(text) if made is not None and made["kind"].upper() == "TABLE" else None
-        if first in _PLANNED or query is not None:
-            found = self._guards(statement, self.session.explain(text))
-            if made is not None and query is not None:
-                self._make_table(text, made, query)
-            return found
-        if first not in _RUN or "MATERIALIZED" in statement.words[:4]:
-            self.session.read(text)
-            return []
-        if first == "ADD" and _OWN_JAR.search(text):
-            return []  # the session has this package's own
-        if made is None:
+        if first in _PLANNED:
+            return self._guards(statement, self.session.explain(text))
+        if first in _SETTINGS:
             self.session.run(text)
             return []
-        return self._run_definition(statement, made)
-
-    def _run_definition(self, statement: Statement, made: re.Match[str]) -> list[Finding]:
-        """Run a CREATE, DROP or ALTER, but nothing that a catalog would keep."""
-        text, kind = statement.text, made["kind"].upper()
-        if not (made["temporary"] or kind == "CATALOG" or self._is_ours(made)):
-            if made["verb"].upper() != "CREATE" or kind == "DATABASE":
-                self.session.read(text)
-                return []
-            text = re.sub(rf"\b(?={made['kind']}\b)", "TEMPORARY ", text, count=1)
-        self.session.run(text)
-        if kind == "MODEL" and made["verb"].upper() == "CREATE" and _IS_OURS.search(text):
-            self._models.add(_last(made["name"]))
-            self._probe(made["name"])
+        operation = self.session.parse(text)
+        if operation.is_planned:
+            found = self._guards(statement, self.session.explain(text))
+            self._make_table(operation)
+            return found
+        if operation.is_harmless:
+            if operation.jar is None or not _OWN_JAR.search(operation.jar):  # the session has this package's own
+                self.session.run(text)
+        elif operation.verb is not None:
+            self._define(statement, operation)
+        else:  # Flink has read it, and that is all that can be known
+            name = created(text)
+            if name is not None:
+                self._leave_out(name, statement)
         return []
 
-    def _is_ours(self, made: re.Match[str]) -> bool:
-        """Whether what a statement makes ends with the session."""
-        parts = re.split(r"\s*\.\s*", made["name"])
-        return self.session.is_in_memory(parts[0].strip("`") if len(parts) == 3 else None)
+    def _define(self, statement: Statement, operation: Operation) -> None:
+        """Run a CREATE, DROP or ALTER, but nothing that a catalog would keep."""
+        if operation.is_temporary or self.session.is_in_memory(operation.catalog):
+            self.session.apply(operation)
+        elif operation.verb == "Drop":
+            if not operation.is_of_database and self._stand_ins.pop(operation.path, None) is not None:
+                self.session.apply(operation.as_temporary())
+        elif operation.verb == "Create" and not operation.is_of_database:
+            self._stand_in(operation)
+        else:
+            self._leave_out(operation.name, statement)
+            return
+        if str(operation.model_provider).lower() in _OUR_PROVIDERS:
+            self._models.add(operation.name)
+            self._probe(operation.path)
+
+    def _stand_in(self, operation: Operation) -> None:
+        """Make something as a temporary one; what is there already is left where the statement leaves it, too."""
+        if operation.skips_existing and self.session.has(operation):
+            return
+        self.session.apply(operation.as_temporary())
+        self._stand_ins[operation.path] = operation.name
+        self._left_out.pop(operation.name.lower(), None)
 
     def _probe(self, model: str) -> None:
         """Plan a query with a model whose columns are declared: only then its server is asked."""
@@ -200,14 +226,18 @@ class Checker:
         names = ", ".join(f"`{name}`" for name, _ in inputs)
         self.session.explain(f"SELECT * FROM ML_PREDICT((SELECT {columns}), MODEL {model}, DESCRIPTOR({names}))")
 
-    def _make_table(self, text: str, made: re.Match[str], query: int) -> None:
+    def _make_table(self, operation: Operation) -> None:
         """Make the table of a CREATE TABLE AS without its query, for the statements that read it or write to it."""
-        columns = self.session.query_columns(text[query:])
-        defined = ", ".join(f"`{name}` {type_}" for name, type_ in columns)
-        with_ = re.search(r"\bWITH\s*\(.*\)(?=\s*AS\s*$)", text[made.end() : query], re.IGNORECASE | re.DOTALL)
-        options = with_[0] if with_ else ""
-        temporary = "" if self._is_ours(made) else "TEMPORARY "
-        self.session.run(f"CREATE {temporary}TABLE {made['name']} ({defined}) {options}")
+        table = operation.table
+        if table is None:
+            return
+        is_kept = not self.session.is_in_memory(table.catalog)
+        if operation.replaces:
+            self.session.apply((table.as_temporary() if is_kept else table).drop())
+        if is_kept:
+            self._stand_in(table)
+        else:
+            self.session.apply(table)
 
     # Guards
 
@@ -233,11 +263,6 @@ class Checker:
             if found is not None:
                 return statement.start + found.start()
         return statement.start
-
-
-def _last(name: str) -> str:
-    """The last part of a name."""
-    return re.split(r"\s*\.\s*", name)[-1].strip("`")
 
 
 def _places_of(message: str, trace: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ import bisect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 _TOKENS = re.compile(
     r"""(?P<comment>--[^\n]*|//[^\n]*|/\*(?!\+).*?\*/)
@@ -24,30 +25,55 @@ _STATEMENT_SET = (("EXECUTE", "STATEMENT", "SET", "BEGIN"), ("EXPLAIN", "STATEME
 _OLD_STATEMENT_SET = ("BEGIN", "STATEMENT", "SET")
 #: What a statement is known by.
 _WORDS = 8
+_OBJECTS = ("TABLE", "VIEW", "MODEL", "FUNCTION", "CATALOG", "DATABASE")
 #: Words that only begin statements, at a line's start: where Flink stumbles over one, a `;` is missing before it.
 _BEGINNINGS = re.compile(
     r"(?:CREATE|DROP|ALTER|INSERT|SELECT|EXPLAIN|USE|SET|RESET|SHOW|DESCRIBE|EXECUTE|BEGIN|LOAD|UNLOAD|DELETE|UPDATE|"
     r"CALL|ADD\s+JAR)\b",
     re.IGNORECASE,
 )
+_LINE_ENDS = re.compile(r";[^\S\n]*(?:\n|$)")
+#: What stands behind the end of a statement: comments, and the next one or the end.
+_NEXT = re.compile(
+    rf"(?:\s|--[^\n]*|/\*.*?\*/)*(?:\Z|;|{_BEGINNINGS.pattern}|(?:WITH|VALUES|TABLE|END|ANALYZE|TRUNCATE|COMPILE)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
-def query_of(create_table: str) -> int | None:
-    """Where the query of a CREATE TABLE AS begins; None for another CREATE TABLE.
+def created(statement: str) -> str | None:
+    """The name of what a statement makes, without its catalog and database; None where it makes nothing.
 
     Args:
-        create_table: The statement.
+        statement: The statement; it may be wrong.
     """
-    depth, is_after_as = 0, False
-    for token in _TOKENS.finditer(create_table):
-        word = token[0].upper()
-        if token.lastgroup == "comment":
-            continue
-        if depth == 0 and is_after_as and word in ("SELECT", "WITH", "VALUES", "("):
-            return token.start()
-        is_after_as = word == "AS"
-        depth += (word == "(") - (word == ")")
-    return None
+    tokens = _without_comments(statement)
+    words = [token.upper() for token in islice(tokens, _WORDS)]
+    kind = next((at for at, word in enumerate(words) if word in _OBJECTS), None)
+    if words[:1] not in (["CREATE"], ["REPLACE"]) or kind is None:
+        return None
+    rest = list(_without_comments(statement))[kind + 1 :]
+    if [word.upper() for word in rest[:3]] == ["IF", "NOT", "EXISTS"]:
+        rest = rest[3:]
+    while rest[1:2] == ["."]:
+        rest = rest[2:]
+    return _unquoted(rest[0]) if rest else None
+
+
+def names_in(statement: str) -> set[str]:
+    """What may be a name in a statement, in small letters.
+
+    Args:
+        statement: The statement.
+    """
+    return {_unquoted(token).lower() for token in _without_comments(statement) if token[0] != "'"}
+
+
+def _without_comments(text: str) -> Iterator[str]:
+    return (token[0] for token in _TOKENS.finditer(text) if token.lastgroup != "comment")
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace("``", "`") if name[0] == "`" else name
 
 
 @dataclass(frozen=True)
@@ -196,13 +222,17 @@ class Script:
     def resume_after_text(self, statement: Statement) -> tuple[int, int] | None:
         """Where a text begins that goes on over the end of a statement, and where the next statement may begin.
 
-        A text with a `;` at the end of one of its lines is more often one that nobody closed.
+        A text with a `;` at the end of one of its lines, and a statement or nothing behind it, is more often one that
+        nobody closed.
         """
         for token in _TOKENS.finditer(self.text, statement.start, max(statement.end, statement.start)):
-            is_text = token.lastgroup == "quoted" or (token.lastgroup == "open" and token[0] == "'")
-            if not is_text:
+            is_open = token.lastgroup == "open" and token[0] == "'"
+            if not is_open and not (token.lastgroup == "quoted" and token[0][-1] == "'"):
                 continue
-            found = re.compile(r";[^\S\n]*(?:\n|$)").search(self.text, token.start(), max(token.end(), statement.end))
-            if found is not None and (token.lastgroup == "open" or found.start() < token.end()):
-                return token.start(), found.start() + 1
+            ends = list(_LINE_ENDS.finditer(self.text, token.start(), statement.end if is_open else token.end()))
+            for end in ends:
+                if _NEXT.match(self.text, end.end()):
+                    return token.start(), end.start() + 1
+            if is_open and ends:
+                return token.start(), ends[0].start() + 1
         return None

@@ -16,6 +16,7 @@ from pyflink.table.expressions import col, json_string
 from pyflink_triton.table.compat.java_errors import trace_of
 from pyflink_triton.table.connect import session
 from pyflink_triton.table.data_types import sql_type
+from pyflink_triton.table.operations import Operation, parse
 from pyflink_triton.table.sentences import Problem, problem_of
 
 #: The catalog of a session without a server, which is not the current one.
@@ -29,8 +30,6 @@ _SETTING = re.compile(
 _MODE = "execution.runtime-mode"
 #: What later statements need.
 _MAKES = re.compile(r"\s*(?:CREATE|DROP|ALTER|USE|ADD|REMOVE|LOAD|UNLOAD)\b", re.IGNORECASE)
-#: Where Flink has read and understood a statement, and cannot explain it or refuses to plan it.
-_READS = "delegation.ParserImpl.parse"
 
 
 class StatementError(Exception):
@@ -113,7 +112,7 @@ class EmbeddedSession:
         options: Mapping[str, str],
     ) -> None:
         self._endpoint, self._configuration, self._options = endpoint, configuration, options
-        self._made: list[str] = []
+        self._made: list[str | Operation] = []
         self.is_batch = batch
         with _telling():
             self._env = self._session()
@@ -138,13 +137,21 @@ class EmbeddedSession:
         with _telling():
             return str(self._env.explain_sql(statement))
 
-    def read(self, statement: str) -> None:
-        """See whether Flink understands a statement that has no plan, and run nothing; raises StatementError."""
-        try:
-            self.explain(statement)
-        except StatementError as error:
-            if _READS in error.problem.trace:
-                raise
+    def parse(self, statement: str) -> Operation:
+        """Let Flink read a statement, and run nothing; raises StatementError."""
+        with _telling():
+            return parse(self._env, statement)
+
+    def apply(self, operation: Operation) -> None:
+        """Run what makes, drops or alters something; raises StatementError."""
+        with _telling():
+            operation.run(self._env)
+        self._made.append(operation)
+
+    def has(self, operation: Operation) -> bool:
+        """Whether there is a table, view or model of the name that an operation has; raises StatementError."""
+        with _telling():
+            return operation.is_there(self._env)
 
     def run(self, statement: str) -> Answer:
         """Run a statement.
@@ -199,9 +206,12 @@ class EmbeddedSession:
             return
         self.is_batch, made = is_batch, self._made
         self._env, self._made = self._session(), []
-        for statement in made:
+        for each in made:
             with suppress(StatementError):  # what a catalog keeps is there already
-                self.run(statement)
+                if isinstance(each, Operation):
+                    self.apply(each)
+                else:
+                    self.run(each)
 
     def is_in_memory(self, catalog: str | None) -> bool:
         """Whether what is made in a catalog ends with this session.
@@ -234,12 +244,6 @@ class EmbeddedSession:
             for name, type_, _, is_input in rows:
                 sides[0 if is_input else 1].append((str(name), str(type_)))
         return sides
-
-    def query_columns(self, query: str) -> list[tuple[str, str]]:
-        """The columns of a query, each with its type; raises StatementError."""
-        with _telling():
-            schema = self._env.sql_query(query).get_resolved_schema()
-            return list(zip(schema.get_column_names(), map(sql_type, schema.get_column_data_types()), strict=True))
 
 
 def _answer(result: TableResult, *, is_query: bool) -> Answer:

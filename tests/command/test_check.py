@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import Done, command
 from triton import Triton, call
 
+from pyflink_triton.command import flink
 from pyflink_triton.remedies import Remedy
+from pyflink_triton.table import embedded
 
 WRONG = Path(__file__).parent / "wrong.sql"
 #: What is wrong in that file: where the mistake is, and words of what is said about it.
@@ -151,6 +154,124 @@ def test_what_stands_on_a_mistake_is_not_called_one(tmp_path: Path, triton: Trit
     assert [each[:2] for each in found] == [(2, "error"), (4, "not checked"), (6, "warning"), (7, "error")]
     assert "source" in found[1][2]
     assert done.out.endswith("9 statements: 2 errors, 1 warning, 1 not checked\n")
+
+
+def findings(done: Done) -> list[tuple[int, str, str]]:
+    return [(each["line"], each["severity"], each["message"]) for each in done.data["findings"]]
+
+
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> list[embedded.EmbeddedSession]:
+    """The sessions of the checks of a test."""
+    opened: list[embedded.EmbeddedSession] = []
+
+    def open_session(*arguments: Any) -> embedded.EmbeddedSession:
+        opened.append(flink.open_session(*arguments))
+        return opened[-1]
+
+    monkeypatch.setattr("pyflink_triton.command.check.open_session", open_session)
+    return opened
+
+
+def answer(session: embedded.EmbeddedSession, statement: str) -> set[str]:
+    return {str(row[0]) for _, row in session.run(statement).rows()}
+
+
+#: What would start a job, write a file or empty a table, were it run; {} is a folder.
+WRITES = (
+    "CREATE /* note */ TABLE a WITH ('connector'='filesystem','path'='{}/a','format'='csv') AS SELECT id FROM t",
+    "CREATE TABLE b WITH ('connector'='filesystem','path'='{}/b','format'='csv') AS TABLE t",
+    "CREATE TABLE IF NOT EXISTS -- the table\n c WITH ('connector'='filesystem','path'='{}/c','format'='csv')\n"
+    "AS ((SELECT id FROM t))",
+    "CREATE TABLE snk (id BIGINT) WITH ('connector'='filesystem','path'='{}/snk','format'='csv')",
+    "CREATE OR REPLACE /* r */ TABLE snk WITH ('connector'='filesystem','path'='{}/r','format'='csv') AS TABLE a",
+    "INSERT INTO snk SELECT id FROM b",
+    "EXECUTE INSERT INTO snk SELECT * FROM c",
+    "TABLE t",
+    "EXECUTE SELECT * FROM t",
+    "COMPILE PLAN 'file://{}/plan.json' FOR INSERT INTO snk SELECT id FROM t",
+    "COMPILE AND EXECUTE PLAN 'file://{}/plan.json' FOR INSERT INTO snk SELECT id FROM t",
+    "EXECUTE PLAN 'file://{}/plan.json'",
+    "TRUNCATE TABLE snk",
+    "ANALYZE TABLE snk COMPUTE STATISTICS",
+    "CREATE MATERIALIZED TABLE m FRESHNESS = INTERVAL '1' MINUTE AS SELECT id FROM t",
+    "SHOW JOBS",
+    "STOP JOB '228d70913eab60dda85c5e7f78b5782c'",
+)
+
+
+def test_nothing_runs_that_writes_or_starts_a_job(tmp_path: Path, sessions: list[embedded.EmbeddedSession]) -> None:
+    text = TABLES + "".join(f"{each};\n" for each in WRITES).replace("{}", str(tmp_path))
+    done = check(tmp_path, text, None, "--json")
+    assert findings(done) == []
+    assert answer(sessions[0], "SHOW TABLES") == {"a", "b", "c", "snk", "t"}
+    assert [path.name for path in tmp_path.iterdir()] == ["script.sql"]
+
+
+@pytest.fixture
+def ext(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A script that makes a catalog; to the command it is one that keeps what is made."""
+    monkeypatch.setattr(embedded, "_IN_MEMORY", ("triton",))
+    return "CREATE CATALOG ext WITH ('type' = 'generic_in_memory');\nUSE CATALOG ext;\n"
+
+
+def test_a_catalog_that_keeps_what_is_made_is_left_alone(
+    tmp_path: Path, ext: str, sessions: list[embedded.EmbeddedSession]
+) -> None:
+    generator = "(id INT) WITH ('connector' = 'datagen')"
+    text = (
+        f"CREATE /* t */ TABLE t {generator};\n"  # line 3
+        "CREATE /* v */ VIEW v AS SELECT id FROM t;\n"
+        "CREATE -- a\n TABLE a WITH ('connector' = 'blackhole') AS SELECT id FROM v;\n"
+        "INSERT INTO a TABLE t;\n"  # line 7
+        "ALTER /* x */ TABLE t ADD extra INT;\n"
+        "SELECT extra FROM t;\n"
+        "DROP /* x */ TABLE t;\n"
+        f"CREATE TABLE t {generator};\n"
+        "CREATE /* keep */ DATABASE d2;\n"
+        "USE d2;\n"
+        "ALTER DATABASE ext.`default` SET ('a' = 'b');\n"
+        "USE CATALOG default_catalog;\n"
+        "DROP DATABASE ext.`default` CASCADE;\n"
+        "CREATE DATABASE here;\n"
+        "USE here;\n"
+    )
+    done = check(tmp_path, ext + text, None, "--json")
+    assert findings(done) == [
+        (8, "not checked", "it alters 't', which is a temporary one here"),
+        (9, "not checked", "it needs 't' of line 8, which did not run here"),
+        (13, "not checked", "it needs 'd2' of line 12, which did not run here"),
+    ]
+    assert done.code == 0
+    assert answer(sessions[0], "SHOW DATABASES IN ext") == {"default"}
+    sessions[0].run("USE ext.`default`")
+    assert answer(sessions[0], "SHOW TABLES") == {"t", "v", "a"}
+    for each in ("TABLE t", "VIEW v", "TABLE a"):
+        sessions[0].run(f"DROP TEMPORARY {each}")
+    assert answer(sessions[0], "SHOW TABLES") == set()
+
+
+def test_a_store_of_catalogs_is_left_alone(tmp_path: Path) -> None:
+    store = ["-D", "table.catalog-store.kind=file", "-D", f"table.catalog-store.file.path={tmp_path}/store"]
+    text = "CREATE CATALOG c1 WITH ('type' = 'generic_in_memory');\n"
+    for _ in range(2):
+        done = check(tmp_path, text, None, *store)
+        assert (done.code, done.out, done.err) == (0, "1 statement: nothing is wrong\n", "")
+    assert not (tmp_path / "store").exists()
+
+
+def test_names_and_texts_of_any_kind_are_right(tmp_path: Path) -> None:
+    text = (
+        "CREATE TABLE IF NOT EXISTS t WITH ('connector' = 'blackhole') AS SELECT 1 AS zz;\n"
+        "CREATE TABLE `my``t` WITH ('connector' = 'blackhole') AS SELECT 1 AS id;\n"
+        "INSERT INTO `my``t` SELECT CHAR_LENGTH('a;\nb');\n"
+        "CREATE TABLE IF NOT EXISTS /* c */ `IF` WITH ('connector' = 'blackhole') AS SELECT 'x) AS (y' AS id;\n"
+        "SET 'execution.runtime-mode' = 'batch';\n"
+        "INSERT INTO `IF` SELECT 'x';\n"
+        "SELECT nope, 'a;\nb' FROM t;\n"
+    )
+    ((line, severity, message),) = findings(check(tmp_path, TABLES + text, None, "--json"))
+    assert (line, severity, message[:13]) == (9, "error", "Column 'nope'")
 
 
 @pytest.mark.parametrize("name", ["nowhere.sql", "."])

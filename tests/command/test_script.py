@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyflink_triton.command.script import Script, query_of
+from pyflink_triton.command.script import Script, created, names_in
 
 SCRIPT = """-- a comment; with a semicolon
 SET 'a' = 'b; c';
@@ -81,6 +81,13 @@ def test_an_unclosed_text_is_left_at_the_end_of_its_line() -> None:
     assert script.resume_after_text(statement) == (7, 19)
 
 
+def test_a_text_with_a_semicolon_at_the_end_of_a_line_may_be_closed() -> None:
+    script = Script("SELECT 'a;\nb', 'c;\n-- d\nSELECT 1;\n")
+    statement = script.next(0)
+    assert statement is not None
+    assert script.resume_after_text(statement) == (15, 18)
+
+
 def test_places_and_offsets_are_those_of_the_file() -> None:
     script = Script("\n\n  SELECT a,\n    b FROM t;\n")
     (statement,) = script.pieces()
@@ -90,10 +97,23 @@ def test_places_and_offsets_are_those_of_the_file() -> None:
     assert script.line(4) == "    b FROM t;"
 
 
-def test_the_query_of_a_create_table() -> None:
-    text = "CREATE TABLE t /* AS SELECT */ (x INT, y AS (x + 1), z AS PROCTIME()) WITH ('a' = 'AS SELECT') AS\nSELECT 1"
-    assert query_of(text) == text.index("SELECT 1")
-    assert query_of(text.partition(" AS\nSELECT")[0]) is None
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("CREATE /* TABLE a */ TABLE IF NOT EXISTS -- b\n c.d . `e``f` (x INT)", "e`f"),
+        ("create or replace table `IF` AS SELECT 1", "IF"),
+        ("CREATE TEMPORARY SYSTEM FUNCTION f AS 'TABLE t'", "f"),
+        ("CREATE TABLE", None),
+        ("DROP TABLE t", None),
+        ("INSERT INTO t SELECT 'CREATE TABLE t'", None),
+    ],
+)
+def test_the_name_of_what_is_made(text: str, name: str | None) -> None:
+    assert created(text) == name
+
+
+def test_the_names_of_a_statement() -> None:
+    assert names_in("SELECT A, 'b' /* c */ FROM `d``E`") == {"select", "a", ",", "from", "d`e"}
 
 
 def test_a_script_of_nothing_has_no_statement() -> None:
