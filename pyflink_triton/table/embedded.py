@@ -162,6 +162,13 @@ class EmbeddedSession:
             self._made.append(statement)
         return answer
 
+    def is_query(self, statement: str) -> bool:
+        """Whether a statement is a query, however it begins, as `TABLE t` and `EXECUTE SELECT` do; nothing is run."""
+        with suppress(StatementError), _telling():
+            self._env.sql_query(statement)
+            return True
+        return False
+
     def query(self, statement: str, *, as_json: bool = False) -> Answer:
         """Run a query, whose values come as the texts that Flink's CAST makes: PyFlink cannot read every value.
 

@@ -141,3 +141,30 @@ def test_ctrl_c_on_a_terminal_ends_the_job(triton: Triton) -> None:
 def _inferences(triton: Triton) -> int:
     statistics = json.loads(call(triton.http_url, "GET", "/v2/models/pairing/stats"))
     return sum(version["inference_count"] for version in statistics["model_stats"])
+
+
+def test_every_query_prints_its_rows() -> None:
+    """However it begins, and not the number of the rows of an INSERT."""
+    made = "CREATE TEMPORARY VIEW v AS SELECT 5 AS a, DATE '2020-01-02' AS d"
+    sink = "CREATE TEMPORARY TABLE s (a INT) WITH ('connector' = 'blackhole')"
+    table = "CREATE TEMPORARY TABLE t (a INT) WITH ('connector' = 'datagen', 'number-of-rows' = '1')"
+    text = f"{made};{table};{sink};TABLE v;EXECUTE SELECT * FROM v;(SELECT a FROM v);EXECUTE INSERT INTO s TABLE t"
+    done = command("sql", "-e", text, "--mode", "batch", "-p", "1", "--format", "json")
+    row = '{"a": 5, "d": "2020-01-02"}\n'
+    assert (done.code, done.out) == (0, f'{row}{row}{{"a": 5}}\n')
+    assert re.fullmatch(r"job [0-9a-f]{32} finished in [\d.]+ s\n", done.err)
+
+
+def test_what_nothing_ends_is_told_with_its_place(tmp_path: Path) -> None:
+    script = tmp_path / "script.sql"
+    script.write_text("SHOW CATALOGS;\n /* x")
+    for text, what in (("/* x", "comment"), ("'x", "text"), ("SELECT `x", "name")):
+        done = command("sql", "-e", text)
+        place = f"line 1:{8 if what == 'name' else 1}"
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith(f"pyflink-triton: {place}: the {what} that begins here is not closed")
+    done = command("sql", "-f", script)
+    assert "default_catalog\n" in done.out
+    assert done.err.startswith(f"pyflink-triton: {script}:2:2: the comment that begins here is not closed")
+    done = command("sql", "-e", "== 1")
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
