@@ -53,6 +53,51 @@ def test_rows_as_csv_and_as_a_table() -> None:
     assert "\x1b" not in printed
 
 
+VALUES = """
+SELECT ROW(DATE '2020-01-02', 1) AS a, MAP[1, 'v'] AS b, MAP['k', ROW(1.10, TRUE, CAST(NULL AS INT))] AS c,
+  ARRAY[CAST(1.1 AS FLOAT), NULL] AS d, CAST(1.1 AS FLOAT) AS e, X'c3a9ff' AS f, ARRAY[X'c3a9ff'] AS g,
+  ROW(INTERVAL '1' DAY, TIME '01:02:03') AS h, INTERVAL '3' MONTH AS i, CAST(NULL AS ARRAY<DATE>) AS j,
+  COLLECT(t.d) AS k, CAST('12345678901234567890.10' AS DECIMAL(38, 2)) AS l, MAP[DATE '2020-01-02', ARRAY[2e300]] AS m
+FROM (VALUES (DATE '2020-01-02'), (DATE '2020-01-02')) AS t (d)
+"""
+
+
+def test_values_of_every_type_are_printed() -> None:
+    done = command("sql", "-e", VALUES, "--mode", "batch", "-p", "1", "--format", "json")
+    assert (done.code, done.err) == (0, "")
+    assert list(json.loads(done.out, parse_float=str).values()) == [
+        {"EXPR$0": "2020-01-02", "EXPR$1": 1},
+        {"1": "v"},
+        {"k": {"EXPR$0": "1.10", "EXPR$1": True, "EXPR$2": None}},
+        ["1.1", None],
+        "1.1",
+        "é\ufffd",
+        ["é\ufffd"],
+        {"EXPR$0": "+1 00:00:00.000", "EXPR$1": "01:02:03"},
+        "+0-03",
+        None,
+        {"2020-01-02": 2},
+        "12345678901234567890.10",
+        {"2020-01-02": ["2e+300"]},
+    ]
+    done = command("sql", "-e", VALUES, "--mode", "batch", "-p", "1", "--format", "csv")
+    assert list(csv.reader(io.StringIO(done.out)))[1] == [
+        "(2020-01-02, 1)",
+        "{1=v}",
+        "{k=(1.10, TRUE, NULL)}",
+        "[1.1, NULL]",
+        "1.1",
+        "é\ufffd",
+        "[é\ufffd]",
+        "(+1 00:00:00.000, 01:02:03)",
+        "+0-03",
+        "",
+        "{2020-01-02=2}",
+        "12345678901234567890.10",
+        "{2020-01-02=[2.0E300]}",
+    ]
+
+
 def test_rows_of_a_stream_have_their_change() -> None:
     text = f"{PLAIN}SELECT COUNT(*) AS n FROM t;SHOW FULL MODULES"
     done = command("sql", "-e", text, "-p", "1", "--format", "csv")
