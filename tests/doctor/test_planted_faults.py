@@ -123,6 +123,13 @@ def test_an_endpoints_query_is_not_shown(triton: Triton) -> None:
     assert TOKEN not in json.dumps(found.to_json())
 
 
+def test_the_option_that_has_the_endpoint_is_named(triton: Triton) -> None:
+    fields = about(triton.http_url, endpoint_groups="http://127.0.0.1:1")
+    found = asyncio.run(examine(Subject(**fields), checks=CHECKS[:SERVERS]))
+    remedy = Remedy.CHECK_SERVER().replace("'endpoint'", "'endpoint-groups'")
+    assert [(each.id, each.remedy) for each in wrong(found)] == [("tcp.refused", remedy)]
+
+
 def test_another_kind_of_server_is_examined_too(kserve: KServe) -> None:
     found = {
         model: asyncio.run(examine(Subject(**fields, measure=True), checks=CHECKS[:SERVERS]))
