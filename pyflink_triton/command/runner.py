@@ -85,7 +85,7 @@ class Runner:
                 self._print_rows(statement, result)
             else:
                 self._wait(statement, result)
-        except (KeyboardInterrupt, BrokenPipeError):
+        except (KeyboardInterrupt, OSError):  # nobody reads the rows, or the disk is full
             result.cancel()
             raise
 

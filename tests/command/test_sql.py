@@ -6,11 +6,15 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 from commands import Done, command, on_terminal
+from processes import children
 from triton import Triton, call
+from waiting import wait_for
 
 from pyflink_triton.remedies import Remedy
 
@@ -181,6 +185,24 @@ def test_ctrl_c_on_a_terminal_ends_the_job(triton: Triton) -> None:
     before = _inferences(triton)
     time.sleep(0.5)
     assert _inferences(triton) == before, "the job has ended"
+
+
+def test_ctrl_c_while_flink_starts_says_nothing() -> None:
+    with on_terminal("sql", "-e", "SHOW CATALOGS") as command_:
+        wait_for(lambda: children({command_.process.pid}, b"java"), 120, "Java")
+        time.sleep(2)  # its first calls of Java are under way
+        command_.interrupt()
+        assert command_.until(None).strip() == "^C"
+        assert command_.process.wait(60) == 130
+
+
+def test_a_full_disk_is_one_sentence() -> None:
+    program = [sys.executable, "-m", "pyflink_triton"]
+    for arguments in (["sql", "-e", "SHOW CATALOGS", "--format", "csv"], ["options"]):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run([*program, *arguments], stdout=full, stderr=subprocess.PIPE, timeout=120, check=False)
+        said = "pyflink-triton: nothing more can be written: No space left on device.\n"
+        assert (done.returncode, done.stderr.decode()) == (1, said)
 
 
 def _inferences(triton: Triton) -> int:
