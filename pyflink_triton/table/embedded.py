@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from pyflink.table import DataTypes, TableEnvironment, TableResult
+from pyflink.table import TableEnvironment, TableResult
 from pyflink.table.expressions import col
 
 from pyflink_triton.table.compat.java_errors import trace_of
 from pyflink_triton.table.connect import session
-from pyflink_triton.table.data_types import sql_type
-from pyflink_triton.table.json_values import json_of, reader
+from pyflink_triton.table.data_types import column_types, sql_type
+from pyflink_triton.table.json_values import json_of, reader, text_of
 from pyflink_triton.table.sentences import Problem, problem_of
 
 #: The catalog of a session without a server, which is not the current one.
@@ -186,16 +186,15 @@ class EmbeddedSession:
         """
         with _telling():
             table = self._env.sql_query(statement)
-            schema = table.get_resolved_schema()
-            names = schema.get_column_names()
-            types = schema.get_column_data_types()
+            names = table.get_resolved_schema().get_column_names()
+            types = column_types(table)
             texts = [
-                (json_of(col(name), type_) if as_json else col(name).cast(DataTypes.STRING())).alias(name)
-                for name, type_ in zip(names, types, strict=True)
+                (json_of(col(name), type_) if as_json else text_of(col(name), sql)).alias(name)
+                for name, (sql, type_) in zip(names, types, strict=True)
             ]
             answer = _answer(table.select(*texts).execute(), is_query=True)
-            readers = [reader(type_) for type_ in types] if as_json else ()
-            return replace(answer, columns=names, types=[sql_type(type_) for type_ in types], _readers=readers)
+            readers = [reader(type_) for _, type_ in types] if as_json else ()
+            return replace(answer, columns=names, types=[sql for sql, _ in types], _readers=readers)
 
     def _set(self, setting: Any) -> None:
         key, value = (_unquoted(setting[name]) for name in ("key", "value"))

@@ -16,23 +16,37 @@ from pyflink_triton.table.texts import from_text
 _Read = Callable[[Any], Any]
 
 
-def json_of(value: Expression, type_: DataType) -> Expression:
+def text_of(value: Expression, sql_type: str) -> Expression:
+    """A value as text.
+
+    Args:
+        value: The value.
+        sql_type: Its type, as Flink's SQL writes it.
+    """
+    return json_string(value) if sql_type.startswith("VARIANT") else value.cast(DataTypes.STRING())
+
+
+def json_of(value: Expression, type_: DataType | None) -> Expression:
     """What Flink has to compute, so that ``reader`` can read it: the value as text, or JSON whose parts are texts.
 
     Args:
         value: The value.
-        type_: Its type.
+        type_: Its type; None where PyFlink lacks it.
     """
+    if type_ is None:
+        return json_string(value)
     texts = value.cast(_of_texts(type_))
     return json_string(texts) if _has_parts(type_) else texts
 
 
-def reader(type_: DataType) -> _Read:
+def reader(type_: DataType | None) -> _Read:
     """What makes a value for Python's ``json`` of what ``json_of`` gave: dicts, lists, texts, numbers and None.
 
     Args:
-        type_: The value's type.
+        type_: The value's type; None where PyFlink lacks it.
     """
+    if type_ is None:
+        return _unless_null(json.loads)
     read = _reader(type_)
     return _unless_null(lambda written: read(json.loads(written))) if _has_parts(type_) else read
 

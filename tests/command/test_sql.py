@@ -61,7 +61,8 @@ VALUES = """
 SELECT ROW(DATE '2020-01-02', 1) AS a, MAP[1, 'v'] AS b, MAP['k', ROW(1.10, TRUE, CAST(NULL AS INT))] AS c,
   ARRAY[CAST(1.1 AS FLOAT), NULL] AS d, CAST(1.1 AS FLOAT) AS e, X'c3a9ff' AS f, ARRAY[X'c3a9ff'] AS g,
   ROW(INTERVAL '1' DAY, TIME '01:02:03') AS h, INTERVAL '3' MONTH AS i, CAST(NULL AS ARRAY<DATE>) AS j,
-  COLLECT(t.d) AS k, CAST('12345678901234567890.10' AS DECIMAL(38, 2)) AS l, MAP[DATE '2020-01-02', ARRAY[2e300]] AS m
+  COLLECT(t.d) AS k, CAST('12345678901234567890.10' AS DECIMAL(38, 2)) AS l, MAP[DATE '2020-01-02', ARRAY[2e300]] AS m,
+  PARSE_JSON('{"a": 1.5}') AS n
 FROM (VALUES (DATE '2020-01-02'), (DATE '2020-01-02')) AS t (d)
 """
 
@@ -83,6 +84,7 @@ def test_values_of_every_type_are_printed() -> None:
         {"2020-01-02": 2},
         "12345678901234567890.10",
         {"2020-01-02": ["2e+300"]},
+        {"a": "1.5"},
     ]
     done = command("sql", "-e", VALUES, "--mode", "batch", "-p", "1", "--format", "csv")
     assert list(csv.reader(io.StringIO(done.out)))[1] == [
@@ -99,6 +101,7 @@ def test_values_of_every_type_are_printed() -> None:
         "{2020-01-02=2}",
         "12345678901234567890.10",
         "{2020-01-02=[2.0E300]}",
+        '{"a":1.5}',
     ]
 
 
