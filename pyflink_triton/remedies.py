@@ -210,6 +210,7 @@ class Remedy(Enum):
 
     # What `pyflink-triton doctor` says besides
     CORRECT_OPTION = "Correct the option"
+    CHECK_PATH = "Check the path of the option 'endpoint': Triton itself has none, and a proxy before it may have one"
     CORRECT_PROXY = (
         "Correct HTTP_PROXY and HTTPS_PROXY, add the host to NO_PROXY, or leave the option 'proxy-from-environment' out"
     )

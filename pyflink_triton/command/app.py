@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ _EPILOG = "Exit codes: 0 all is well, 1 something is wrong and stderr says what,
 _MISUSES: tuple[type[Exception], ...] = tuple(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
+
+#: What keeps an output from being written that was opened.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 app = typer.Typer(
     name=_PROGRAM,
@@ -85,9 +89,20 @@ def _run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        # What reads the output has enough of it, as `head` has. Python would complain once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # What reads the output has enough of it, as `head` has.
+        _give_up_output()
         return WRONG
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        _give_up_output()
+        tell(f"nothing more can be written: {error.strerror}.")
+        return WRONG
+
+
+def _give_up_output() -> None:
+    """Write nowhere what is not written yet: Python would complain once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:

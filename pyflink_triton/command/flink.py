@@ -72,7 +72,13 @@ def open_session(
     from pyflink_triton.table.embedded import EmbeddedSession, StatementError
 
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    logging.getLogger().addFilter(_is_no_interruption)
     try:
         return EmbeddedSession(endpoint, batch=mode is ModeName.batch, configuration=flink, options=options)
     except (TritonError, StatementError, FileNotFoundError) as error:
         raise CommandError(sentence(str(error))) from None
+
+
+def _is_no_interruption(record: logging.LogRecord) -> bool:
+    """Leave out what py4j logs, with a traceback and by no logger of its own, of Ctrl-C while it waits for Java."""
+    return record.exc_info is None or record.exc_info[0] is not KeyboardInterrupt

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import queue
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 
@@ -18,13 +18,14 @@ from rich.table import Table
 from rich.text import Text
 
 from pyflink_triton.command.console import output
+from pyflink_triton.table.texts import from_text
 
 Row = tuple[str, Sequence[Any]]
 #: Rows that a table's widths are taken from, and the seconds that they are waited for.
 _FIRST, _SECONDS = 1000, 1.0
 #: The narrowest that a column becomes for values that come later.
 _LEAST = 4
-_NUMBERS = ("TINYINT", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE")
+_NUMBERS = ("TINYINT", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL")
 _PARTS = ("ARRAY", "ROW", "MAP", "MULTISET")
 
 
@@ -76,8 +77,7 @@ class Printer:
     def _json(self, rows: list[list[Any]]) -> None:
         for row in rows:
             values = (_value(value, type_) for value, type_ in zip(row, self._types, strict=True))
-            line = json.dumps(dict(zip(self._columns, values, strict=True)), ensure_ascii=False)
-            sys.stdout.write(f"{line}\n")
+            sys.stdout.write(f"{_json(dict(zip(self._columns, values, strict=True)))}\n")
 
     def _table(self, rows: list[list[Any]]) -> None:
         console = output()
@@ -94,7 +94,7 @@ class Printer:
             pad_edge=False,
         )
         for name, type_, width in zip(self._columns, self._types, self._widths, strict=True):
-            justify: Any = "right" if type_.split(" ")[0].split("(")[0] in (*_NUMBERS, "DECIMAL") else "left"
+            justify: Any = "right" if type_.split(" ")[0].split("(")[0] in _NUMBERS else "left"
             table.add_column(
                 name, min_width=width if not console.is_terminal else None, justify=justify, overflow="fold"
             )
@@ -115,13 +115,16 @@ def _value(value: Any, type_: str) -> Any:
     """A value for JSON: numbers and truth values as such, all else as text."""
     if not isinstance(value, str):
         return value
-    kind = type_.split(" ")[0]
-    if kind == "BOOLEAN":
-        return value.upper() == "TRUE"
-    if kind in _NUMBERS:
-        number = float(value) if kind in ("FLOAT", "DOUBLE") else int(value)
-        return number if math.isfinite(number) else value
-    return json.loads(value) if kind.startswith(_PARTS) else value
+    return json.loads(value, parse_float=Decimal) if type_.startswith(_PARTS) else from_text(value, type_)
+
+
+def _json(value: Any) -> str:
+    """JSON in which a DECIMAL has all its digits, as Python's own has not."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_json(key)}: {_json(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_json, value))}]"
+    return format(value, "f") if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def in_batches(rows: Iterator[Row]) -> Iterator[list[Row]]:

@@ -48,8 +48,11 @@ class Runner:
 
     def _run(self, script: Script) -> None:
         for statement in script.statements():
-            if statement.words[0] in _CLIENT:
+            if statement.words[:1] and statement.words[0] in _CLIENT:
                 continue
+            at = statement.unclosed
+            if at is not None:
+                raise CommandError(f"{self._place_of(script, at)}: {script.unclosed(at)}.")
             try:
                 with collected_warnings() as warned:
                     result = self._place.run(statement, self._format)
@@ -68,10 +71,13 @@ class Runner:
         problem, offset = error.problem, statement.start
         if problem.line is not None and problem.column is not None:
             offset = script.offset(statement, problem.line, problem.column)
-        line, column = script.place(offset)
         if self._name is None and script.text.count("\n") == 0 and problem.line is None:
             return problem.message
-        return f"{self._name or 'line'}{':' if self._name else ' '}{line}:{column}: {problem.message}"
+        return f"{self._place_of(script, offset)}: {problem.message}"
+
+    def _place_of(self, script: Script, offset: int) -> str:
+        line, column = script.place(offset)
+        return f"{f'{self._name}:' if self._name else 'line '}{line}:{column}"
 
     def _show(self, statement: Statement, result: _Result) -> None:
         try:
@@ -79,7 +85,7 @@ class Runner:
                 self._print_rows(statement, result)
             else:
                 self._wait(statement, result)
-        except (KeyboardInterrupt, BrokenPipeError):
+        except (KeyboardInterrupt, OSError):  # nobody reads the rows, or the disk is full
             result.cancel()
             raise
 

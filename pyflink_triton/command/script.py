@@ -208,6 +208,11 @@ class Script:
             text = f"EXECUTE STATEMENT SET BEGIN\n{inner}END"
         return Statement(text, first.start, last.end, first.words, first.is_second, first.follows_comment)
 
+    def unclosed(self, offset: int) -> str:
+        """What to say of a text, a name or a comment that begins at a place, and that nothing ends."""
+        what, closing = {"/": ("comment", "*/"), "`": ("name", "`")}.get(self.text[offset], ("text", "'"))
+        return f"the {what} that begins here is not closed: a {closing} is missing"
+
     def begins_another(self, statement: Statement, offset: int) -> bool:
         """Whether what a place in a statement begins looks like a statement of its own, at the start of a line."""
         line, _ = self.place(offset)

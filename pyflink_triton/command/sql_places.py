@@ -19,6 +19,7 @@ from pyflink_triton.server import TritonServerError, ports
 from pyflink_triton.table.embedded import Answer, EmbeddedSession, StatementError
 from pyflink_triton.table.sentences import problem_of
 
+#: How most queries begin; of other statements Flink is asked what they are.
 _QUERIES = ("SELECT", "WITH", "VALUES", "(")
 _HOST = "127.0.0.1"
 
@@ -66,7 +67,8 @@ class Embedded:
 
     def run(self, statement: Statement, format_: Format) -> Answer:
         """Run a statement; raises StatementError."""
-        if statement.words[0] in _QUERIES:
+        word = statement.words[0] if statement.words else ""
+        if word in _QUERIES or (word != "INSERT" and self._session.is_query(statement.text)):
             return self._session.query(statement.text, as_json=format_ is Format.json)
         return self._session.run(statement.text)
 

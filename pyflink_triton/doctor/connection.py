@@ -279,6 +279,9 @@ def _http_problem(base: str, answer: Answer) -> Finding | None:
         return fault("http", _LISTENERS[answer.listener], str(answer), endpoint=base)
     if isinstance(answer, ContractError):
         return fault("http", "not-triton", str(answer), Remedy.CHECK_ENDPOINT(), endpoint=base)
+    if isinstance(answer, ErrorResponse) and answer.status == 404 and not answer.hides:
+        sentence = f"what answers at {base} is Triton's HTTP port, and has nothing at this path: {answer.description}"
+        return fault("http", "path", sentence, Remedy.CHECK_PATH(), endpoint=base)
     if isinstance(answer, NoResponseError):
         said = describe_no_response(base, "Triton", answer)
         name = _ANSWERED_BADLY.get(answer.fault, "no-answer")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyflink_triton.doctor import connection, flink_version, machine, server, speed, statement
 from pyflink_triton.doctor.findings import Finding, Report, skipped
@@ -90,9 +90,18 @@ async def examine(
         for check in checks:
             without = check.needs(subject, known)
             found = await check.run(subject, known) if without is None else [skipped(check.name, without)]
+            found = [_with_its_option(finding, known) for finding in found]
             findings += found
             tell(check, found)
     finally:
         if known.client is not None:
             await known.client.close()
     return Report(findings)
+
+
+def _with_its_option(finding: Finding, known: Known) -> Finding:
+    """A finding whose remedy names the option that has the endpoint."""
+    later = () if known.options is None else known.options.endpoint_groups
+    if not any(finding.facts.get("endpoint") in group for group in later):
+        return finding
+    return replace(finding, remedy=finding.remedy.replace("'endpoint'", "'endpoint-groups'"))

@@ -31,6 +31,7 @@ _NEEDLESS = {
     "connection-reuse-enabled": ("connections are always used again", None),
     "connection-pool-monitoring-enabled": ("the metrics 'http_requests' and 'in_flight' are always there", None),
 }
+_URLS = ("endpoint", "endpoint-groups")
 #: Options that a catalog cannot have.
 _MODEL_OPTIONS = ("model-name", "model-version")
 
@@ -102,8 +103,10 @@ def _read(written: Mapping[str, str]) -> dict[str, Any]:
             values[FIELDS[key]] = option.parse(value)
         except ValueError as error:
             written_as = value if value.isprintable() else value.encode("unicode_escape").decode()
-            # The text before an @ may be a password.
-            shown = "" if option.secret or "@" in value else f" = '{written_as}'"
+            # The text before an @ may be a password, and so may a URL's query.
+            hiding = "@?#" if key in _URLS else "@"
+            is_shown = not option.secret and not any(character in value for character in hiding)
+            shown = f" = '{written_as}'" if is_shown else ""
             raise OptionError(f"option '{key}'{shown} {error}.") from None
     if more_headers:
         values["custom_headers"] = (*values.get("custom_headers", ()), *more_headers)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from pyflink.table import Schema
+from pyflink.table import Schema, Table
 from pyflink.table.types import DataType
 
 from pyflink_triton.runtime.messages import ColumnType
-from pyflink_triton.table.compat.java_objects import java_schema, to_java_type
+from pyflink_triton.table.compat.java_objects import from_java_type, java_schema, java_table, to_java_type
 
 #: A schema of PyFlink, or names with types. A type is SQL or a DataType.
 Declared: TypeAlias = Schema | Mapping[str, str | DataType] | Sequence[tuple[str, str | DataType]]
@@ -29,6 +29,18 @@ def read_schema(declared: Declared) -> list[ColumnType]:
 def sql_type(type_: DataType) -> str:
     """A PyFlink type as Flink's SQL writes it."""
     return str(to_java_type(type_).getLogicalType().asSerializableString())
+
+
+def column_types(table: Table) -> list[tuple[str, DataType | None]]:
+    """The types of a table's columns, as Flink's SQL writes them, and PyFlink's own, which has no VARIANT."""
+    found: list[tuple[str, DataType | None]] = []
+    for java_type in java_table(table).getResolvedSchema().getColumnDataTypes():
+        try:
+            own = from_java_type(java_type)
+        except TypeError:
+            own = None
+        found.append((str(java_type.getLogicalType().asSerializableString()), own))
+    return found
 
 
 def write_schema(columns: Sequence[ColumnType]) -> Schema:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from pyflink.table import DataTypes, TableEnvironment, TableResult
-from pyflink.table.expressions import col, json_string
+from pyflink.table import TableEnvironment, TableResult
+from pyflink.table.expressions import col
 
 from pyflink_triton.table.compat.java_errors import trace_of
 from pyflink_triton.table.connect import session
-from pyflink_triton.table.data_types import sql_type
+from pyflink_triton.table.data_types import column_types
+from pyflink_triton.table.json_values import json_of, reader, text_of
 from pyflink_triton.table.operations import Operation, parse
 from pyflink_triton.table.sentences import Problem, problem_of
 
@@ -60,12 +61,16 @@ class Answer:
     job: str | None
     is_query: bool
     _result: TableResult
+    _readers: Sequence[Callable[[Any], Any]] = ()
 
     def rows(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
         """The rows, each with the kind of its change, as `+I`; raises StatementError."""
         with _telling(), self._result.collect() as rows:
             for row in rows:
-                yield _CHANGES.get(row.get_row_kind().name, "+I"), tuple(row)
+                values = tuple(row)
+                if self._readers:
+                    values = tuple(read(value) for read, value in zip(self._readers, values, strict=True))
+                yield _CHANGES.get(row.get_row_kind().name, "+I"), values
 
     def is_done(self) -> bool:
         """Whether the job has ended, well or not."""
@@ -169,24 +174,34 @@ class EmbeddedSession:
             self._made.append(statement)
         return answer
 
+    def is_query(self, statement: str) -> bool:
+        """Whether a statement is a query, however it begins, as `TABLE t` and `EXECUTE SELECT` do; nothing is run."""
+        with suppress(StatementError), _telling():
+            self._env.sql_query(statement)
+            return True
+        return False
+
     def query(self, statement: str, *, as_json: bool = False) -> Answer:
         """Run a query, whose values come as the texts that Flink's CAST makes: PyFlink cannot read every value.
 
         Args:
             statement: The query.
-            as_json: Whether values with parts, as arrays and rows, come as JSON.
+            as_json: Whether values come as JSON has them: numbers, truth values, lists, dicts, and all else as text.
 
         Raises:
             StatementError: Flink refuses it.
         """
         with _telling():
             table = self._env.sql_query(statement)
-            schema = table.get_resolved_schema()
-            names = schema.get_column_names()
-            types = [sql_type(column) for column in schema.get_column_data_types()]
-            texts = [_as_text(name, type_, as_json) for name, type_ in zip(names, types, strict=True)]
-            result = table.select(*texts).execute()
-            return replace(_answer(result, is_query=True), columns=names, types=types)
+            names = table.get_resolved_schema().get_column_names()
+            types = column_types(table)
+            texts = [
+                (json_of(col(name), type_) if as_json else text_of(col(name), sql)).alias(name)
+                for name, (sql, type_) in zip(names, types, strict=True)
+            ]
+            answer = _answer(table.select(*texts).execute(), is_query=True)
+            readers = [reader(type_) for _, type_ in types] if as_json else ()
+            return replace(answer, columns=names, types=[sql for sql, _ in types], _readers=readers)
 
     def _set(self, setting: Any) -> None:
         key, value = (_unquoted(setting[name]) for name in ("key", "value"))
@@ -250,12 +265,6 @@ def _answer(result: TableResult, *, is_query: bool) -> Answer:
     schema, client = result.get_resolved_schema(), result.get_job_client()
     job = None if client is None else str(client.get_job_id())
     return Answer(schema.get_column_names(), [], job, is_query, result)
-
-
-def _as_text(name: str, type_: str, as_json: bool) -> Any:
-    has_parts = type_.startswith(("ARRAY", "ROW", "MAP", "MULTISET"))
-    text = json_string(col(name)) if as_json and has_parts else col(name).cast(DataTypes.STRING())
-    return text.alias(name)
 
 
 def _unquoted(text: str | None) -> str | None:

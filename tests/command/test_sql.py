@@ -6,11 +6,15 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 from commands import Done, command, on_terminal
+from processes import children
 from triton import Triton, call
+from waiting import wait_for
 
 from pyflink_triton.remedies import Remedy
 
@@ -51,6 +55,54 @@ def test_rows_as_csv_and_as_a_table() -> None:
     assert printed.splitlines()[0].split() == header
     assert "NULL" in printed
     assert "\x1b" not in printed
+
+
+VALUES = """
+SELECT ROW(DATE '2020-01-02', 1) AS a, MAP[1, 'v'] AS b, MAP['k', ROW(1.10, TRUE, CAST(NULL AS INT))] AS c,
+  ARRAY[CAST(1.1 AS FLOAT), NULL] AS d, CAST(1.1 AS FLOAT) AS e, X'c3a9ff' AS f, ARRAY[X'c3a9ff'] AS g,
+  ROW(INTERVAL '1' DAY, TIME '01:02:03') AS h, INTERVAL '3' MONTH AS i, CAST(NULL AS ARRAY<DATE>) AS j,
+  COLLECT(t.d) AS k, CAST('12345678901234567890.10' AS DECIMAL(38, 2)) AS l, MAP[DATE '2020-01-02', ARRAY[2e300]] AS m,
+  PARSE_JSON('{"a": 1.5}') AS n
+FROM (VALUES (DATE '2020-01-02'), (DATE '2020-01-02')) AS t (d)
+"""
+
+
+def test_values_of_every_type_are_printed() -> None:
+    done = command("sql", "-e", VALUES, "--mode", "batch", "-p", "1", "--format", "json")
+    assert (done.code, done.err) == (0, "")
+    assert list(json.loads(done.out, parse_float=str).values()) == [
+        {"EXPR$0": "2020-01-02", "EXPR$1": 1},
+        {"1": "v"},
+        {"k": {"EXPR$0": "1.10", "EXPR$1": True, "EXPR$2": None}},
+        ["1.1", None],
+        "1.1",
+        "é\ufffd",
+        ["é\ufffd"],
+        {"EXPR$0": "+1 00:00:00.000", "EXPR$1": "01:02:03"},
+        "+0-03",
+        None,
+        {"2020-01-02": 2},
+        "12345678901234567890.10",
+        {"2020-01-02": ["2e+300"]},
+        {"a": "1.5"},
+    ]
+    done = command("sql", "-e", VALUES, "--mode", "batch", "-p", "1", "--format", "csv")
+    assert list(csv.reader(io.StringIO(done.out)))[1] == [
+        "(2020-01-02, 1)",
+        "{1=v}",
+        "{k=(1.10, TRUE, NULL)}",
+        "[1.1, NULL]",
+        "1.1",
+        "é\ufffd",
+        "[é\ufffd]",
+        "(+1 00:00:00.000, 01:02:03)",
+        "+0-03",
+        "",
+        "{2020-01-02=2}",
+        "12345678901234567890.10",
+        "{2020-01-02=[2.0E300]}",
+        '{"a":1.5}',
+    ]
 
 
 def test_rows_of_a_stream_have_their_change() -> None:
@@ -138,6 +190,51 @@ def test_ctrl_c_on_a_terminal_ends_the_job(triton: Triton) -> None:
     assert _inferences(triton) == before, "the job has ended"
 
 
+def test_ctrl_c_while_flink_starts_says_nothing() -> None:
+    with on_terminal("sql", "-e", "SHOW CATALOGS") as command_:
+        wait_for(lambda: children({command_.process.pid}, b"java"), 120, "Java")
+        time.sleep(2)  # its first calls of Java are under way
+        command_.interrupt()
+        assert command_.until(None).strip() == "^C"
+        assert command_.process.wait(60) == 130
+
+
+def test_a_full_disk_is_one_sentence() -> None:
+    program = [sys.executable, "-m", "pyflink_triton"]
+    for arguments in (["sql", "-e", "SHOW CATALOGS", "--format", "csv"], ["options"]):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run([*program, *arguments], stdout=full, stderr=subprocess.PIPE, timeout=120, check=False)
+        said = "pyflink-triton: nothing more can be written: No space left on device.\n"
+        assert (done.returncode, done.stderr.decode()) == (1, said)
+
+
 def _inferences(triton: Triton) -> int:
     statistics = json.loads(call(triton.http_url, "GET", "/v2/models/pairing/stats"))
     return sum(version["inference_count"] for version in statistics["model_stats"])
+
+
+def test_every_query_prints_its_rows() -> None:
+    """However it begins, and not the number of the rows of an INSERT."""
+    made = "CREATE TEMPORARY VIEW v AS SELECT 5 AS a, DATE '2020-01-02' AS d"
+    sink = "CREATE TEMPORARY TABLE s (a INT) WITH ('connector' = 'blackhole')"
+    table = "CREATE TEMPORARY TABLE t (a INT) WITH ('connector' = 'datagen', 'number-of-rows' = '1')"
+    text = f"{made};{table};{sink};TABLE v;EXECUTE SELECT * FROM v;(SELECT a FROM v);EXECUTE INSERT INTO s TABLE t"
+    done = command("sql", "-e", text, "--mode", "batch", "-p", "1", "--format", "json")
+    row = '{"a": 5, "d": "2020-01-02"}\n'
+    assert (done.code, done.out) == (0, f'{row}{row}{{"a": 5}}\n')
+    assert re.fullmatch(r"job [0-9a-f]{32} finished in [\d.]+ s\n", done.err)
+
+
+def test_what_nothing_ends_is_told_with_its_place(tmp_path: Path) -> None:
+    script = tmp_path / "script.sql"
+    script.write_text("SHOW CATALOGS;\n /* x")
+    for text, what in (("/* x", "comment"), ("'x", "text"), ("SELECT `x", "name")):
+        done = command("sql", "-e", text)
+        place = f"line 1:{8 if what == 'name' else 1}"
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith(f"pyflink-triton: {place}: the {what} that begins here is not closed")
+    done = command("sql", "-f", script)
+    assert "default_catalog\n" in done.out
+    assert done.err.startswith(f"pyflink-triton: {script}:2:2: the comment that begins here is not closed")
+    done = command("sql", "-e", "== 1")
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)

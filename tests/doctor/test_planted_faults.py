@@ -116,6 +116,20 @@ def test_another_endpoint_is_examined_to_the_end(triton: Triton) -> None:
     assert (model.status, model.facts["endpoint"]) == (Status.OK, triton.http_url)
 
 
+def test_an_endpoints_query_is_not_shown(triton: Triton) -> None:
+    """It may hold a token, and such an endpoint is refused."""
+    found = asyncio.run(examine(Subject(**about(f"{triton.http_url}/?token={TOKEN}")), checks=CHECKS[:SERVERS]))
+    assert [(each.id, TOKEN in str(each)) for each in wrong(found)] == [("options.wrong", False)]
+    assert TOKEN not in json.dumps(found.to_json())
+
+
+def test_the_option_that_has_the_endpoint_is_named(triton: Triton) -> None:
+    fields = about(triton.http_url, endpoint_groups="http://127.0.0.1:1")
+    found = asyncio.run(examine(Subject(**fields), checks=CHECKS[:SERVERS]))
+    remedy = Remedy.CHECK_SERVER().replace("'endpoint'", "'endpoint-groups'")
+    assert [(each.id, each.remedy) for each in wrong(found)] == [("tcp.refused", remedy)]
+
+
 def test_another_kind_of_server_is_examined_too(kserve: KServe) -> None:
     found = {
         model: asyncio.run(examine(Subject(**fields, measure=True), checks=CHECKS[:SERVERS]))

@@ -125,9 +125,11 @@ def test_a_bad_option_is_one_sentence_with_the_remedy(change: dict[str, str | No
         assert word in str(error.value)
 
 
-def test_a_password_in_an_endpoint_is_not_printed() -> None:
+@pytest.mark.parametrize("key", ["endpoint", "endpoint-groups"])
+@pytest.mark.parametrize("rest", ["me:hunter2@triton:8000", "triton/?token=hunter2", "triton#hunter2", "[a?hunter2"])
+def test_a_password_in_an_endpoint_is_not_printed(key: str, rest: str) -> None:
     with pytest.raises(OptionError) as error:
-        parse_options({**GOOD, "endpoint": "http://me:hunter2@triton:8000"})
+        parse_options({**GOOD, key: f"http://{rest}"})
     assert "hunter2" not in str(error.value)
 
 

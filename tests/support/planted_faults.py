@@ -277,6 +277,11 @@ async def _web_site(ground: Ground) -> Planted:
     return Planted(about(ground.stack.enter_context(answering(b"<html>welcome</html>"))), about(ground.url))
 
 
+@fault("a path that the server does not have", "http.path", "has nothing at this path", Remedy.CHECK_PATH)
+async def _wrong_path(ground: Ground) -> Planted:
+    return Planted(about(f"{ground.url}/some/path"), about(ground.url))
+
+
 @fault("something that never answers", "http.no-answer", "gives no answer", Remedy.CHECK_SERVER)
 async def _silent(ground: Ground) -> Planted:
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -122,6 +122,7 @@ _SAID: Mapping[str, str] = {
     "SET_FLINKS_JAVA_HOME": "PyFlink starts Java as '...', and there is none",
     "DECLARE_ALL": "Triton's model '...' at ... answered HTTP 403: ...",
     "CORRECT_OPTION": "option '...' names '...', which cannot be read on this machine: ...",
+    "CHECK_PATH": "what answers at ... is Triton's HTTP port, and has nothing at this path: HTTP 404: ...",
     "CORRECT_PROXY": "the proxy ... of the environment, which stands before ..., cannot be reached: ...",
     "RENEW_CERTIFICATE": "the certificate of ... is trusted (...), and is valid until ...",
     "WRITE_CERTIFIED_HOST": "Failed to connect to Triton server at ...: the TLS handshake failed: ... mismatch ...",
