@@ -25,8 +25,10 @@ _UNUSED = "pyflink_triton"
 _CHANGES = {"INSERT": "+I", "UPDATE_BEFORE": "-U", "UPDATE_AFTER": "+U", "DELETE": "-D"}
 _BUILT_IN = "default_catalog"
 _IN_MEMORY = ("generic_in_memory", "triton")
+_SPACE = r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/|--[^\n]*\n)*"
 _SETTING = re.compile(
-    r"(SET|RESET)\b\s*(?:(?P<key>'[^']*'|[\w.-]+)\s*(?:=\s*(?P<value>'(?:[^']|'')*'|\S+))?)?\s*$", re.I
+    rf"(SET|RESET)\b{_SPACE}(?:(?P<key>'[^']*'|[\w.-]+){_SPACE}(?:={_SPACE}(?P<value>'(?:[^']|'')*'|\S+))?)?\s*$",
+    re.IGNORECASE,
 )
 _MODE = "execution.runtime-mode"
 #: What later statements need.

@@ -266,12 +266,12 @@ def test_names_and_texts_of_any_kind_are_right(tmp_path: Path) -> None:
         "CREATE TABLE `my``t` WITH ('connector' = 'blackhole') AS SELECT 1 AS id;\n"
         "INSERT INTO `my``t` SELECT CHAR_LENGTH('a;\nb');\n"
         "CREATE TABLE IF NOT EXISTS /* c */ `IF` WITH ('connector' = 'blackhole') AS SELECT 'x) AS (y' AS id;\n"
-        "SET 'execution.runtime-mode' = 'batch';\n"
+        "SET /* m */ 'execution.runtime-mode' -- b\n = 'batch';\n"
         "INSERT INTO `IF` SELECT 'x';\n"
         "SELECT nope, 'a;\nb' FROM t;\n"
     )
     ((line, severity, message),) = findings(check(tmp_path, TABLES + text, None, "--json"))
-    assert (line, severity, message[:13]) == (9, "error", "Column 'nope'")
+    assert (line, severity, message[:13]) == (10, "error", "Column 'nope'")
 
 
 @pytest.mark.parametrize("name", ["nowhere.sql", "."])
