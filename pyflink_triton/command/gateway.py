@@ -74,7 +74,7 @@ class Gateway:
         operation = self._ask("POST", f"{self._session}/statements", {"statement": statement})["operationHandle"]
         path = f"{self._session}/operations/{operation}"
         first = self.result(f"{path}/result/0?rowFormat=JSON")
-        columns = first.get("results", {}).get("columns", ())
+        columns = first.get("results", {}).get("columns", ()) if first.get("resultKind") != "SUCCESS" else ()
         return GatewayAnswer(
             columns=[column["name"] for column in columns],
             types=[_type_of(column["logicalType"]) for column in columns],
@@ -123,7 +123,7 @@ class GatewayAnswer:
     """What a statement gave; see ``table.embedded.Answer``.
 
     Attributes:
-        columns: The names of the result's columns.
+        columns: The names of the result's columns; none of an OK, as a CREATE has.
         types: Their types, as SQL writes them.
         job: The id of the job that it started, or None.
         is_query: Whether rows come while the job runs.

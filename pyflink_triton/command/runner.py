@@ -90,8 +90,8 @@ class Runner:
             raise
 
     def _print_rows(self, statement: Statement, result: _Result) -> None:
-        if not result.columns or (not result.is_query and list(result.columns) == ["result"]):
-            return  # a CREATE or SET, which answers OK
+        if not result.columns:
+            return
         with_changes = result.is_query and not self._place.is_batch
         printer = Printer(self._format, result.columns, result.types, with_changes=with_changes)
         with self._progress(statement, result) as stop:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from pyflink.table import TableEnvironment, TableResult
+from pyflink.table import ResultKind, TableEnvironment, TableResult
 from pyflink.table.expressions import col
 
 from pyflink_triton.table.compat.java_errors import trace_of
@@ -52,7 +52,7 @@ class Answer:
     """What a statement gave.
 
     Attributes:
-        columns: The names of the result's columns.
+        columns: The names of the result's columns; none of an OK, as a CREATE has.
         types: Their types, as SQL writes them; those of a query, whose values are texts.
         job: The id of the job that it started, or None.
         is_query: Whether rows come while the job runs.
@@ -264,9 +264,10 @@ class EmbeddedSession:
 
 
 def _answer(result: TableResult, *, is_query: bool) -> Answer:
-    schema, client = result.get_resolved_schema(), result.get_job_client()
+    client = result.get_job_client()
     job = None if client is None else str(client.get_job_id())
-    return Answer(schema.get_column_names(), [], job, is_query, result)
+    has_rows = result.get_result_kind() == ResultKind.SUCCESS_WITH_CONTENT
+    return Answer(result.get_resolved_schema().get_column_names() if has_rows else [], [], job, is_query, result)
 
 
 def _unquoted(text: str | None) -> str | None:

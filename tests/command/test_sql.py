@@ -113,6 +113,16 @@ def test_rows_of_a_stream_have_their_change() -> None:
     assert done.out.endswith("\ncore,True\n")
 
 
+def test_what_flink_answers_is_printed_but_its_ok() -> None:
+    text = (
+        "CREATE TEMPORARY VIEW v AS SELECT 1 AS a; EXPLAIN SELECT a FROM v; SHOW CREATE VIEW v; DROP TEMPORARY VIEW v"
+    )
+    done = command("sql", "-e", text, "--format", "csv")
+    assert done.out.startswith('result\n"== Abstract Syntax Tree ==')
+    assert "CREATE TEMPORARY VIEW" in done.out
+    assert "OK" not in done.out
+
+
 def test_a_script_may_set_the_mode() -> None:
     rows = ROWS.strip().partition("SELECT id,")[0]
     text = f"{rows} SET 'execution.runtime-mode' = 'batch'; SELECT COUNT(*) AS n FROM t"
