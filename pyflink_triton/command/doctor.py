@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pyflink_triton.command.console import OK, WRONG, Json, Misuse, output, print_json
 from pyflink_triton.command.server import Settings, pairs
+from pyflink_triton.remedies import Remedy
 
 if TYPE_CHECKING:
     from pyflink_triton.doctor.findings import Finding, Report
@@ -57,7 +58,7 @@ def doctor(
     if archive is not None and python is None:
         raise Misuse("--archive needs --python, the path of a Python in it.")
     if model is not None and endpoint is None and not any("endpoint=" in each for each in option or []):
-        raise Misuse("--model is for a model of a server. Give --endpoint, its URL.")
+        raise Misuse(f"--model is for a model of a server. {Remedy.GIVE_ENDPOINT()}.")
     # What it needs takes a second to import, and no other command needs it.
     from pyflink_triton._async import run
     from pyflink_triton.doctor.examination import examine
