@@ -117,10 +117,7 @@ class Checker:
         self._note_failed(statement)
         torn = self.script.resume_after_text(statement)
         at = torn[0] if torn else at
-        what = "comment" if self.script.text[at] == "/" else "name" if self.script.text[at] == "`" else "text"
-        closing = {"comment": "*/", "name": "`", "text": "'"}[what]
-        message = f"the {what} that begins here is not closed: a {closing} is missing"
-        return [self._finding(ERROR, statement, at, message)], torn[1] if torn else offset
+        return [self._finding(ERROR, statement, at, self.script.unclosed(at))], torn[1] if torn else offset
 
     def _torn(self, statement: Statement, place: int) -> tuple[list[Finding], int]:
         """Two statements without a `;` between them: the first one is checked now, and the second one next."""

@@ -15,12 +15,12 @@ from typing import Any
 
 from pyflink_triton.command.console import CommandError
 from pyflink_triton.remedies import Remedy
+from pyflink_triton.table.texts import CHANGES
 
 _SECONDS = 60
 #: Seconds between two questions for a result that is not there yet, the first and the longest.
 _SOON, _LATE = 0.05, 1.0
 _OLDEST = 2
-_CHANGES = {"INSERT": "+I", "UPDATE_BEFORE": "-U", "UPDATE_AFTER": "+U", "DELETE": "-D"}
 _TYPES = {"INTEGER": "INT", "VARCHAR": "STRING", "VARBINARY": "BYTES"}
 _ENDED = ("FINISHED", "CANCELED", "FAILED")
 
@@ -146,7 +146,7 @@ class GatewayAnswer:
         page = self.first
         while True:
             for row in page.get("results", {}).get("data", ()):
-                yield _CHANGES.get(row["kind"], "+I"), [_written(value) for value in row["fields"]]
+                yield CHANGES.get(row["kind"], "+I"), [_written(value) for value in row["fields"]]
             following = page.get("nextResultUri")
             if not following or page["resultType"] == "EOS":
                 return

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 
+from pyflink_triton.http.tls import greeting_context
+
 #: How a client begins in HTTP/2: its preface, and settings that say nothing.
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 #: The kind and the stream of a server's first frame, its settings, which follow the length of 3 bytes.
@@ -38,9 +40,6 @@ async def _greet(host: str, port: int, context: ssl.SSLContext | None) -> bool:
 
 
 def _context() -> ssl.SSLContext:
-    """No secret is sent, so that any certificate will do."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    context = greeting_context()
     context.set_alpn_protocols(["h2"])
     return context

@@ -78,10 +78,8 @@ class ProxiedClient:
 
     async def speaks_tls(self, url: str) -> bool:
         """Whether what answers an http URL speaks TLS; see ``DirectClient.speaks_tls``."""
-        parts = URL(url, encoded=True)
-        if parts.scheme != "http" or parts.origin() in self._proxies or parts.host is None or parts.port is None:
-            return False
-        return await speaks_tls(parts.host, parts.port)
+        place = self._place(url)
+        return place is not None and URL(url, encoded=True).scheme == "http" and await speaks_tls(*place)
 
     async def addresses(self, url: str) -> Sequence[str]:
         """None: which address a call goes to is the proxy's choice, and names may mean others there."""
@@ -89,10 +87,15 @@ class ProxiedClient:
 
     async def speaks_http2(self, url: str, *, over_tls: bool) -> bool:
         """Whether what answers a URL's host and port speaks HTTP/2 alone; see ``DirectClient.speaks_http2``."""
+        place = self._place(url)
+        return place is not None and await speaks_http2(*place, over_tls=over_tls)
+
+    def _place(self, url: str) -> tuple[str, int] | None:
+        """The host and port of a URL that can be greeted from here; None behind a proxy."""
         parts = URL(url, encoded=True)
         if parts.origin() in self._proxies or parts.host is None or parts.port is None:
-            return False
-        return await speaks_http2(parts.host, parts.port, over_tls=over_tls)
+            return None
+        return parts.host, parts.port
 
     async def probe(self, url: str, timeout: float) -> HttpResponse:
         """Send a GET by a connection of its own; see ``DirectClient.probe``."""

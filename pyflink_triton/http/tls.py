@@ -46,6 +46,14 @@ def tls_context(options: Options) -> ssl.SSLContext | None:
     return context
 
 
+def greeting_context() -> ssl.SSLContext:
+    """A context for a greeting: no secret is sent, so that any certificate will do."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 async def speaks_tls(host: str, port: int) -> bool:
     """Whether a server greets as TLS does; it is sent a greeting and no more.
 
@@ -53,11 +61,8 @@ async def speaks_tls(host: str, port: int) -> bool:
         host: The server's host.
         port: The server's port.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     try:
-        opening = asyncio.open_connection(host, port, ssl=context)
+        opening = asyncio.open_connection(host, port, ssl=greeting_context())
         _, writer = await asyncio.wait_for(opening, _GREETING_SECONDS)
     except (OSError, asyncio.TimeoutError):  # an SSLError is an OSError
         return False

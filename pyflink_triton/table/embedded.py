@@ -19,10 +19,10 @@ from pyflink_triton.table.data_types import column_types
 from pyflink_triton.table.json_values import json_of, reader, text_of
 from pyflink_triton.table.operations import Operation, parse
 from pyflink_triton.table.sentences import Problem, problem_of
+from pyflink_triton.table.texts import CHANGES
 
 #: The catalog of a session without a server, which is not the current one.
 _UNUSED = "pyflink_triton"
-_CHANGES = {"INSERT": "+I", "UPDATE_BEFORE": "-U", "UPDATE_AFTER": "+U", "DELETE": "-D"}
 _BUILT_IN = "default_catalog"
 _IN_MEMORY = ("generic_in_memory", "triton")
 _SPACE = r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/|--[^\n]*\n)*"
@@ -72,7 +72,7 @@ class Answer:
                 values = tuple(row)
                 if self._readers:
                     values = tuple(read(value) for read, value in zip(self._readers, values, strict=True))
-                yield _CHANGES.get(row.get_row_kind().name, "+I"), values
+                yield CHANGES.get(row.get_row_kind().name, "+I"), values
 
     def is_done(self) -> bool:
         """Whether the job has ended, well or not."""

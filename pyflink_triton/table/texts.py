@@ -1,10 +1,12 @@
-"""Values from the texts that Flink's CAST to STRING makes of them."""
+"""How Flink writes rows as text: the kinds of their changes, and values from what CAST to STRING makes of them."""
 
 from __future__ import annotations
 
 import math
 from decimal import Decimal
 
+#: The kinds of changes, as Flink's SQL client writes them.
+CHANGES = {"INSERT": "+I", "UPDATE_BEFORE": "-U", "UPDATE_AFTER": "+U", "DELETE": "-D"}
 _WHOLE = ("TINYINT", "SMALLINT", "INT", "BIGINT")
 _FLOATING = ("FLOAT", "DOUBLE")
 
