@@ -12,6 +12,7 @@ from model_repository import Model, Tensor
 from pyflink.table import TableEnvironment
 from pyflink.table.expressions import col
 from pyflink.table.udf import udf
+from soak import some
 from triton import Triton, serving
 
 import pyflink_triton
@@ -118,8 +119,20 @@ def test_functions_of_a_provider_take_the_types_that_they_are_made_for(
         env.from_path("t").select(make(["STRING"])(col("b"))).explain()
 
 
-@pytest.mark.parametrize("with_jar", [True, False], ids=["jar", "no jar"])
-@pytest.mark.parametrize(("mode", "asynchronous"), [("streaming", False), ("batch", False), ("streaming", True)])
+@pytest.mark.parametrize(
+    ("mode", "asynchronous", "with_jar"),
+    some(
+        [
+            ("streaming", False, True),
+            ("streaming", False, False),
+            ("batch", False, False),
+            ("batch", False, True),
+            ("streaming", True, True),
+            ("streaming", True, False),
+        ],
+        2,
+    ),
+)
 def test_functions_of_a_provider_take_bytes_where_nothing_is_declared(
     server: Triton, mode: str, asynchronous: bool, with_jar: bool
 ) -> None:

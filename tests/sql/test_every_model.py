@@ -9,6 +9,7 @@ import pytest
 from flink_session import collect, session, view
 from model_repository import MODELS, Model
 from pyflink.table import TableEnvironment
+from soak import some
 from triton import Triton
 
 #: Those that answer otherwise than they promise; what they cost is in test_contract.py and test_faults.py.
@@ -46,7 +47,7 @@ def call_of(model: Model, described: list[tuple[Any, ...]]) -> str:
     return f"`{model.name}`({', '.join(values)})"
 
 
-@pytest.mark.parametrize("mode", ["streaming", "batch"])
+@pytest.mark.parametrize("mode", some(["streaming", "batch"], 2))
 def test_every_model_is_a_function_with_nothing_declared(triton: Triton, mode: str) -> None:
     env = session(mode)
     env.execute_sql(f"CREATE CATALOG triton WITH ('type' = 'triton', 'endpoint' = '{triton.http_url}')")

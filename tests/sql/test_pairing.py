@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import pytest
 from flink_session import create_model, read_lines, session
-from soak import IS_SOAK
+from soak import IS_SOAK, some
 from triton import Triton
 
 #: Rows at each operator capacity: a small one lets few rows through in a second.
@@ -14,9 +15,9 @@ ROWS = {1: 200, 10: 1_000, 100: 10_000, 1000: 50_000}
 SOAK_ROWS = {1: 1_000, 10: 20_000, 100: 100_000, 1000: 100_000}
 
 
-@pytest.mark.parametrize("order", ["ORDERED", "ALLOW_UNORDERED"])
-@pytest.mark.parametrize("parallelism", [1, 2])
-@pytest.mark.parametrize("capacity", list(ROWS))
+@pytest.mark.parametrize(
+    ("capacity", "parallelism", "order"), some(list(product(ROWS, [1, 2], ["ORDERED", "ALLOW_UNORDERED"])), 3)
+)
 def test_no_row_is_lost_doubled_or_answered_with_anothers_result(
     triton: Triton, tmp_path: Path, capacity: int, parallelism: int, order: str
 ) -> None:
