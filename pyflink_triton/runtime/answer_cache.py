@@ -12,8 +12,10 @@ from typing import Any
 
 #: Until when an answer may be given, what its values are, and the values: of each output one.
 Entry = tuple[Any, ...]
-#: What an entry takes beside the objects in it: its place in the table, its node, the header of its tuple.
-_PLACE = 128
+#: What an entry takes beside its key, its tuple and its values: its place in the table, its node, its time.
+_PLACE = 160
+#: What Arrow takes for an array of one value beside its content, and for each of its buffers: memory that is aligned.
+_ARRAY, _BUFFER = 400, 280
 _until = itemgetter(0)
 
 
@@ -54,8 +56,11 @@ class AnswerCache:
         return found
 
     def meet(self, version: str | None) -> None:
-        """Take note of the version that answers now: what another one gave is dropped."""
-        if version != self.version:
+        """Take note of the version that answers now: what another one gave is dropped.
+
+        An answer may say none, as a stream of no responses does.
+        """
+        if version is not None and version != self.version:
             self._entries.clear()
             self.bytes, self.version = 0, version
 
@@ -80,4 +85,7 @@ class AnswerCache:
 
 
 def _size(key: bytes, entry: Entry) -> int:
-    return _PLACE + getsizeof(key) + getsizeof(entry) + sum(map(getsizeof, entry[2:]))
+    size = _PLACE + getsizeof(key) + getsizeof(entry) + sum(map(getsizeof, entry[2:]))
+    if isinstance(entry[2], bytes):
+        return size
+    return size + sum(_ARRAY + _BUFFER * len(array.buffers()) for array in entry[2:])
