@@ -20,7 +20,9 @@ from pyflink_triton.model.signature import ModelSignature, TensorSpec
 from pyflink_triton.options.validation import parse_options
 from pyflink_triton.runtime.messages import OpenRequest
 from pyflink_triton.runtime.open_model import open_model
+from pyflink_triton.runtime.operator_limits import rows_in_flight
 from pyflink_triton.runtime.predictor import Predictor
+from pyflink_triton.schema.binding import Column, bind_columns
 from pyflink_triton.schema.derived import derive_inputs
 from pyflink_triton.types.sql import parse_type
 from pyflink_triton.types.triton import DATATYPES
@@ -214,6 +216,19 @@ def test_random_rows_equal_those_without_padding() -> None:
 
         parts = [rows[:3], rows[3:]]
         assert asyncio.run(together(made, parts)) == parts
+
+
+def test_a_worker_holds_no_more_rows_than_fit_once_they_are_padded() -> None:
+    signature = identity(spec("x", "FP32", -1, 80), M)
+    for edges, most in (((2, 4000), 7500), ((3000, 4000), (256 << 20) // (3000 * (80 * 4 + 8)))):
+        options = parse_options(
+            {"endpoint": "http://t", "model-name": "m", "pad.x": json.dumps(pad(edges, "m", untrimmed=["x", "m"]))}
+        )
+        given, gives = (
+            [Column(tensor.name, tensor.sql_type) for tensor in side]
+            for side in (signature.inputs[:1], signature.outputs)
+        )
+        assert rows_in_flight(512, bind_columns(signature, given, gives, options=options), options) == most
 
 
 def test_a_derived_input_has_no_column_for_the_mask() -> None:
