@@ -38,6 +38,8 @@ class AnswerCache:
         self.seconds = seconds
         self.bytes = 0
         self.version: str | None = None
+        #: When the first call began that this version answered.
+        self._since = -inf
 
     def find(self, keys: Sequence[bytes], now: float) -> list[Entry | None]:
         """Find the answers of rows; None where there is none, or one that is too old.
@@ -55,14 +57,23 @@ class AnswerCache:
         deque(map(self._entries.move_to_end, compress(keys, found)), maxlen=0)
         return found
 
-    def meet(self, version: str | None) -> None:
+    def meet(self, version: str | None, began: float) -> bool:
         """Take note of the version that answers now: what another one gave is dropped.
 
-        An answer may say none, as a stream of no responses does.
+        Args:
+            version: The version. An answer may say none, as a stream of no responses does.
+            began: When the call began, in the event loop's clock.
+
+        Returns:
+            Whether the answer may be kept: not a late one of the version before.
         """
-        if version is not None and version != self.version:
-            self._entries.clear()
-            self.bytes, self.version = 0, version
+        if version is None or version == self.version:
+            return True
+        if began < self._since:
+            return False
+        self._entries.clear()
+        self.bytes, self.version, self._since = 0, version, began
+        return True
 
     def put(self, key: bytes, entry: Entry) -> None:
         """Keep an answer, and drop those that were not used for the longest time where there is no room.

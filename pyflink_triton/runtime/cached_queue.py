@@ -121,9 +121,9 @@ class CachedQueue:
         is_kept = _are_whole(columns, errors)
         what, values = self._codec.split(response, columns, len(is_kept))
         kind = self._kind_of(response.version, what)
-        self._cache.meet(response.version)
         # An answer is as old as its call: the model may have been replaced while it was under way.
-        until = asyncio.get_running_loop().time() - response.seconds + self._cache.seconds
+        began = asyncio.get_running_loop().time() - response.seconds
+        is_current, until = self._cache.meet(response.version, began), began + self._cache.seconds
         rows, answered = zip(is_kept.tolist(), *values, strict=True), []
         for piece in pieces:
             sent, lone = piece.source, []
@@ -133,7 +133,8 @@ class CachedQueue:
                     lone.append(row)
                 elif (key := sent.keys.pop(row, None)) is not None:
                     entry = (until, kind, *its_values)
-                    self._cache.put(key, entry)
+                    if is_current:
+                        self._cache.put(key, entry)
                     if sent.leads and (followers := self._followers.pop(key)) is not None:
                         answered += [(key, entry, follower) for follower in followers]
             self._release(sent, lone)

@@ -7,16 +7,23 @@ import gc
 import json
 import subprocess
 import sys
+import time
 import tracemalloc
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
-from fakes import Echo, declare, identity
+from fakes import Echo, Sends, declare, identity, parse_columns
 from test_repeats import repeating, run
 from triton import Triton
 
+from pyflink_triton.delivery.request import Request
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import TensorSpec
+from pyflink_triton.options.validation import parse_options
+from pyflink_triton.protocol.inference import InferenceResponse
+from pyflink_triton.runtime.predictor import Predictor
+from pyflink_triton.schema.binding import bind_columns
 from pyflink_triton.types.triton import DATATYPES
 
 
@@ -81,6 +88,56 @@ def test_the_size_counts_what_arrow_adds_to_the_answers_of_streams(answer: str) 
     printed = subprocess.check_output([sys.executable, "-c", _GROWTH, answer], timeout=60)
     grown, claimed = map(int, printed.split())
     assert 0.6 * claimed < grown < 1.3 * claimed
+
+
+class Rolling(Sends):
+    """A server whose model is replaced: the version before answers small numbers, and takes its time."""
+
+    async def send(self, request: Request) -> InferenceResponse:
+        x = int.from_bytes(b"".join(request.inference.inputs[0].data), "little")
+        began = time.perf_counter()
+        response = await super().send(request)
+        if x < 10:
+            await asyncio.sleep(0.6)
+        return replace(response, version="1" if x < 10 else "2", seconds=time.perf_counter() - began)
+
+
+def test_a_late_answer_of_the_version_before_does_not_take_over_again() -> None:
+    signature, metrics = identity(TensorSpec("x", DATATYPES["INT64"], (1,)), max_batch_size=1), Metrics()
+    options = parse_options(
+        {"endpoint": "http://t", "model-name": "m", "cache-max-bytes": "1 mb", "model-version-column": "version"}
+    )
+    columns = bind_columns(
+        signature, parse_columns(["x BIGINT"]), parse_columns(["x BIGINT", "version STRING"]), options=options
+    )
+
+    async def main() -> None:
+        echo = Echo()
+        made = Predictor(Rolling(echo, metrics), signature, columns, options, metrics)
+
+        async def versions(*rows: int) -> list[str]:
+            prediction = await made.predict(pa.record_batch([pa.array(rows, pa.int64())], names=["c0"]))
+            found: list[str] = prediction.outputs.column(1).to_pylist()
+            return found
+
+        late = asyncio.ensure_future(versions(1, 1))
+        while not echo.requests:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.3)
+        assert await versions(11) == ["2"]
+        assert await late == ["1", "1"]  # they came before the new version
+        metrics.take()
+        assert await versions(11) == ["2"]
+        taken = metrics.take()
+        assert taken is not None
+        assert taken["counters"]["cache_hits"] == 1
+        assert await versions(1) == ["1"]  # this server went back
+        assert await versions(1) == ["1"]
+        taken = metrics.take()
+        assert taken is not None
+        assert (taken["counters"]["cache_hits"], taken["counters"]["cache_misses"]) == (1, 1)
+
+    asyncio.run(main())
 
 
 def test_a_stream_of_no_responses_says_no_version_and_empties_nothing(triton: Triton) -> None:
