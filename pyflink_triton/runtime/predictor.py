@@ -349,7 +349,10 @@ class Predictor:
     ) -> None:
         """Keep an answer for rows that come again."""
         assert self._cached is not None
-        self._cached.keep(pieces, response, outputs[: len(outputs) - len(self._facts.columns)], errors)
+        failed, first = list(errors), pieces[0]
+        if self._padding and not self._padding.fits(first.source.columns, int(first.rows[0]), response):
+            failed = list(range(len(outputs[0])))
+        self._cached.keep(pieces, response, outputs[: len(outputs) - len(self._facts.columns)], failed)
 
     def _split(
         self, response: InferenceResponse, columns: Sequence[pa.Array], rows: int

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from pyflink_triton._arrow import Ints, from_numbers, from_offsets, offsets, present, take
 from pyflink_triton.errors import INVALID_ANSWER, FailureWords
+from pyflink_triton.protocol.inference import InferenceResponse
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.schema.padding import Mask, PaddedGroup, PaddedInput
@@ -79,6 +80,24 @@ class Padding:
             differs = _length_of(column, other.axis, rows) != own
             sent = _without(sent, differs, fail, f"columns '{one}' and '{two}' hold arrays of unequal lengths")
         return own, sent
+
+    def fits(self, columns: Sequence[TensorColumn], row: int, response: InferenceResponse) -> bool:
+        """Whether the outputs that are trimmed are as long as what they were made of.
+
+        Args:
+            columns: The padded tensors.
+            row: A row that the response answers; the shapes of all are the same.
+            response: The response, which was checked.
+        """
+        for group in self._columns.padding:
+            first = group.inputs[0]
+            shape = columns[first.place].shape(row)
+            for place, axis in group.outputs:
+                tensor = self._columns.outputs[place].tensor
+                answer = response.outputs.get(tensor.name)
+                if answer is not None and answer.shape[axis - len(tensor.dims)] != shape[first.axis]:
+                    return False
+        return True
 
     def trimming(self, lengths: Sequence[Lengths], answered: Answered) -> Answered:
         """Trim the outputs that share a padded length before they are handed on.

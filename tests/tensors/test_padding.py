@@ -149,11 +149,13 @@ def test_no_row_is_padded_without_the_mask_that_its_column_leaves_out() -> None:
     assert "column 'm' is NULL" in errors[1]
 
 
-def test_an_output_of_another_length_fails_its_rows() -> None:
-    def shorten(outputs: list[Any]) -> None:
-        (entry, data), entry_rows = outputs[0], outputs[0][0]["shape"][0]
-        outputs[0] = ({**entry, "shape": [entry_rows, 1]}, data[: 8 * entry_rows])
+def shorten(outputs: list[Any]) -> None:
+    """Let the first output have one entry."""
+    (entry, data), entry_rows = outputs[0], outputs[0][0]["shape"][0]
+    outputs[0] = ({**entry, "shape": [entry_rows, 1]}, data[: 8 * entry_rows])
 
+
+def test_an_output_of_another_length_fails_its_rows() -> None:
     made = declare(
         identity(spec("x")), Echo(shorten), ["x ARRAY<BIGINT>"], ["x ARRAY<BIGINT>"],
         pad=json.dumps({"x": pad(outputs=["x"])}),
@@ -172,6 +174,25 @@ def test_an_output_of_another_length_fails_its_rows() -> None:
     assert x == k == ms == [None] * 3
     assert [each is None for each in why] == [False, False, True]
     assert code == ["INVALID_ANSWER", "INVALID_ANSWER", None]
+
+
+def test_an_output_of_another_length_is_not_kept_for_rows_that_come_again() -> None:
+    echo, metrics = Echo(shorten), Metrics()
+    made = declare(
+        identity(X), echo, ["x ARRAY<BIGINT>"], ["x ARRAY<BIGINT>", "why STRING"], metrics=metrics,
+        pad=json.dumps({"x": pad(outputs=["x"])}), cache_max_bytes="1 mb", error_column="why",
+    )  # fmt: skip
+
+    async def twice() -> list[Any]:
+        return [await made.predict(batch(("ARRAY<BIGINT>", [[1]]))) for _ in range(2)]
+
+    for prediction in asyncio.run(twice()):
+        ((x,), (why,)) = (column.to_pylist() for column in prediction.outputs.columns)
+        assert x is None
+        assert why.startswith("the output 'x' is not as long")
+    taken = metrics.take()
+    assert taken is not None
+    assert (len(echo.requests), taken["counters"]["cache_misses"], taken["counters"]["cache_hits"]) == (2, 2, 0)
 
 
 def test_a_row_that_the_server_refuses_fails_alone() -> None:
