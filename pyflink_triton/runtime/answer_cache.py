@@ -12,8 +12,10 @@ from typing import Any
 
 #: Until when an answer may be given, what its values are, and the values: of each output one.
 Entry = tuple[Any, ...]
-#: What an entry takes beside the objects in it: its place in the table, its node, the header of its tuple.
-_PLACE = 128
+#: What an entry takes beside its key, its tuple and its values: its place in the table, its node, its time.
+_PLACE = 160
+#: What Arrow takes for an array of one value beside its content, and for each of its buffers: memory that is aligned.
+_ARRAY, _BUFFER = 400, 280
 _until = itemgetter(0)
 
 
@@ -36,6 +38,8 @@ class AnswerCache:
         self.seconds = seconds
         self.bytes = 0
         self.version: str | None = None
+        #: When the first call began that this version answered.
+        self._since = -inf
 
     def find(self, keys: Sequence[bytes], now: float) -> list[Entry | None]:
         """Find the answers of rows; None where there is none, or one that is too old.
@@ -53,11 +57,23 @@ class AnswerCache:
         deque(map(self._entries.move_to_end, compress(keys, found)), maxlen=0)
         return found
 
-    def meet(self, version: str | None) -> None:
-        """Take note of the version that answers now: what another one gave is dropped."""
-        if version != self.version:
-            self._entries.clear()
-            self.bytes, self.version = 0, version
+    def meet(self, version: str | None, began: float) -> bool:
+        """Take note of the version that answers now: what another one gave is dropped.
+
+        Args:
+            version: The version. An answer may say none, as a stream of no responses does.
+            began: When the call began, in the event loop's clock.
+
+        Returns:
+            Whether the answer may be kept: not a late one of the version before.
+        """
+        if version is None or version == self.version:
+            return True
+        if began < self._since:
+            return False
+        self._entries.clear()
+        self.bytes, self.version, self._since = 0, version, began
+        return True
 
     def put(self, key: bytes, entry: Entry) -> None:
         """Keep an answer, and drop those that were not used for the longest time where there is no room.
@@ -80,4 +96,7 @@ class AnswerCache:
 
 
 def _size(key: bytes, entry: Entry) -> int:
-    return _PLACE + getsizeof(key) + getsizeof(entry) + sum(map(getsizeof, entry[2:]))
+    size = _PLACE + getsizeof(key) + getsizeof(entry) + sum(map(getsizeof, entry[2:]))
+    if isinstance(entry[2], bytes):
+        return size
+    return size + sum(_ARRAY + _BUFFER * len(array.buffers()) for array in entry[2:])

@@ -22,8 +22,12 @@ from pyflink_triton.tensors.row_keys import row_keys
 
 #: One column of so many bytes goes out at once; an Arrow array cannot hold 2 GiB, and a large answer may repeat.
 _BYTES_AT_ONCE = 64 << 20
+#: Kinds of values that are held once for all rows that have them.
+_KINDS = 1024
 #: What the values of rows are: the outputs' shapes where they are bytes, or None where each is an Arrow array.
-Kind = Shapes | None
+Values = Shapes | None
+#: The version of the model that gave values, None where the answer did not say it, and what they are.
+Kind = tuple[str | None, Values]
 _kind = itemgetter(1)
 
 
@@ -33,11 +37,11 @@ class RowCodec:
 
     Attributes:
         split: Copies the values of each output for each row, from a response and the columns that were made of it.
-        join: Makes columns of rows with values of one kind, which a version of the model gave.
+        join: Makes columns of rows with such values, which a version of the model gave.
     """
 
-    split: Callable[[InferenceResponse, Sequence[pa.Array], int], tuple[Kind, Sequence[Sequence[Any]]]]
-    join: Callable[[Kind, Sequence[Sequence[Any]], str | None, int], list[pa.Array]]
+    split: Callable[[InferenceResponse, Sequence[pa.Array], int], tuple[Values, Sequence[Sequence[Any]]]]
+    join: Callable[[Values, Sequence[Sequence[Any]], str | None, int], list[pa.Array]]
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -76,6 +80,7 @@ class CachedQueue:
         self._metrics = metrics
         #: The rows under way that others may wait for, by their keys, with those that do.
         self._followers: dict[bytes, list[_Follower] | None] = {}
+        self._kinds: dict[Kind, Kind] = {}
 
     def add(self, alike: bytes, piece: Piece) -> None:
         """Answer the rows whose answers are here, and send the others; see ``RequestQueue.add``."""
@@ -114,10 +119,11 @@ class CachedQueue:
             errors: The places of rows that failed all the same.
         """
         is_kept = _are_whole(columns, errors)
-        kind, values = self._codec.split(response, columns, len(is_kept))
-        self._cache.meet(response.version)
+        what, values = self._codec.split(response, columns, len(is_kept))
+        kind = self._kind_of(response.version, what)
         # An answer is as old as its call: the model may have been replaced while it was under way.
-        until = asyncio.get_running_loop().time() - response.seconds + self._cache.seconds
+        began = asyncio.get_running_loop().time() - response.seconds
+        is_current, until = self._cache.meet(response.version, began), began + self._cache.seconds
         rows, answered = zip(is_kept.tolist(), *values, strict=True), []
         for piece in pieces:
             sent, lone = piece.source, []
@@ -127,13 +133,21 @@ class CachedQueue:
                     lone.append(row)
                 elif (key := sent.keys.pop(row, None)) is not None:
                     entry = (until, kind, *its_values)
-                    self._cache.put(key, entry)
+                    if is_current:
+                        self._cache.put(key, entry)
                     if sent.leads and (followers := self._followers.pop(key)) is not None:
                         answered += [(key, entry, follower) for follower in followers]
             self._release(sent, lone)
         self._metrics.set_cache_bytes(self._cache.bytes)
         if answered:
             self._answer(answered, until)
+
+    def _kind_of(self, version: str | None, values: Values) -> Kind:
+        """A kind, the same object each time."""
+        if len(self._kinds) >= _KINDS:
+            self._kinds.clear()
+        kind = (version, values)
+        return self._kinds.setdefault(kind, kind)
 
     def _answer(self, answered: Sequence[tuple[bytes, Entry, _Follower]], until: float) -> None:
         """Answer rows that waited; those that came when the answer was too old already send themselves."""
@@ -195,8 +209,8 @@ class CachedQueue:
             self._give_alike(source, rows[alike], kind, [entries[place] for place in alike])
 
     def _give_alike(self, source: RowSource, rows: Ints, kind: Kind, entries: Sequence[Entry]) -> None:
-        values = list(zip(*entries, strict=True))[2:]
-        if kind is not None and len(rows) > 1 and any(sum(map(len, each)) > _BYTES_AT_ONCE for each in values):
+        values, (version, what) = list(zip(*entries, strict=True))[2:], kind
+        if what is not None and len(rows) > 1 and any(sum(map(len, each)) > _BYTES_AT_ONCE for each in values):
             half = len(rows) // 2
             self._give_alike(source, rows[:half], kind, entries[:half])
             self._give_alike(source, rows[half:], kind, entries[half:])
@@ -204,7 +218,7 @@ class CachedQueue:
             assert source.hits is not None
             source.hits[rows] = True
             self._metrics.count_repeats(hits=len(rows))
-            source.answered(rows, self._codec.join(kind, values, self._cache.version, len(rows)), {})
+            source.answered(rows, self._codec.join(what, values, version, len(rows)), {})
 
 
 def _are_whole(columns: Sequence[pa.Array], errors: Iterable[int]) -> Bools:

@@ -6,6 +6,7 @@ import math
 
 from pyflink_triton.options.options import Options
 from pyflink_triton.schema.binding import ColumnBindings
+from pyflink_triton.schema.padding import PaddedGroup
 
 #: The most rows of a batch.
 BATCH_ROWS = 256
@@ -42,12 +43,21 @@ def capacity(batch_rows: int, *, repeats: bool = False) -> int:
 def rows_in_flight(batch_rows: int, columns: ColumnBindings, options: Options) -> int:
     """How many rows a worker takes at once: three quarters of those in the operator, so that a full batch always waits.
 
-    Fewer where their outputs would not fit into ``max-in-flight-bytes``.
+    Fewer where their outputs, or what the least edges make of their inputs, would not fit into ``max-in-flight-bytes``.
     """
     tensors = [binding.tensor for binding in columns.outputs]
     output = sum(tensor.datatype.itemsize * abs(math.prod(tensor.dims)) for tensor in tensors)
+    padded = sum(group.edges[0] * _entry_bytes(group, columns) for group in columns.padding)
     rows = max(BATCHES_IN_FLIGHT * BATCH_ROWS, capacity(batch_rows, repeats=options.cache_max_bytes > 0) * 3 // 4)
-    return max(1, min(rows, options.max_in_flight_bytes // max(output, 1)))
+    return max(1, min(rows, options.max_in_flight_bytes // max(output, padded, 1)))
+
+
+def _entry_bytes(group: PaddedGroup, columns: ColumnBindings) -> int:
+    """The bytes that one step along what is padded takes in all tensors of a group, at the least."""
+    tensors = [columns.inputs[each.place].tensor for each in group.inputs]
+    if group.mask is not None:
+        tensors.append(group.mask.tensor)
+    return sum(tensor.datatype.itemsize * abs(math.prod(tensor.dims)) for tensor in tensors)
 
 
 def requests_before_waiting(batch_rows: int, options: Options) -> int:

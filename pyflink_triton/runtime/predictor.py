@@ -26,7 +26,7 @@ from pyflink_triton.options.options import Options
 from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, InputTensor
 from pyflink_triton.runtime.answer_cache import AnswerCache
 from pyflink_triton.runtime.answer_check import AnswerCheck
-from pyflink_triton.runtime.cached_queue import CachedQueue, Kind, RowCodec
+from pyflink_triton.runtime.cached_queue import CachedQueue, RowCodec, Values
 from pyflink_triton.runtime.operator_limits import requests_before_waiting
 from pyflink_triton.runtime.request_queue import Answered, Codec, Piece, RequestQueue, RowSource
 from pyflink_triton.schema.binding import ColumnBindings
@@ -349,22 +349,25 @@ class Predictor:
     ) -> None:
         """Keep an answer for rows that come again."""
         assert self._cached is not None
-        self._cached.keep(pieces, response, outputs[: len(outputs) - len(self._facts.columns)], errors)
+        failed, first = list(errors), pieces[0]
+        if self._padding and not self._padding.fits(first.source.columns, int(first.rows[0]), response):
+            failed = list(range(len(outputs[0])))
+        self._cached.keep(pieces, response, outputs[: len(outputs) - len(self._facts.columns)], failed)
 
     def _split(
         self, response: InferenceResponse, columns: Sequence[pa.Array], rows: int
-    ) -> tuple[Kind, Sequence[Sequence[Any]]]:
+    ) -> tuple[Values, Sequence[Sequence[Any]]]:
         """Take the values of single rows from a response: bytes of tensors, and of a stream what was made of it."""
         if response.stream is not None:
             return None, [[take(column, np.zeros(1, np.int64))] for column in columns]
         return split_outputs(self._columns.outputs, self._answers.read(response, rows), rows)
 
-    def _join(self, kind: Kind, values: Sequence[Sequence[Any]], version: str | None, rows: int) -> list[pa.Array]:
+    def _join(self, what: Values, values: Sequence[Sequence[Any]], version: str | None, rows: int) -> list[pa.Array]:
         """Make the columns of rows that have such values."""
         facts = self._facts.of_kept(version, rows)
-        if kind is None:
+        if what is None:
             return [*map(pa.concat_arrays, values), *facts]
-        outputs = join_outputs(self._columns.outputs, kind, values, rows)
+        outputs = join_outputs(self._columns.outputs, what, values, rows)
         return [*(outputs if self._streams is None else self._streams.of_one(outputs, rows)), *facts]
 
     def _nothing(self, rows: int) -> list[pa.Array]:

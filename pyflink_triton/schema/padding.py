@@ -123,11 +123,17 @@ def plan_padding(
             f"option 'pad' is for models that answer several rows at once, and '{signature.name}' is decoupled, so "
             f"that each row goes alone. {Remedy.LEAVE_OUT()}"
         )
+    if options.responses in ("array", "rows"):
+        raise OptionError(
+            f"options 'pad' and 'responses' = '{options.responses}' are both set, and what is padded has one answer a "
+            f"row. {Remedy.LEAVE_ONE_OUT()}"
+        )
     together: dict[str, list[tuple[str, Pad]]] = {}
     for name, pad in options.pad:
         together.setdefault(name if pad.mask is None else f"mask {pad.mask.lower()}", []).append((name, pad))
     groups = tuple(_group(signature, inputs, outputs, pads) for pads in together.values())
-    _check_outputs(outputs, options.pad, groups)
+    _check_inputs(inputs, groups)
+    _check_outputs(signature, outputs, options.pad, groups)
     return groups
 
 
@@ -146,6 +152,8 @@ def _group(
                 f"differ. {Remedy.GIVE_SAME_EDGES()}"
             )
         padded.append(_input(name, each.value, inputs))
+        if each.mask is not None and _place(each.mask, inputs) == padded[-1].place:
+            raise OptionError(f"option 'pad.{name}' has '{each.mask}' as its own mask. {Remedy.WRITE_MASK()}")
     mask = None
     if pad.mask is not None:
         place = _place(pad.mask, inputs)
@@ -255,12 +263,35 @@ def _output(option: str, name: str, outputs: Sequence[tuple[Column, TensorSpec]]
     return place, axis
 
 
+def _check_inputs(inputs: Sequence[TensorSpec], groups: Sequence[PaddedGroup]) -> None:
+    """Refuse a mask that another option pads as a tensor, to other lengths."""
+    by: dict[int, str] = {}
+    for group in groups:
+        for each in group.inputs:
+            other = by.setdefault(each.place, group.option)
+            if other != group.option:
+                one, two = sorted((other, group.option))
+                raise OptionError(
+                    f"options '{one}' and '{two}' would both pad '{inputs[each.place].name}'. {Remedy.LEAVE_ONE_OUT()}"
+                )
+
+
 def _check_outputs(
-    outputs: Sequence[tuple[Column, TensorSpec]], pads: Sequence[tuple[str, Pad]], groups: Sequence[PaddedGroup]
+    signature: ModelSignature,
+    outputs: Sequence[tuple[Column, TensorSpec]],
+    pads: Sequence[tuple[str, Pad]],
+    groups: Sequence[PaddedGroup],
 ) -> None:
-    """Refuse outputs of any length about which nothing is said, or that are trimmed to two lengths."""
+    """Refuse outputs that there are not, about whose length nothing is said, or that are trimmed to two lengths."""
     places = [place for group in groups for place, _ in group.outputs]
     tensors = [tensor for _, tensor in outputs]
+    for option, name in ((option, name) for option, pad in pads for name in (*pad.outputs, *pad.untrimmed)):
+        if _place(name, signature.outputs) is None and not signature.is_assumed:
+            known = ", ".join(map(str, signature.outputs))
+            raise OptionError(
+                f"option 'pad.{option}' names the output '{name}', which the model does not have. "
+                + Remedy.NAME_TENSOR(tensors=known)
+            )
     untrimmed = [_place(name, tensors) for _, pad in pads for name in pad.untrimmed]
     for place, tensor in enumerate(tensors):
         if -1 in tensor.dims and place not in places and place not in untrimmed:

@@ -56,6 +56,11 @@ class Policy:
         """
         columns, rows = list(outputs), len(outputs[0])
         own = {self.own[column]: columns.pop() for column in reversed(self.given)}
+        for column in self.given if errors else ():
+            if column is not OwnColumn.RESPONSE_INDEX:  # a failed row has no facts of an answer, whatever came for it
+                places = np.arange(rows, dtype=np.int64)
+                places[list(errors)] = -1
+                own[self.own[column]] = take(own[self.own[column]], places)
         if errors and self.defaults is not None:
             places = np.arange(rows, dtype=np.int64)
             places[list(errors)] = rows

@@ -15,6 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pyflink_triton._arrow import Ints, from_numbers, from_offsets, offsets, present, take
+from pyflink_triton.errors import INVALID_ANSWER, FailureWords
+from pyflink_triton.protocol.inference import InferenceResponse
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.schema.padding import Mask, PaddedGroup, PaddedInput
@@ -71,12 +73,31 @@ class Padding:
         first = group.inputs[0]
         own = _length_of(columns[first.place], first.axis, rows)
         for other in group.inputs[1:]:
-            bad = sent[_length_of(columns[other.place], other.axis, rows)[sent] != own[sent]]
-            if len(bad):
-                one, two = (self._columns.inputs[each.place].column.name for each in (first, other))
-                fail(bad, f"columns '{one}' and '{two}' hold arrays of unequal lengths")
-                sent = np.setdiff1d(sent, bad, assume_unique=True)
+            column = columns[other.place]
+            one, two = (self._columns.inputs[each.place].column.name for each in (first, other))
+            if column.present is not None:  # a mask that the model can do without; what is padded cannot
+                sent = _without(sent, ~column.present, fail, f"column '{two}' is NULL, and '{one}' is padded with it")
+            differs = _length_of(column, other.axis, rows) != own
+            sent = _without(sent, differs, fail, f"columns '{one}' and '{two}' hold arrays of unequal lengths")
         return own, sent
+
+    def fits(self, columns: Sequence[TensorColumn], row: int, response: InferenceResponse) -> bool:
+        """Whether the outputs that are trimmed are as long as what they were made of.
+
+        Args:
+            columns: The padded tensors.
+            row: A row that the response answers; the shapes of all are the same.
+            response: The response, which was checked.
+        """
+        for group in self._columns.padding:
+            first = group.inputs[0]
+            shape = columns[first.place].shape(row)
+            for place, axis in group.outputs:
+                tensor = self._columns.outputs[place].tensor
+                answer = response.outputs.get(tensor.name)
+                if answer is not None and answer.shape[axis - len(tensor.dims)] != shape[first.axis]:
+                    return False
+        return True
 
     def trimming(self, lengths: Sequence[Lengths], answered: Answered) -> Answered:
         """Trim the outputs that share a padded length before they are handed on.
@@ -100,6 +121,10 @@ class Padding:
                     outputs[place], bad = each.trimmed(rows, outputs[place], level, unit)
                     for row in bad.tolist():
                         errors.setdefault(row, _of_another_length(each.group, tensor.name))
+            if errors:  # what else such a row has is not handed on either
+                places = np.arange(len(rows))
+                places[list(errors)] = -1
+                outputs = [take(column, places) for column in outputs]
             answered(rows, outputs, errors)
 
         return trimmed
@@ -196,6 +221,14 @@ class Lengths:
         return cut, np.flatnonzero(held & ~is_good)
 
 
+def _without(rows: Ints, bad: npt.NDArray[np.bool_], fail: Fail, reason: str) -> Ints:
+    """Fail some rows; returns the others."""
+    is_bad = bad[rows]
+    if is_bad.any():
+        fail(rows[is_bad], reason)
+    return rows[~is_bad]
+
+
 def _length_of(column: TensorColumn, axis: int, rows: int) -> Ints:
     if column.shapes is None:
         return np.ones(rows, dtype=np.int64)
@@ -247,5 +280,8 @@ def _cut(array: pa.Array, lengths: Ints, level: int) -> pa.Array:
     return from_offsets(array.type, _starts(kept), array.values.take(from_numbers(places, pa.int64())))
 
 
-def _of_another_length(group: PaddedGroup, name: str) -> str:
-    return f"the output '{name}' is not as long as what option '{group.option}' padded. {Remedy.NAME_UNTRIMMED()}"
+def _of_another_length(group: PaddedGroup, name: str) -> FailureWords:
+    return FailureWords(
+        f"the output '{name}' is not as long as what option '{group.option}' padded. {Remedy.NAME_UNTRIMMED()}",
+        INVALID_ANSWER,
+    )

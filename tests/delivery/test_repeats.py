@@ -490,7 +490,7 @@ def test_the_size_is_what_the_answers_take() -> None:
         before, _ = tracemalloc.get_traced_memory()
         cache = AnswerCache(1 << 30, 60.0)
         for number in range(10_000):
-            cache.put(b"=%020d" % number, (1.0, ((1,),), bytes(size)))
+            cache.put(b"=%020d" % number, (float(number), ("1", ((1,),)), bytes(size)))
         grown = tracemalloc.get_traced_memory()[0] - before
         tracemalloc.stop()
         assert 0.75 * cache.bytes < grown < 1.1 * cache.bytes

@@ -287,3 +287,21 @@ def test_a_real_models_default_stands_in_for_a_server_that_is_gone(triton: Trito
     assert (score, label) == ([-1.0, None], ["none", None])
     assert "Connection refused" in why[0]
     assert why[1] is None
+
+
+def test_a_row_whose_answer_no_column_can_hold_has_no_facts_of_that_answer() -> None:
+    def spoil(answer: list[tuple[Any, bytes]]) -> None:
+        (entry, data), *_ = answer
+        answer[0] = (entry, data.replace(b"bad", b"\xff" * 3))
+
+    made = declare(
+        identity(TensorSpec("x", DATATYPES["BYTES"], (1,))), Echo(spoil), ["x STRING"],
+        ["x STRING", "version STRING", "ms DOUBLE", "code STRING"], default_value="none",
+        model_version_column="version", latency_column="ms", error_code_column="code",
+    )  # fmt: skip
+    prediction = asyncio.run(made.predict(pa.record_batch([pa.array(["good", "bad"])], names=["c0"])))
+    (x, version, ms, code) = (column.to_pylist() for column in prediction.outputs.columns)
+    assert x == ["good", "none"]
+    assert version == [None, None]
+    assert [each is None for each in ms] == [False, True]
+    assert code == [None, "INVALID_ANSWER"]

@@ -20,7 +20,9 @@ from pyflink_triton.model.signature import ModelSignature, TensorSpec
 from pyflink_triton.options.validation import parse_options
 from pyflink_triton.runtime.messages import OpenRequest
 from pyflink_triton.runtime.open_model import open_model
+from pyflink_triton.runtime.operator_limits import rows_in_flight
 from pyflink_triton.runtime.predictor import Predictor
+from pyflink_triton.schema.binding import Column, bind_columns
 from pyflink_triton.schema.derived import derive_inputs
 from pyflink_triton.types.sql import parse_type
 from pyflink_triton.types.triton import DATATYPES
@@ -31,6 +33,10 @@ Rows = list[Any]
 
 def spec(name: str, datatype: str = "INT64", *dims: int) -> TensorSpec:
     return TensorSpec(name, DATATYPES[datatype], dims or (-1,))
+
+
+X, Y, M = spec("x"), spec("y"), spec("m")
+TWO = identity(X, Y, M)
 
 
 def pad(edges: Sequence[int] = (2, 4), mask: str | None = None, **more: Any) -> dict[str, Any]:
@@ -133,11 +139,23 @@ def test_a_mask_that_a_column_gives_is_padded_with_zero() -> None:
     assert (got, errors) == ([[[1, 9], [2, 3, 4, 9]], [[1, 0], [1, 0, 1, 0]]], {})
 
 
-def test_an_output_of_another_length_fails_its_rows() -> None:
-    def shorten(outputs: list[Any]) -> None:
-        (entry, data), entry_rows = outputs[0], outputs[0][0]["shape"][0]
-        outputs[0] = ({**entry, "shape": [entry_rows, 1]}, data[: 8 * entry_rows])
+def test_no_row_is_padded_without_the_mask_that_its_column_leaves_out() -> None:
+    signature = ModelSignature("m", (X, TensorSpec("m", DATATYPES["INT64"], (-1,), optional=True)), (X,), 8)
+    columns = ["x ARRAY<BIGINT>", "m ARRAY<BIGINT>"]
+    made = declare(signature, Echo(), columns, ["x ARRAY<BIGINT>"], pad=json.dumps({"x": pad(mask="m", outputs=["x"])}))
+    got, errors = run(made, ("ARRAY<BIGINT>", [[1], [], [2]]), ("ARRAY<BIGINT>", [None, None, [1]]))
+    assert got == [[None, None, [2]]]
+    assert errors.keys() == {0, 1}
+    assert "column 'm' is NULL" in errors[1]
 
+
+def shorten(outputs: list[Any]) -> None:
+    """Let the first output have one entry."""
+    (entry, data), entry_rows = outputs[0], outputs[0][0]["shape"][0]
+    outputs[0] = ({**entry, "shape": [entry_rows, 1]}, data[: 8 * entry_rows])
+
+
+def test_an_output_of_another_length_fails_its_rows() -> None:
     made = declare(
         identity(spec("x")), Echo(shorten), ["x ARRAY<BIGINT>"], ["x ARRAY<BIGINT>"],
         pad=json.dumps({"x": pad(outputs=["x"])}),
@@ -146,6 +164,35 @@ def test_an_output_of_another_length_fails_its_rows() -> None:
     assert got == [[None, None, None]]
     assert errors.keys() == {0, 1}
     assert "the output 'x' is not as long as what option 'pad.x' padded" in errors[0]
+    told = declare(
+        identity(spec("x"), spec("k", "INT64", 1)), Echo(shorten), ["x ARRAY<BIGINT>", "k BIGINT"],
+        ["x ARRAY<BIGINT>", "k BIGINT", "ms DOUBLE", "why STRING", "code STRING"],
+        pad=json.dumps({"x": pad(outputs=["x"])}), latency_column="ms", error_column="why", error_code_column="code",
+    )  # fmt: skip
+    (x, k, ms, why, code), errors = run(told, ("ARRAY<BIGINT>", [[1], [2], None]), ("BIGINT", [7, 8, 9]))
+    assert errors == {}
+    assert x == k == ms == [None] * 3
+    assert [each is None for each in why] == [False, False, True]
+    assert code == ["INVALID_ANSWER", "INVALID_ANSWER", None]
+
+
+def test_an_output_of_another_length_is_not_kept_for_rows_that_come_again() -> None:
+    echo, metrics = Echo(shorten), Metrics()
+    made = declare(
+        identity(X), echo, ["x ARRAY<BIGINT>"], ["x ARRAY<BIGINT>", "why STRING"], metrics=metrics,
+        pad=json.dumps({"x": pad(outputs=["x"])}), cache_max_bytes="1 mb", error_column="why",
+    )  # fmt: skip
+
+    async def twice() -> list[Any]:
+        return [await made.predict(batch(("ARRAY<BIGINT>", [[1]]))) for _ in range(2)]
+
+    for prediction in asyncio.run(twice()):
+        ((x,), (why,)) = (column.to_pylist() for column in prediction.outputs.columns)
+        assert x is None
+        assert why.startswith("the output 'x' is not as long")
+    taken = metrics.take()
+    assert taken is not None
+    assert (len(echo.requests), taken["counters"]["cache_misses"], taken["counters"]["cache_hits"]) == (2, 2, 0)
 
 
 def test_a_row_that_the_server_refuses_fails_alone() -> None:
@@ -192,14 +239,23 @@ def test_random_rows_equal_those_without_padding() -> None:
         assert asyncio.run(together(made, parts)) == parts
 
 
+def test_a_worker_holds_no_more_rows_than_fit_once_they_are_padded() -> None:
+    signature = identity(spec("x", "FP32", -1, 80), M)
+    for edges, most in (((2, 4000), 7500), ((3000, 4000), (256 << 20) // (3000 * (80 * 4 + 8)))):
+        options = parse_options(
+            {"endpoint": "http://t", "model-name": "m", "pad.x": json.dumps(pad(edges, "m", untrimmed=["x", "m"]))}
+        )
+        given, gives = (
+            [Column(tensor.name, tensor.sql_type) for tensor in side]
+            for side in (signature.inputs[:1], signature.outputs)
+        )
+        assert rows_in_flight(512, bind_columns(signature, given, gives, options=options), options) == most
+
+
 def test_a_derived_input_has_no_column_for_the_mask() -> None:
     written = {"endpoint": "http://t", "model-name": "m", "pad.x": json.dumps(pad(mask="M"))}
     derived = derive_inputs(identity(spec("x"), spec("m")), parse_options(written))
     assert [str(column) for column in derived] == ["x ARRAY<BIGINT>"]
-
-
-X, Y, M = spec("x"), spec("y"), spec("m")
-TWO = identity(X, Y, M)
 
 
 def pads_with(options: dict[str, Any]) -> str | None:
@@ -238,6 +294,14 @@ def pads_with(options: dict[str, Any]) -> str | None:
         (identity(X, spec("y", "INT64", 3)), {"x": pad(outputs=["x", "y"])}, ["has 0", 'Name it in "untrimmed"']),
         (TWO, {"x": pad(outputs=["x"], untrimmed=["x", "y", "m"])}, ["'x' more than once", "Leave one out"]),
         (TWO, {"x": pad(), "X": pad()}, ["the tensor 'x' twice"]),
+        (TWO, {"x": pad(mask="X", outputs=["x"])}, ["as its own mask", "Name the input of the model"]),
+        (
+            TWO,
+            {"x": pad(mask="m", untrimmed=["x", "y", "m"]), "y": pad(mask="m"), "m": pad()},
+            ["'pad.m' names no tensor that an input column gives"],
+        ),
+        (TWO, {"x": pad(outputs=["x", "xs"])}, ["names the output 'xs'", "one of these tensors: x INT64[-1]"]),
+        (TWO, {"x": pad(untrimmed=["xs"])}, ["names the output 'xs'", "one of these tensors: x INT64[-1]"]),
         (ModelSignature("m", (X,), (X,), 8, decoupled=True), {"x": pad()}, ["is decoupled", "Leave it out"]),
     ],
     ids=str,
@@ -262,6 +326,16 @@ def test_other_refusals() -> None:
     flat = identity(spec("x", "INT64", 2, -1))
     with pytest.raises(OptionError, match="declare it ARRAY<ARRAY<BIGINT>>"):
         declare(flat, Echo(), ["x ARRAY<BIGINT>"], ["x ARRAY<BIGINT>"], pad=json.dumps({"x": pad(outputs=["x"])}))
+    columns = ["x ARRAY<BIGINT>", "m ARRAY<BIGINT>"]
+    both = {"x": pad(mask="m", untrimmed=["x", "m"]), "m": pad((8,))}
+    with pytest.raises(OptionError, match=r"'pad\.m' and 'pad\.x' would both pad 'm'. Leave"):
+        declare(identity(X, M), Echo(), columns, columns, pad=json.dumps(both))
+    for responses, type_ in (("array", "ARRAY<ARRAY<BIGINT>>"), ("rows", "ARRAY<BIGINT>")):
+        with pytest.raises(OptionError, match=r"'pad' and 'responses' = '.*' are both set"):
+            declare(
+                identity(X), Echo(), ["x ARRAY<BIGINT>"], [f"x {type_}"], responses=responses,
+                pad=json.dumps({"x": pad(outputs=["x"])}),
+            )  # fmt: skip
     with pytest.raises(OptionError, match="declare it ARRAY<BIGINT>"):
         declare(identity(X), Echo(), ["x ARRAY<BIGINT>"], ["x BIGINT"], pad=json.dumps({"x": pad(outputs=["x"])}))
 
