@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from itertools import compress
@@ -77,6 +78,54 @@ class AnswerCache:
         entry = self._entries.pop(key, None)
         if entry is not None:
             self.bytes -= _size(key, entry)
+
+
+class RouteAnswers:
+    """The answers of one model in a cache of several, each of which has a version of its own.
+
+    What another version gave is never found again, and makes room like any other answer.
+
+    Args:
+        cache: The cache.
+        number: The model's, which no other has.
+
+    Attributes:
+        version: The version of the model that gave all that is found.
+        seconds: How long an answer is given again.
+    """
+
+    def __init__(self, cache: AnswerCache, number: int) -> None:
+        self._cache = cache
+        self._number = number
+        self._versions = 0
+        self._head = b""
+        self.seconds = cache.seconds
+        self.version: str | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._head = struct.pack("<QQ", self._number, self._versions)
+
+    def find(self, keys: Sequence[bytes], now: float) -> list[Entry | None]:
+        """Find the answers of rows; see ``AnswerCache.find``."""
+        head = self._head
+        return self._cache.find([head + key for key in keys], now)
+
+    def meet(self, version: str | None) -> None:
+        """Take note of the version that answers now; see ``AnswerCache.meet``."""
+        if version != self.version:
+            self.version = version
+            self._versions += 1
+            self._begin()
+
+    def put(self, key: bytes, entry: Entry) -> None:
+        """Keep an answer; see ``AnswerCache.put``."""
+        self._cache.put(self._head + key, entry)
+
+    @property
+    def bytes(self) -> int:
+        """How many the whole cache has."""
+        return self._cache.bytes
 
 
 def _size(key: bytes, entry: Entry) -> int:

@@ -1,4 +1,4 @@
-"""The signature that is assumed from the declaration, where the server hides the model's own."""
+"""The signature that is assumed from the declaration, where the server hides the model's own or rows name models."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ _MISFITS = (
     " data-type is ",
     "correlation id",
 )
+#: Why only types may be declared for which there is a default datatype.
+_HIDDEN = "the server does not let this package read its tensor's datatype"
+_OF_ROUTES = "rows name their models, so that the type of a column alone says its tensor's datatype"
 _SHAPES = re.compile(
     r"unexpected shape for input '(?P<input>.*?)' for .*?expected \[(?P<is>.*?)\], got \[(?P<got>.*?)\]"
 )
@@ -44,10 +47,11 @@ def assume_signature(inputs: Sequence[Column], outputs: Sequence[Column], option
     declared = check_declared(inputs, outputs, options=options)
     referred = set(declared.references.values())
     flatten = options.flatten_batch_dim
-    ins = [_tensor(column, flatten) for place, column in enumerate(inputs) if place not in referred]
+    why = _OF_ROUTES if options.has_routes else _HIDDEN
+    ins = [_tensor(column, flatten, why) for place, column in enumerate(inputs) if place not in referred]
     own = set(declared.own.values())
     answers = [of_one_response(column, options) for place, column in enumerate(outputs) if place not in own]
-    outs = [_tensor(column, False) for column in answers]
+    outs = [_tensor(column, False, why) for column in answers]
     signature = ModelSignature(options.model_name, tuple(ins), tuple(outs), options.max_batch_size, is_assumed=True)
     return with_scheduling(
         signature,
@@ -57,12 +61,12 @@ def assume_signature(inputs: Sequence[Column], outputs: Sequence[Column], option
     )
 
 
-def _tensor(column: Column, flatten: bool) -> TensorSpec:
+def _tensor(column: Column, flatten: bool, why: str) -> TensorSpec:
     leaf, depth = column.type.leaf, column.type.depth
     if leaf.name not in DEFAULT_DATATYPES:
         raise SchemaError(
-            f"column '{column.name}' is {column.type}, but the server does not let this package read its tensor's "
-            "datatype. " + Remedy.DECLARE_ONE_OF(types=", ".join(DEFAULT_DATATYPES))
+            f"column '{column.name}' is {column.type}, but {why}. "
+            + Remedy.DECLARE_ONE_OF(types=", ".join(DEFAULT_DATATYPES))
         )
     rank = depth - 1 if flatten and depth > 1 else depth
     return TensorSpec(column.name, DEFAULT_DATATYPES[leaf.name], (-1,) * rank if rank else (1,))
