@@ -308,7 +308,9 @@ class Delivery:
             raise
         except ContractError as error:
             self._metrics.error(ErrorClass.PROTOCOL)
-            raise error.reworded(f"{self._model(endpoint.base)}: {error}") from None
+            message = f"{self._model(endpoint.base)}: {error}"
+            # Where other rows go to other models, it is a matter of these rows.
+            raise (error.reworded(message) if self._health is None else RowError(message)) from None
         finally:
             self._metrics.end(time.perf_counter() - began)
             endpoint.in_flight -= 1

@@ -8,7 +8,7 @@ from pyflink_triton.delivery.endpoints import Endpoint, Endpoints
 from pyflink_triton.errors import RowError, TritonError
 
 #: A model that no endpoint has, or that is another than was declared, is asked for again after so many seconds.
-_SECONDS = 5.0
+_SECONDS = 2.0
 
 
 class RouteEndpoints(Endpoints):

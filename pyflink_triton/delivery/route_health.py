@@ -140,7 +140,6 @@ class RouteHealth:
         if broken is not None:
             self.endpoints.refuse(broken)
             return False
-        self._check_at[base] = time.monotonic() + _CHECKED_SECONDS
         return True
 
     def _is_away(self, endpoint: Endpoint, error: NoResponseError) -> bool:

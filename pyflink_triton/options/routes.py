@@ -57,6 +57,6 @@ def is_plain(name: str) -> bool:
     """Whether a URL can hold a name, and every server and proxy on its way takes it for that name and no other."""
     if not name or unaddressable(name) is not None or not _BREAKS.isdisjoint(name):
         return False
-    # No character may have no look of its own, be a space, or become another one when a text is normalized.
-    has_looks = name.isascii() or not any(unicodedata.category(each)[0] in "CZ" for each in name)
-    return has_looks and unicodedata.normalize("NFKC", name) == name and len(name.encode()) <= _MOST_BYTES
+    # Beyond ASCII there may be letters, marks and digits: no spaces, nothing unseen, nothing that looks like a '/'.
+    is_lettered = name.isascii() or all(each.isascii() or unicodedata.category(each)[0] in "LMN" for each in name)
+    return is_lettered and unicodedata.normalize("NFKC", name) == name and len(name.encode()) <= _MOST_BYTES
