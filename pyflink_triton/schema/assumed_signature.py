@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.model.signature import ModelSignature, TensorSpec, with_scheduling
@@ -52,6 +53,8 @@ def assume_signature(inputs: Sequence[Column], outputs: Sequence[Column], option
     own = set(declared.own.values())
     answers = [of_one_response(column, options) for place, column in enumerate(outputs) if place not in own]
     outs = [_tensor(column, False, why) for column in answers]
+    if options.has_routes:
+        ins += _masks(ins, options)
     signature = ModelSignature(options.model_name, tuple(ins), tuple(outs), options.max_batch_size, is_assumed=True)
     return with_scheduling(
         signature,
@@ -59,6 +62,13 @@ def assume_signature(inputs: Sequence[Column], outputs: Sequence[Column], option
         names_sequences=options.sequence_id is not None,
         names_responses=options.responses is not None,
     )
+
+
+def _masks(inputs: Sequence[TensorSpec], options: Options) -> list[TensorSpec]:
+    """The masks that this package fills: each is taken for a tensor as the one that is padded."""
+    of = {tensor.name: tensor for tensor in inputs}
+    named = {pad.mask: of[name] for name, pad in options.pad if pad.mask is not None and name in of}
+    return [replace(tensor, name=name) for name, tensor in named.items() if name not in of]
 
 
 def _tensor(column: Column, flatten: bool, why: str) -> TensorSpec:
