@@ -197,8 +197,8 @@ def _check_routes(options: Options) -> None:
     """Check the options of a statement whose rows name their models."""
     if options.model_column is None and options.allowed_models:
         raise OptionError(
-            f"option 'allowed-models' is for rows that name their models, and 'model-name' is no column. "
-            f"{Remedy.LEAVE_OUT()}."
+            "option 'allowed-models' is for rows that name their models, and 'model-name' is no column. "
+            + Remedy.LEAVE_OUT()
         )
     key = "model-version" if options.model_column is None else "model-name"
     if options.model_column is not None and not options.allowed_models:
