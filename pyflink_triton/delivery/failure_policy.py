@@ -119,6 +119,7 @@ OF_ROUTES: dict[Fault | Cause, Behaviour] = {
     **BEHAVIOURS,
     Cause.NOT_LOADED: replace(BEHAVIOURS[Cause.NOT_LOADED], rechecks=False),
     Cause.NOT_FOUND: replace(BEHAVIOURS[Cause.NOT_LOADED], rechecks=False, is_missing=True),
+    Cause.DECOUPLED: Behaviour(ErrorClass.PROTOCOL, Action.FAIL_ROW, rechecks=True),
 }
 #: For a request that could not be sent at all.
 HELD_BACK = Behaviour(ErrorClass.UNAVAILABLE, Action.HOLD_BACK, nothing_ran=True)

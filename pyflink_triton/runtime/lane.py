@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,34 +15,13 @@ from pyflink_triton.errors import ContractError, RowError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.options.options import Options
-from pyflink_triton.protocol.inference import InferenceResponse
+from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse
 from pyflink_triton.runtime.answer_cache import AnswerCache, RouteAnswers
 from pyflink_triton.runtime.answer_check import AnswerCheck
 from pyflink_triton.runtime.cached_queue import CachedQueue, Kind, RowCodec
+from pyflink_triton.runtime.exchange import Exchange
 from pyflink_triton.runtime.operator_limits import requests_before_waiting
 from pyflink_triton.runtime.request_queue import Codec, Piece, RequestQueue
-from pyflink_triton.schema.binding import TensorBinding
-
-
-@dataclass(frozen=True)
-class LaneCodec:
-    """Makes requests of a lane's rows, and rows of its responses; see ``Codec`` and ``RowCodec``.
-
-    Attributes:
-        write: Makes a request of rows.
-        read: Takes a response to so many rows apart.
-        nothing: Makes the outputs of so many rows that failed.
-        outputs: How many of the columns of a response are of the model's outputs; the first ones are.
-        split: Takes the values of single rows from a response.
-        join: Makes columns of rows that have such values.
-    """
-
-    write: Callable[[Lane, Sequence[Piece]], Request]
-    read: Callable[[Lane, InferenceResponse, int], tuple[list[pa.Array], dict[int, str]]]
-    nothing: Callable[[int], list[pa.Array]]
-    outputs: Callable[[Sequence[pa.Array]], Sequence[pa.Array]]
-    split: Callable[[Lane, InferenceResponse, Sequence[pa.Array], int], tuple[Kind, Sequence[Sequence[Any]]]]
-    join: Callable[[Kind, Sequence[Sequence[Any]], str | None, int], list[pa.Array]]
 
 
 class Lane:
@@ -53,18 +30,16 @@ class Lane:
     Args:
         delivery: Carries the requests.
         signature: The model's signature.
-        outputs: The outputs that are wanted.
+        exchange: Makes requests of rows, and rows of responses.
         options: The model's options.
         metrics: Where rows and calls are counted.
-        codec: Makes requests of rows, and rows of responses.
         cache: Where answers are kept; None where none are.
         warn: Takes a message for the log.
         is_one_of_many: Whether other rows go to other models, so that a broken answer is a fault of these rows alone.
 
     Attributes:
-        sender: Sends requests, and knows which outputs they ask for.
+        sender: Sends requests.
         limits: How many rows requests may have.
-        answers: Checks responses.
         queue: Where the rows wait.
         add: Takes rows; see ``RequestQueue.add``.
     """
@@ -73,21 +48,20 @@ class Lane:
         self,
         delivery: Delivers,
         signature: ModelSignature,
-        outputs: Sequence[TensorBinding],
+        exchange: Exchange,
         options: Options,
         metrics: Metrics,
-        codec: LaneCodec,
         cache: AnswerCache | RouteAnswers | None,
         warn: Callable[[str], object],
         *,
         is_one_of_many: bool = False,
     ) -> None:
-        self._codec = codec
+        self._exchange = exchange
         self._metrics = metrics
         self._is_one_of_many = is_one_of_many
         self.limits = BatchLimits(signature.max_batch_size, options.every_endpoint, metrics, warn)
         self.sender = RequestedOutputs(delivery, metrics, signature.scheduling.wants_all_outputs)
-        self.answers = AnswerCheck(signature, outputs)
+        self._answers = AnswerCheck(signature, exchange.outputs)
         may_share = signature.has_batch_axis and not signature.decoupled
         self.queue = RequestQueue(
             BatchSplitter(self.sender, self.limits),
@@ -95,29 +69,42 @@ class Lane:
             self.limits if may_share else None,
             options.max_request_bytes,
             requests_before_waiting(signature.max_batch_size, options),
-            Codec(partial(codec.write, self), self._read, codec.nothing, None if cache is None else self._keep),
+            Codec(self.write, self.read, exchange.nothing, None if cache is None else self._keep),
             options.bucket_wait if may_share else 0.0,
         )
         self._cached: CachedQueue | None = None
         if cache is not None:
-            rows = RowCodec(partial(codec.split, self), codec.join)
-            self._cached = CachedQueue(self.queue, cache, rows, metrics)
+            self._cached = CachedQueue(self.queue, cache, RowCodec(self._split, exchange.join), metrics)
         self.add: Callable[[bytes, Piece], None] = self.queue.add if self._cached is None else self._cached.add
 
-    def _read(self, response: InferenceResponse, rows: int) -> tuple[list[pa.Array], dict[int, str]]:
+    def write(self, pieces: Sequence[Piece], more: Mapping[str, Any] | None = None) -> Request:
+        """Make the request of rows that are alike; see ``Exchange.write``."""
+        return self._exchange.write(pieces, self.limits, more, asks_for_all=self.sender.asks_for_all)
+
+    def make(self, more: Mapping[str, Any]) -> InferenceRequest:
+        """Make a request without rows."""
+        return self._exchange.make((), more, asks_for_all=self.sender.asks_for_all)
+
+    def read(self, response: InferenceResponse, rows: int) -> tuple[list[pa.Array], dict[int, str]]:
+        """Make columns of a response; see ``Exchange.read``."""
         try:
-            return self._codec.read(self, response, rows)
+            return self._exchange.read(response, rows, self._answers)
         except ContractError as error:
             if self._is_one_of_many:
                 raise RowError(str(error)) from None
             raise
+
+    def _split(
+        self, response: InferenceResponse, columns: Sequence[pa.Array], rows: int
+    ) -> tuple[Kind, Sequence[Sequence[Any]]]:
+        return self._exchange.split(response, columns, rows, self._answers)
 
     def _keep(
         self, pieces: Sequence[Piece], response: InferenceResponse, outputs: list[pa.Array], errors: dict[int, str]
     ) -> None:
         """Keep an answer for rows that come again."""
         assert self._cached is not None
-        self._cached.keep(pieces, response, self._codec.outputs(outputs), errors)
+        self._cached.keep(pieces, response, self._exchange.without_facts(outputs), errors)
 
     async def close(self) -> None:
         """End every request under way."""

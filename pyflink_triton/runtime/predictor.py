@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pyflink_triton._arrow import Bools, Ints, take
+from pyflink_triton._arrow import Bools, Ints
 from pyflink_triton._async import cancel_all
-from pyflink_triton.delivery.request import Delivers, Request
+from pyflink_triton.delivery.request import Delivers
 from pyflink_triton.delivery.route_deliveries import RouteDeliveries
 from pyflink_triton.delivery.warmup import warm_up
 from pyflink_triton.errors import RowError
@@ -23,24 +23,20 @@ from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.options.options import Options
 from pyflink_triton.options.routes import Route
-from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, InputTensor
 from pyflink_triton.runtime.answer_cache import AnswerCache, RouteAnswers
-from pyflink_triton.runtime.cached_queue import Kind
-from pyflink_triton.runtime.lane import Lane, LaneCodec
+from pyflink_triton.runtime.exchange import Exchange
+from pyflink_triton.runtime.lane import Lane
 from pyflink_triton.runtime.request_queue import Answered, Piece, RowSource
 from pyflink_triton.runtime.route_table import OpenRoute, RouteTable
 from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.sequences.state import SequenceFlags, lone_sequence
 from pyflink_triton.sequences.tracker import SequenceTracker
-from pyflink_triton.tensors.answer_facts import AnswerFacts
 from pyflink_triton.tensors.array_batch import ArrayBatch, element_bindings, explode
 from pyflink_triton.tensors.batching import encode_batch, group_alike
 from pyflink_triton.tensors.failed_rows import Policy
-from pyflink_triton.tensors.kept_rows import join_outputs, split_outputs
 from pyflink_triton.tensors.padding import Padding
-from pyflink_triton.tensors.parts import Part, by_place, decode_outputs, merge
-from pyflink_triton.tensors.response_streams import ResponseStreams, count_tokens
-from pyflink_triton.tensors.row_parameters import ParameterColumns, RowParameters, constants
+from pyflink_triton.tensors.parts import Part, by_place, merge
+from pyflink_triton.tensors.row_parameters import ParameterColumns, RowParameters
 from pyflink_triton.tensors.row_routes import RouteColumns
 
 _LOG = logging.getLogger("pyflink_triton")
@@ -94,18 +90,15 @@ class Predictor:
         self._declared = columns
         self._columns = element_bindings(columns) if columns.is_array_batch else columns
         columns = self._columns
-        self._facts = AnswerFacts(list(columns.own))
-        self._policy = Policy.of(columns, self._facts.columns)
+        self._exchange = Exchange(signature, columns, options, metrics)
+        self._policy = Policy.of(columns, self._exchange.facts.columns)
         self._metrics = metrics
         self._signature = signature
         self._has_batch_axis = signature.has_batch_axis
         scheduling = signature.scheduling
         self._padding = Padding(columns) if columns.padding else None
-        self._wanted = tuple(binding.tensor for binding in columns.outputs)
-        self._parameters = {**constants(options.parameters), **scheduling.parameters(options.priority)}
         self._row_parameters = ParameterColumns.of(options.parameters, self._declared.references)
         self._options, self._warn = options, warn
-        self._codec = LaneCodec(self._write, self._read, self._nothing, self._outputs, self._split, self._join)
         self._cache: AnswerCache | None = None
         if options.cache_max_bytes:
             self._cache = AnswerCache(options.cache_max_bytes, options.cache_ttl)
@@ -121,7 +114,6 @@ class Predictor:
         self._has_steps = scheduling.has_steps
         if scheduling.sequences is not None:
             self._sequences = SequenceTracker(options, scheduling.sequences, columns.references, metrics, subtask)
-        self._streams = None if columns.responses is None else ResponseStreams(columns, metrics)
         self._output_names = [f"c{index}" for index in range(len(columns.output_types))]
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -131,10 +123,9 @@ class Predictor:
         return Lane(
             delivery,
             self._signature,
-            self._columns.outputs,
+            self._exchange,
             self._options,
             self._metrics,
-            self._codec,
             cache,
             self._warn,
             is_one_of_many=is_one_of_many,
@@ -179,7 +170,7 @@ class Predictor:
                 done.set_exception(error)
 
         if not left:
-            deliver(0, np.arange(0), self._policy.complete(self._nothing(0), {}), {})
+            deliver(0, np.arange(0), self._policy.complete(self._exchange.nothing(0), {}), {})
         sources = []
         try:
             for first in range(0, inputs.num_rows, _ROWS_AT_ONCE):
@@ -223,7 +214,6 @@ class Predictor:
             sent = parameters.sendable(sent, reject)
         routes = None if self._routes is None else self._route_columns.read(inputs)
         if routes is not None:
-            routes = routes if arrays is None else routes.taken(arrays.owners)
             sent = routes.sendable(sent, reject)
         answered = whole if arrays is None else self._collecting(arrays, whole)
         if self._padding is not None:
@@ -235,7 +225,7 @@ class Predictor:
                 unsent = np.ones(rows.num_rows, dtype=np.bool_)
                 unsent[sent] = False
                 none = np.flatnonzero(unsent)
-                self._reject(none, self._nothing(len(none)), by_place(errors, none), whole)
+                self._reject(none, self._exchange.nothing(len(none)), by_place(errors, none), whole)
         else:
             sent, none = arrays.begin(sent, errors)
             if len(none):
@@ -288,8 +278,8 @@ class Predictor:
 
     def _collected(self, arrays: ArrayBatch, rows: Ints) -> tuple[list[pa.Array], dict[int, str]]:
         types = [binding.column.type.arrow for binding in self._columns.outputs]
-        lists, errors = arrays.collect(rows, [*types, *self._facts.types])
-        return self._facts.of_rows(lists), errors
+        lists, errors = arrays.collect(rows, [*types, *self._exchange.facts.types])
+        return self._exchange.facts.of_rows(lists), errors
 
     def _reject(self, rows: Ints, outputs: list[pa.Array], errors: dict[int, str], answered: Answered) -> None:
         """Answer rows that are not sent: those with a NULL, and those that have failed already."""
@@ -304,7 +294,7 @@ class Predictor:
         deadlines: dict[int, float | None] = {}
 
         def fail(row: int, message: str) -> None:
-            source.answered(np.array([row]), self._nothing(1), {0: message})
+            source.answered(np.array([row]), self._exchange.nothing(1), {0: message})
 
         async def send(row: int, flags: SequenceFlags, endpoint: str | None) -> str:
             return await self._send_row(source, row, flags, endpoint, deadlines)
@@ -326,7 +316,7 @@ class Predictor:
         """Send the request of one row of a sequence; returns the endpoint that answered."""
         rows = np.array([row])
         assert self._lane is not None
-        request = self._write(self._lane, [Piece(source, rows, 0)], flags)
+        request = self._lane.write([Piece(source, rows, 0)], flags.parameters)
         request.endpoint, request.sticky = endpoint, True
         request.resend, request.urgent = flags.start, not flags.start
         request.has_steps = self._has_steps
@@ -338,9 +328,9 @@ class Predictor:
         finally:
             deadlines[row] = request.deadline
         try:
-            outputs, errors = self._read(self._lane, response, 1)
+            outputs, errors = self._lane.read(response, 1)
         except RowError as error:  # the row fails alone, because the server has taken it into the sequence
-            outputs, errors = self._nothing(1), {0: error.words}
+            outputs, errors = self._exchange.nothing(1), {0: error.words}
         source.answered(rows, outputs, errors)
         return response.endpoint
 
@@ -366,69 +356,7 @@ class Predictor:
         """Send one request of zeros, a whole sequence for a stateful model; see ``warm_up``."""
         parameters = lone_sequence(self._signature.scheduling.sequences) or {}
         assert self._lane is not None
-        request = self._make(self._lane, (), parameters)
-        return await warm_up(self._lane.sender, self._signature, request, seconds)
-
-    def _read(self, lane: Lane, response: InferenceResponse, rows: int) -> tuple[list[pa.Array], dict[int, str]]:
-        facts = self._facts.of(response, rows)
-        if self._streams is not None and response.stream is not None:
-            return [*self._streams.read(response.stream), *facts], {}
-        outputs, errors = decode_outputs(self._columns.outputs, lane.answers.read(response, rows), rows)
-        count_tokens(self._metrics, outputs, self._columns.tokens)
-        return [*(outputs if self._streams is None else self._streams.of_one(outputs, rows)), *facts], errors
-
-    def _outputs(self, columns: Sequence[pa.Array]) -> Sequence[pa.Array]:
-        """The columns of a response that are not facts about it."""
-        return columns[: len(columns) - len(self._facts.columns)]
-
-    def _split(
-        self, lane: Lane, response: InferenceResponse, columns: Sequence[pa.Array], rows: int
-    ) -> tuple[Kind, Sequence[Sequence[Any]]]:
-        """Take the values of single rows from a response: bytes of tensors, and of a stream what was made of it."""
-        if response.stream is not None:
-            return None, [[take(column, np.zeros(1, np.int64))] for column in columns]
-        return split_outputs(self._columns.outputs, lane.answers.read(response, rows), rows)
-
-    def _join(self, kind: Kind, values: Sequence[Sequence[Any]], version: str | None, rows: int) -> list[pa.Array]:
-        """Make the columns of rows that have such values."""
-        facts = self._facts.of_kept(version, rows)
-        if kind is None:
-            return [*map(pa.concat_arrays, values), *facts]
-        outputs = join_outputs(self._columns.outputs, kind, values, rows)
-        return [*(outputs if self._streams is None else self._streams.of_one(outputs, rows)), *facts]
-
-    def _nothing(self, rows: int) -> list[pa.Array]:
-        """The outputs of rows without an answer."""
-        facts = self._facts.nothing(rows)
-        if self._streams is not None:
-            return [*self._streams.nothing(rows), *facts]
-        return [*(pa.nulls(rows, binding.column.type.arrow) for binding in self._columns.outputs), *facts]
-
-    def _write(self, lane: Lane, pieces: Sequence[Piece], flags: SequenceFlags | None = None) -> Request:
-        """Make the request of rows that are alike."""
-        rows = sum([len(piece.rows) for piece in pieces])
-        lead = (rows,) if self._has_batch_axis else ()
-        first = int(pieces[0].rows[0])
-        inputs = [
-            InputTensor(
-                column.tensor,
-                (*lead, *column.shape(first)),
-                [piece.source.columns[place].gather(piece.rows) for piece in pieces],
-            )
-            for place, column in enumerate(pieces[0].source.columns)
-            if column.present is None or column.present[first]
-        ]
-        own = None if flags is None else flags.parameters
-        parameters = pieces[0].source.parameters
-        if parameters is not None:
-            own = {**parameters.kinds[parameters.of_row[first]], **(own or {})}
-        request = self._make(lane, inputs, own)
-        return Request(request, rows, limits=lane.limits, since=pieces[0].source.since)
-
-    def _make(self, lane: Lane, inputs: Sequence[InputTensor], own: Mapping[str, Any] | None) -> InferenceRequest:
-        """Make a request with the parameters of all requests, and its own."""
-        parameters = {**self._parameters, **own} if own else self._parameters
-        return InferenceRequest(inputs, self._wanted, parameters, lane.sender.asks_for_all)
+        return await warm_up(self._lane.sender, self._signature, self._lane.make(parameters), seconds)
 
 
 def _send(source: RowSource, rows: Ints, lane: Lane) -> None:

@@ -66,10 +66,6 @@ class RowRoutes:
             assert isinstance(route, Route)
             yield route, group
 
-    def taken(self, rows: Ints) -> RowRoutes:
-        """The routes of other rows, each of which has that of one of these."""
-        return RowRoutes(self.kinds, self.of_row[rows])
-
 
 class RouteColumns:
     """Reads the routes of rows.

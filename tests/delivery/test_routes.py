@@ -72,10 +72,6 @@ def server(directory: Path) -> Iterator[Triton]:
         yield Triton(started.http_url, server=started)
 
 
-#: The time of a row that does not wait for long.
-SHORT = {"total_timeout": "500 ms", "timeout": "400 ms"}
-
-
 def run(main: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(main, 25))
 
@@ -147,7 +143,10 @@ def test_a_model_that_loads_holds_back_its_own_rows(tmp_path: Path) -> None:
     with TritonServer(repository, arguments=polls) as server:
 
         async def main() -> None:
-            async with routed(server.http_url) as models, routed(server.http_url, **SHORT) as hasty:
+            async with (
+                routed(server.http_url) as models,
+                routed(server.http_url, total_timeout="500 ms", timeout="400 ms") as hasty,
+            ):
                 assert await models.answers((5, "t-a")) == [5]
                 (more / "t-late").rename(repository / "t-late")
                 while Triton(server.http_url).index().get("t-late") != "LOADING":
@@ -238,8 +237,8 @@ def test_rows_may_name_a_version(server: Triton, type_: str) -> None:
 
 def test_one_model_may_have_its_versions_named_alone(server: Triton) -> None:
     async def main() -> None:
-        options = {"model_name": "t-version", "allowed_models": None, "model_version": "${v}"}
-        async with routed(server.http_url, {"x": "BIGINT", "v": "STRING"}, **options) as models:
+        inputs, url = {"x": "BIGINT", "v": "STRING"}, server.http_url
+        async with routed(url, inputs, model_name="t-version", allowed_models=None, model_version="${v}") as models:
             got = await models.rows((0, "1"), (0, "3"), (0, "2"))
             assert [row["y"] for row in got] == [1, 3, None]
             assert got[2]["why"].startswith("the version of the model 't-version' that column 'v' names is not loaded")

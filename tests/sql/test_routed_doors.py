@@ -53,7 +53,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module", params=DOORS, ids=" ".join)
 def door(request: pytest.FixtureRequest, url: str) -> Door:
-    return Door(*request.param, url)
+    name, mode = request.param
+    return Door(name, mode, url)
 
 
 def test_each_row_goes_to_the_model_and_the_version_that_it_names(door: Door) -> None:
