@@ -158,9 +158,14 @@ class Delivery:
         self, look_up: Callable[[str], Awaitable[Sequence[str]]], on_gone: Callable[[str], object]
     ) -> None:
         """The same, without waiting for the first look-up."""
-        self._endpoints.on_gone = on_gone
+        self._endpoints.on_gone = partial(self._forget, on_gone)
         self._replicas = Replicas(self._options, self._endpoints, look_up)
         self._replicas.follow()
+
+    def _forget(self, on_gone: Callable[[str], object], base: str) -> None:
+        if self._health is not None:
+            self._health.forget(base)
+        on_gone(base)
 
     async def _check(self, endpoint: Endpoint) -> None:
         if self._recheck is not None:

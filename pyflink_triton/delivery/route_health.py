@@ -120,20 +120,9 @@ class RouteHealth:
             pass  # what follows says why
         try:
             found = await self._client.signature(base)
-        except UnavailableError as error:
-            return error.hides or await self._wait_or_miss(endpoint)
-        except (ContractError, SchemaError) as error:
-            if isinstance(error, WrongPortError):
-                self.endpoints.refuse(error)
-            else:
-                self.endpoints.refuse(RowError(str(error), code=_MISFIT))
-            return False
         except TritonError as error:
-            if error.hides:
-                return True  # the server lets only inferences through, and the declaration stands for all models
-            if isinstance(error, (AccessError, OptionError)):
-                self.endpoints.refuse(error)
-            return False
+            # The server may let only inferences through, and the declaration stands for all models then.
+            return error.hides or await self._is_there_after(endpoint, error)
         self._unloaded_since.pop(base, None)
         endpoint.is_missing = False
         broken = self._breach(base, found)
@@ -141,6 +130,16 @@ class RouteHealth:
             self.endpoints.refuse(broken)
             return False
         return True
+
+    async def _is_there_after(self, endpoint: Endpoint, error: TritonError) -> bool:
+        """What follows from an error of a model's description; returns False."""
+        if isinstance(error, UnavailableError):
+            await self._wait_or_miss(endpoint)
+        elif isinstance(error, (AccessError, OptionError, WrongPortError)):
+            self.endpoints.refuse(error)  # whatever model it is
+        elif isinstance(error, (ContractError, SchemaError)):
+            self.endpoints.refuse(RowError(str(error), code=_MISFIT))
+        return False
 
     def _is_away(self, endpoint: Endpoint, error: NoResponseError) -> bool:
         endpoint.is_missing = False
@@ -150,17 +149,18 @@ class RouteHealth:
             self.endpoints.refuse(behaviour.error(endpoint.trouble))
         return False
 
-    async def _wait_or_miss(self, endpoint: Endpoint) -> bool:
+    async def _wait_or_miss(self, endpoint: Endpoint) -> None:
         """Tell a model that will be ready soon from one that is not there."""
         base = endpoint.base
         endpoint.trouble = f"{self._subject} is not ready at {base}. {Remedy.LOAD_MODEL()}"
         try:
             await self._transport.metadata(base)
-            return False  # it has become ready just now, and is asked again
+            return  # it has become ready just now, and is asked again
         except ErrorResponse as error:
             cause = error.cause
         except NoResponseError as error:
-            return self._is_away(endpoint, error)
+            self._is_away(endpoint, error)
+            return
         endpoint.is_missing = False
         if cause is Cause.NOT_FOUND:
             self.miss(endpoint)
@@ -170,7 +170,6 @@ class RouteHealth:
                 self.miss(endpoint)
         else:
             self._unloaded_since.pop(base, None)
-        return False
 
     async def _is_unloaded(self, base: str) -> bool:
         """Whether the server's list says that nothing loads the model; False where it lists nothing."""

@@ -120,4 +120,4 @@ class RouteColumns:
             return f"column '{self._model}' names no model that 'allowed-models' has. {Remedy.NAME_ALLOWED()}"
         if self._version is not None and version != "latest" and not is_version(version):
             return f"column '{self._version}' names no version of a model. {Remedy.GIVE_VERSION()}"
-        return Route(model, None if version == "latest" else version)
+        return Route(model, None if version == "latest" else version.lstrip("0") or "0")

@@ -32,6 +32,8 @@ LOADED = (
         extra='parameters { key: "how", value: { string_value: "wrong_datatype" } }',
     ),
     tenant("t-parrot", "identity"),
+    tenant("t-stream", extra="model_transaction_policy { decoupled: true }"),
+    tenant("t-state", extra="sequence_batching { max_sequence_idle_microseconds: 5000000 }"),
     tenant("other", "version"),
     tenant("secret"),
 )
@@ -195,6 +197,10 @@ def test_a_model_that_does_not_fit_the_declaration_fails_its_rows(server: Triton
             assert "Triton's model 't-double' at http://" in got[0]["why"]
             assert "its output is y FP64[1], and the declared column stands for y INT64[1]" in got[0]["why"]
             assert "it takes 4 rows in a request, and 'max-batch-size' is 8" in got[1]["why"]
+            got = await models.rows((1, "t-stream"), (2, "t-state"))
+            assert [row["code"] for row in got] == ["MODEL_MISFIT"] * 2
+            assert "it is decoupled, and rows cannot name such models" in got[0]["why"]
+            assert "it is stateful, and rows cannot name such models" in got[1]["why"]
             assert models.counted()["http_requests"] == 2  # what does not fit is sent nothing
 
     run(main())
