@@ -12,6 +12,7 @@ import pytest
 from deliveries import upstream
 from fault_proxy import FaultProxy
 from gate import gate
+from model_repository import Model, Tensor
 from routed import INPUT, OUTPUT, routed, tenant, write
 from triton import ARGUMENTS, Triton
 
@@ -36,6 +37,15 @@ LOADED = (
     tenant("t-state", extra="sequence_batching { max_sequence_idle_microseconds: 5000000 }"),
     tenant("other", "version"),
     tenant("secret"),
+)
+TEXTS = tuple(
+    Model(
+        name,
+        [Tensor("ids", "INT64", (-1,)), Tensor("mask", "INT64", (-1,))],
+        [Tensor("total", "INT64"), Tensor("width", "INT64")],
+        "masked",
+    )
+    for name in ("t-texts", "t-words")
 )
 UNLOADED = (tenant("t-changed"), tenant("t-gone"))
 #: What rows may not name, whatever begins so.
@@ -63,13 +73,13 @@ ATTACKS = (
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("routes") / "models", (*LOADED, *UNLOADED))
+    return write(tmp_path_factory.mktemp("routes") / "models", (*LOADED, *TEXTS, *UNLOADED))
 
 
 @pytest.fixture(scope="module")
 def server(directory: Path) -> Iterator[Triton]:
     arguments = [each for each in ARGUMENTS if not each.startswith("--load-model")]
-    arguments += [f"--load-model={each.name}" for each in LOADED]
+    arguments += [f"--load-model={each.name}" for each in (*LOADED, *TEXTS)]
     with TritonServer(directory, arguments=arguments) as started:
         yield Triton(started.http_url, server=started)
 
@@ -299,6 +309,24 @@ def test_parameters_of_rows_and_routes_go_together(server: Triton) -> None:
             rows = [(n, ("t-a", "t-b")[n % 2], ("u", "w", None)[n % 3]) for n in range(24)]
             assert await models.answers(*rows) == list(range(24))
             assert models.counted()["http_requests"] == 6
+
+    run(main())
+
+
+def test_padding_and_routes_go_together(server: Triton) -> None:
+    async def main() -> None:
+        inputs = {"ids": "ARRAY<BIGINT>", "m": "STRING"}
+        outputs = {"total": "BIGINT", "width": "BIGINT", "version": "STRING", "why": "STRING", "code": "STRING"}
+        pad = '{"ids": {"edges": [4, 8], "value": 9, "mask": "mask"}}'
+        async with routed(server.http_url, inputs, outputs, pad=pad) as models:
+            got = await models.rows(*(([1] * (n % 6 + 1), ("t-texts", "t-words")[n % 2]) for n in range(36)))
+            assert [row["why"] for row in got] == [None] * 36
+            assert [(row["total"], row["width"]) for row in got] == [
+                (length, 4 if length <= 4 else 8) for length in (n % 6 + 1 for n in range(36))
+            ]
+            assert models.counted()["http_requests"] == 6  # 12 rows of 4 and 6 of 8, for each model
+            (row,) = await models.rows(([1], "t-a"))
+            assert (row["code"], "it has no input 'ids'" in row["why"]) == ("MODEL_MISFIT", True)
 
     run(main())
 
