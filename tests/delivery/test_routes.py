@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from deliveries import upstream
 from fault_proxy import FaultProxy
+from faults import page
 from gate import gate
 from model_repository import Model, Tensor
 from routed import INPUT, OUTPUT, routed, tenant, write
@@ -355,6 +356,22 @@ def test_a_model_of_some_endpoints_gets_its_rows_there(server: Triton, tmp_path:
                 assert models.counted()["failure"] == 1
 
         run(main())
+
+
+def test_the_circuit_breaker_of_one_model_is_not_that_of_another(server: Triton) -> None:
+    async def main() -> None:
+        broken = FaultProxy(upstream(server.http_url), always=page(503), spared=b'"t-a"')
+        options: dict[str, Any] = {"max_retries": "0", "circuit_breaker_enabled": "true", "default_value": "-1"}
+        options["parameters"] = '{"p": "${m}"}'
+        async with broken as proxy, routed(proxy.url, **options) as models:
+            codes = [(await models.rows((n, "t-b")))[0]["code"] for n in range(14)]
+            assert codes == ["503"] * 10 + ["CIRCUIT_OPEN"] * 4
+            assert await models.answers((1, "t-a"), (2, "t-b")) == [1, -1]
+            counted = models.counted()
+            assert (counted["circuit_breaker_openings"], counted["errors_overload"]) == (1, 10)
+            assert (counted["failure"], counted["default_values"], counted["success"]) == (15, 15, 1)
+
+    run(main())
 
 
 def test_rows_wait_while_their_server_is_away(tmp_path: Path) -> None:
