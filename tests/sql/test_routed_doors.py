@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from doors import DOORS, LACKING, Door, Model
+from doors import DOORS, Door, Model
 from routed import OPTIONS, OUTPUT, tenant, write
 from triton import ARGUMENTS
 
@@ -71,8 +71,8 @@ def test_each_row_goes_to_the_model_and_the_version_that_it_names(door: Door) ->
             assert expected in row["why"], given
 
 
-@pytest.mark.skipif(("ML_PREDICT", "batch") in LACKING, reason="all doors are here")
-def test_without_a_policy_a_row_fails_the_job_and_names_the_column(door: Door) -> None:
+def test_without_a_policy_a_row_fails_the_job_and_names_the_column(url: str) -> None:
+    door = Door("m(x)", "streaming", url)
     options = {"allowed-models": "t-*", "max-batch-size": "8"}
     model = Model("${m}", {"x": "BIGINT", "m": "STRING"}, {"y": "BIGINT"}, options)
     with pytest.raises(Exception) as error:  # noqa: PT011 # Flink's own classes are py4j's
