@@ -40,8 +40,9 @@ class Metrics:
         self._rows = self._nulls = self._failed = self._answered = self._defaults = self._kept = 0
         self._in_flight = 0
         self._memory: int | None = None
-        self._breaker: int | None = None
-        self._batch_limit: int | None = None
+        #: Of each model, where rows name theirs.
+        self._breakers: dict[object, int] = {}
+        self._batch_limits: dict[object, int] = {}
         self._cache_bytes: int | None = None
         self._gauges_changed = False
         #: Sequences that the server is taken to have; None for a stateless model.
@@ -88,24 +89,31 @@ class Metrics:
         """A call sends a request again."""
         self._counters["retries"] += 1
 
-    def breaker(self, state: int, opened: int) -> None:
+    def breaker(self, state: int, opened: int, whose: object = None) -> None:
         """Circuit breakers changed.
 
         Args:
             state: The worst endpoint's.
             opened: How many opened.
+            whose: The endpoints of one model.
         """
         if opened:
             self._counters["circuit_breaker_openings"] += opened
-        if state != self._breaker:
-            self._breaker = state
+        if state != self._breakers.get(whose):
+            self._breakers[whose] = state
             self._gauges_changed = True
 
-    def set_batch_limit(self, rows: int) -> None:
-        """Requests have so many rows at the most."""
-        if rows != self._batch_limit:
-            self._batch_limit = rows
+    def set_batch_limit(self, rows: int, whose: object = None) -> None:
+        """Requests to one model have so many rows at the most."""
+        if rows != self._batch_limits.get(whose):
+            self._batch_limits[whose] = rows
             self._gauges_changed = True
+
+    def forget(self, whose: object) -> None:
+        """Show nothing of a model any more: of its endpoints, or of its limits."""
+        for gauge in (self._breakers, self._batch_limits):
+            if len(gauge) > 1 and gauge.pop(whose, None) is not None:
+                self._gauges_changed = True
 
     def count_repeats(self, hits: int = 0, misses: int = 0) -> None:
         """Rows were answered with what an equal one was, or have to be sent, although there is a cache."""
@@ -157,8 +165,8 @@ class Metrics:
         self._gauges_changed = False
         gauges = {
             "in_flight": self._in_flight,
-            "circuit_breaker_state": self._breaker,
-            "batch_limit": self._batch_limit,
+            "circuit_breaker_state": max(self._breakers.values(), default=None),
+            "batch_limit": min(self._batch_limits.values(), default=None),
             "live_sequences": self.live_sequences,
             "cache_bytes": self._cache_bytes,
             "worker_memory": self._memory,

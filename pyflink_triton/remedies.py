@@ -16,6 +16,8 @@ class Remedy(Enum):
     NAME_VARIABLE = "use upper-case letters, digits and '_', as in 'http://${{ENV:NODE}}:8000'"
     RENAME_MODEL = "Correct the name, or rename the model's directory on the server"
     WRITE_VERSION = "write digits, as in '3', or 'latest'"
+    WRITE_ROUTE = "write it as '${{model}}', and make the text in the query"
+    WRITE_ALLOWED = "write names, and '*' only at the end of one, as in 'fraud_v2,tenant-*'"
     WRITE_BOOLEAN = "write 'true' or 'false'"
     WRITE_BOOLEAN_OR_COLUMN = "write 'true', 'false', or a BOOLEAN column, as in '${{is_first}}'"
     CLOSE_TEMPLATE = "write a column as in 'conversation-${{user_id}}'"
@@ -113,6 +115,9 @@ class Remedy(Enum):
     )
     NAME_UNTRIMMED = 'Name it in "untrimmed" instead of "outputs"'
     NAME_EXACTLY = "Write the name exactly as the model has it"
+    DECLARE_BOTH = "Declare INPUT and OUTPUT"
+    NAME_ALLOWED = "Give the column the name of one of the models in 'allowed-models', or add the model there"
+    GIVE_VERSION = "Give the column digits, as '3', or 'latest'"
     GIVE_ONE_ELEMENT = "Give it one element for each row, as CROSS JOIN UNNEST does"
 
     # Sequences

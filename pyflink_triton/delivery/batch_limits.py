@@ -53,7 +53,7 @@ class BatchLimits:
         self._metrics = metrics
         self._warn: Callable[[str], object] | None = warn
         if configured:
-            metrics.set_batch_limit(configured)
+            metrics.set_batch_limit(configured, self)
 
     @property
     def rows(self) -> int:
@@ -127,4 +127,5 @@ class BatchLimits:
 
     def _tell(self) -> None:
         if self._configured:
-            self._metrics.set_batch_limit(min((each.rows for each in self._seen.values()), default=self._configured))
+            least = min((each.rows for each in self._seen.values()), default=self._configured)
+            self._metrics.set_batch_limit(least, self)

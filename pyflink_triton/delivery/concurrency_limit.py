@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from pyflink_triton.delivery.pace import Pace
+from pyflink_triton.delivery.shared_places import SharedPlaces
 
 #: The limit before the server has answered. A server executes what it has queued, even if nobody waits any more.
 _FIRST = 4
@@ -25,6 +26,7 @@ class ConcurrencyLimit:
         maximum: The largest limit.
         timeout: Seconds that a call may take.
         pace: How fast places may be taken; None for as fast as they are free.
+        shared: What other limits take places of, too, at a pace of its own; None where there are no others.
 
     Attributes:
         pace: That pace.
@@ -32,8 +34,11 @@ class ConcurrencyLimit:
         on_free: Called when a place is free that no request waits for.
     """
 
-    def __init__(self, maximum: int, timeout: float, pace: Pace | None = None) -> None:
+    def __init__(
+        self, maximum: int, timeout: float, pace: Pace | None = None, shared: SharedPlaces | None = None
+    ) -> None:
         self._maximum = maximum
+        self._shared = shared
         self.pace = pace
         #: Rings when the pace lets the next one go.
         self._timer: asyncio.TimerHandle | None = None
@@ -74,6 +79,8 @@ class ConcurrencyLimit:
 
     def _may_go(self) -> bool:
         """Whether a request may go now by the pace, which counts it; if not, those that wait are woken when it may."""
+        if self._shared is not None:
+            return self._shared.try_take(self._wake)
         if self.pace is None:
             return True
         wait = self.pace.wait()
@@ -119,19 +126,26 @@ class ConcurrencyLimit:
 
     def give(self) -> None:
         """Give a place back."""
+        if self._shared is not None:
+            self._shared.give()
         self._taken -= 1
         self._wake()
 
     def put_back(self) -> None:
         """Give a place back that no request was sent with."""
-        if self.pace is not None:
+        if self._shared is not None:
+            self._shared.put_back()
+        elif self.pace is not None:
             self.pace.put_back()
-        self.give()
+        self._taken -= 1
+        self._wake()
 
     def close(self) -> None:
         """Let nobody be woken any more."""
         if self._timer is not None:
             self._timer.cancel()
+        if self._shared is not None:
+            self._shared.forget(self._wake)
 
     def answered(self, begun: int, rows: int, seconds: float) -> None:
         """A call was answered.

@@ -17,12 +17,15 @@ from pyflink_triton.delivery.call_log import CallLog
 from pyflink_triton.delivery.concurrency_limit import ConcurrencyLimit
 from pyflink_triton.delivery.endpoints import Endpoint, Endpoints
 from pyflink_triton.delivery.error_messages import describe_error, describe_model, describe_no_response
-from pyflink_triton.delivery.failure_policy import BEHAVIOURS, HELD_BACK, Action, Behaviour
+from pyflink_triton.delivery.failure_policy import BEHAVIOURS, HELD_BACK, OF_ROUTES, Action, Behaviour
 from pyflink_triton.delivery.pace import Pace
 from pyflink_triton.delivery.readiness_probe import Probe
 from pyflink_triton.delivery.replicas import Replicas
 from pyflink_triton.delivery.request import Request
 from pyflink_triton.delivery.retries import Retries, RetryableError
+from pyflink_triton.delivery.route_endpoints import RouteEndpoints
+from pyflink_triton.delivery.route_health import RouteHealth
+from pyflink_triton.delivery.shared_places import SharedPlaces
 from pyflink_triton.delivery.trace_context import new_trace, traced
 from pyflink_triton.errors import (
     ContractError,
@@ -84,6 +87,8 @@ class Delivery:
         hides_readiness: Whether something in front of the server answers readiness checks with 404.
         pace: How fast requests may be sent; None for as fast as they come.
         tells_time: Whether each request says how long it may be in the server's queue.
+        shared: The places that the requests of all models take; None where there is one model.
+        health: Where rows name this model, what finds out about it; it stands for ``recheck``.
 
     Attributes:
         limit: How many requests may be in flight.
@@ -99,17 +104,26 @@ class Delivery:
         hides_readiness: bool = False,
         pace: Pace | None = None,
         tells_time: bool = False,
+        shared: SharedPlaces | None = None,
+        health: RouteHealth | None = None,
     ) -> None:
         self._options = options
         self._transport = transport
         self._metrics = metrics
-        self._recheck = recheck
+        self._recheck = recheck if health is None else health.check
+        self._behaviours = BEHAVIOURS if health is None else OF_ROUTES
+        self._health = health
         self._loop = asyncio.get_running_loop()
-        self.limit = ConcurrencyLimit(options.max_in_flight_requests, options.timeout, pace)
+        self.limit = ConcurrencyLimit(options.max_in_flight_requests, options.timeout, pace, shared)
         self._pace = pace
         self._tells_time = tells_time
-        probe = Probe(options, transport, hides_readiness)
-        self._endpoints = Endpoints(options, probe.ask, metrics, self._loop.time, self._check)
+        self._endpoints: Endpoints
+        if health is None:
+            probe = Probe(options, transport, hides_readiness)
+            self._endpoints = Endpoints(options, probe.ask, metrics, self._loop.time, self._check)
+        else:
+            self._endpoints = endpoints = RouteEndpoints(options, health.ask, metrics, self._loop.time)
+            health.begin(endpoints)
         self._replicas: Replicas | None = None
         self._prefix = os.urandom(4).hex()
         self._numbers = itertools.count(1)
@@ -118,6 +132,11 @@ class Delivery:
         self._log = CallLog(options)
         if options.health_check_enabled:
             self._endpoints.watch()
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are in flight."""
+        return self.limit.taken
 
     async def find_replicas(
         self, look_up: Callable[[str], Awaitable[Sequence[str]]], on_gone: Callable[[str], object]
@@ -134,6 +153,19 @@ class Delivery:
         self._endpoints.on_gone = on_gone
         self._replicas = Replicas(self._options, self._endpoints, look_up)
         await self._replicas.begin(self._check_seconds)
+
+    def follow_replicas(
+        self, look_up: Callable[[str], Awaitable[Sequence[str]]], on_gone: Callable[[str], object]
+    ) -> None:
+        """The same, without waiting for the first look-up."""
+        self._endpoints.on_gone = partial(self._forget, on_gone)
+        self._replicas = Replicas(self._options, self._endpoints, look_up)
+        self._replicas.follow()
+
+    def _forget(self, on_gone: Callable[[str], object], base: str) -> None:
+        if self._health is not None:
+            self._health.forget(base)
+        on_gone(base)
 
     async def _check(self, endpoint: Endpoint) -> None:
         if self._recheck is not None:
@@ -198,7 +230,7 @@ class Delivery:
                 self._log.failed(error.fault, message, sending.named, request.rows)
             is_sent, status, retry_after = error.sent, None, 0.0
             free = _STALE if error.stale else None
-            behaviour, code = BEHAVIOURS[error.fault], error.fault.name
+            behaviour, code = self._behaviours[error.fault], error.fault.name
         except ErrorResponse as error:
             server = self._transport.server(endpoint.base)
             message = describe_error(self._options, endpoint.base, server, error)
@@ -208,7 +240,7 @@ class Delivery:
                 message += f" ({sending.named})"
             is_sent, status, retry_after = True, error.status, error.retry_after
             free = _RENEWED if error.renewed else None
-            behaviour, code = BEHAVIOURS[error.cause], str(status)
+            behaviour, code = self._behaviours[error.cause], str(status)
             if error.cause is Cause.ANSWERED_ERROR:  # it came in a stream that began well
                 code = error.cause.name
         if request.sticky and is_sent:
@@ -218,7 +250,9 @@ class Delivery:
             seconds = min(self._options.timeout, max(self._remaining(request), 0.0))
             is_there = await self._recheck(endpoint.base, seconds, message)
         if behaviour.is_models and not is_there:
-            behaviour = BEHAVIOURS[Cause.NOT_FOUND]
+            behaviour = self._behaviours[Cause.NOT_FOUND]
+        if behaviour.is_missing and self._health is not None:
+            self._health.miss(endpoint)
         if behaviour.action is Action.FAIL_JOB and free is None:
             raise behaviour.error(message, status=status)
         may_run_again = request.resend or not is_sent or free == _RENEWED
@@ -261,14 +295,14 @@ class Delivery:
             self._endpoints.answered(endpoint)
             return response
         except ErrorResponse as error:
-            behaviour = BEHAVIOURS[error.cause]
+            behaviour = self._behaviours[error.cause]
             self._metrics.error(behaviour.kind)
             is_elsewhere = behaviour.slows or behaviour.action is Action.HOLD_BACK
             failed = True if behaviour.counts else None if is_elsewhere else False
             self._learn(endpoint, behaviour, begun)
             raise
         except NoResponseError as error:
-            behaviour = BEHAVIOURS[error.fault]
+            behaviour = self._behaviours[error.fault]
             self._metrics.error(behaviour.kind)
             if not error.stale:
                 failed = True if behaviour.counts else None
@@ -279,7 +313,9 @@ class Delivery:
             raise
         except ContractError as error:
             self._metrics.error(ErrorClass.PROTOCOL)
-            raise error.reworded(f"{self._model(endpoint.base)}: {error}") from None
+            message = f"{self._model(endpoint.base)}: {error}"
+            # Where other rows go to other models, it is a matter of these rows.
+            raise (error.reworded(message) if self._health is None else RowError(message)) from None
         finally:
             self._metrics.end(time.perf_counter() - began)
             endpoint.in_flight -= 1
@@ -361,8 +397,8 @@ class Delivery:
 
     async def _hold_back(self, request: Request, last: RetryableError | None) -> None:
         """Wait unsent until an endpoint may be free."""
-        if self._endpoints.failure is not None:
-            raise self._endpoints.failure
+        if (failure := self._endpoints.standing_failure()) is not None:
+            raise failure
         if self._endpoints.is_gone(request.endpoint):
             if not request.resend:
                 raise NoSequenceError(f"the server at {request.endpoint} is gone, and the sequence with it")

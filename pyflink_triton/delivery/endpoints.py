@@ -33,6 +33,7 @@ class Endpoint:
         is_in_doubt: Whether it is not reachable only until the first probe has said more.
         is_unchecked: Whether its model's signature is to be checked before it gets a request.
         is_gone: Whether its host no longer has its address.
+        is_missing: Whether it has no such model; known only where rows name their models.
         faults: Server errors in succession.
         returns: How often it was unreachable since it last answered.
         aside_until: The time until which others are preferred.
@@ -47,6 +48,7 @@ class Endpoint:
     is_in_doubt: bool = False
     is_unchecked: bool = False
     is_gone: bool = False
+    is_missing: bool = False
     faults: int = 0
     returns: int = 0
     aside_until: float = 0.0
@@ -154,6 +156,10 @@ class Endpoints:
             self._tell_breakers()
         self.notify()
 
+    def standing_failure(self) -> TritonError | None:
+        """Why no request goes anywhere any more; None where that is not so."""
+        return self.failure
+
     def is_gone(self, fixed: str | None) -> bool:
         """Whether the only endpoint that may be chosen is no longer there."""
         return fixed is not None and fixed not in self._by_base
@@ -217,7 +223,7 @@ class Endpoints:
         breakers = [endpoint.breaker for endpoint in self.all if endpoint.breaker is not None]
         if breakers:
             openings = sum(breaker.openings for breaker in breakers)
-            self._metrics.breaker(max(breaker.state.value for breaker in breakers), openings - self._openings)
+            self._metrics.breaker(max(breaker.state.value for breaker in breakers), openings - self._openings, self)
             self._openings = openings
 
     def waits_for_breakers(self, fixed: str | None) -> bool:
@@ -290,6 +296,8 @@ class Endpoints:
         await asyncio.sleep(seconds)
         while endpoint.is_open or not await self._is_back(endpoint):
             self._end_doubt(endpoint)
+            if self.failure is not None:
+                return
             await asyncio.sleep(wait * random.uniform(0.8, 1.0))
             wait = min(2 * wait, most)
         await self.admit(endpoint)
@@ -326,6 +334,7 @@ class Endpoints:
 
     async def close(self) -> None:
         """End all probes."""
+        self._metrics.forget(self)
         for timer in self._timers.values():
             timer.cancel()
         tasks = list(self._tasks.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from pyflink_triton.errors import (
@@ -43,6 +43,7 @@ class Behaviour:
         rechecks: Whether the model may have changed, so that its signature is read again.
         is_models: Whether it is so only if the model is there; else there is no such model.
         nothing_ran: Whether it proves that the model did not run.
+        is_missing: Whether the endpoint has no such model, which is a matter of the rows that name it.
         error: What is raised when nothing more can be done.
     """
 
@@ -56,6 +57,7 @@ class Behaviour:
     rechecks: bool = False
     is_models: bool = False
     nothing_ran: bool = False
+    is_missing: bool = False
     error: type[TritonError] = RowError
 
     def row_error(self, message: str, status: int | None, endpoint: str, code: str) -> RowError:
@@ -111,6 +113,13 @@ BEHAVIOURS: dict[Fault | Cause, Behaviour] = {
     Cause.SERVER_ERROR: _CRASHED,
     Cause.CLIENT_ERROR: Behaviour(ErrorClass.REQUEST, Action.FAIL_ROW, nothing_ran=True),
     Cause.UNEXPECTED: _CONTRACT,
+}
+#: The same where rows name their models: whether there is such a model, and which one, is found out by its health.
+OF_ROUTES: dict[Fault | Cause, Behaviour] = {
+    **BEHAVIOURS,
+    Cause.NOT_LOADED: replace(BEHAVIOURS[Cause.NOT_LOADED], rechecks=False),
+    Cause.NOT_FOUND: replace(BEHAVIOURS[Cause.NOT_LOADED], rechecks=False, is_missing=True),
+    Cause.DECOUPLED: Behaviour(ErrorClass.PROTOCOL, Action.FAIL_ROW, rechecks=True),
 }
 #: For a request that could not be sent at all.
 HELD_BACK = Behaviour(ErrorClass.UNAVAILABLE, Action.HOLD_BACK, nothing_ran=True)

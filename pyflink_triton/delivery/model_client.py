@@ -35,6 +35,7 @@ class ModelClient:
 
     Args:
         options: The model's options.
+        transport: Makes the calls, and is closed elsewhere; None for one of its own.
 
     Attributes:
         transport: Makes the calls, also those of inferences.
@@ -46,7 +47,7 @@ class ModelClient:
         AccessError: A secret is missing.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, transport: HttpTransport | None = None) -> None:
         variable = missing_variable(options.endpoint)
         if variable is not None:
             raise UnavailableError(
@@ -54,7 +55,7 @@ class ModelClient:
                 f"on this machine. {Remedy.SET_VARIABLE()}"
             )
         self._options = options
-        self.transport = HttpTransport(options)
+        self.transport = transport or HttpTransport(options)
         self.hides_readiness = False
 
     async def __aenter__(self) -> ModelClient:

@@ -78,6 +78,13 @@ class Replicas:
         self._endpoints.on_change = self._wanted.set
         self._task = asyncio.get_running_loop().create_task(self._keep_looking())
 
+    def follow(self) -> None:
+        """Look all hosts up from now on; each endpoint that is new is probed."""
+        if self._hosts:
+            self._endpoints.on_change = self._wanted.set
+            self._wanted.set()
+            self._task = asyncio.get_running_loop().create_task(self._keep_looking())
+
     async def _keep_looking(self) -> None:
         usual = self._options.connection_max_age or _SECONDS
         first, most = _AGAIN_SECONDS

@@ -41,6 +41,8 @@ def _an_endpoint(subject: Subject, known: Known) -> str | None:
 
 def _a_model(subject: Subject, known: Known) -> str | None:
     without = _an_endpoint(subject, known)
+    if without is None and known.options is not None and known.options.has_routes:
+        return "the model is named by rows, and there is none here"
     return without or (None if subject.model is not None else "no model is given")
 
 

@@ -27,6 +27,8 @@ from pyflink_triton.protocol.failures import Fault, NoResponseError
 _PORTS = {"http": 80, "https": 443}
 #: What may come instead of a response.
 _ERRORS = (OSError, asyncio.TimeoutError, BadResponse, TooLarge)
+#: Of so many URLs the parts are kept, and the first lines of calls to them.
+_KEPT_URLS = 4096
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -215,6 +217,9 @@ class DirectClient:
     def _target(self, url: str) -> _Target:
         found = self._targets.get(url)
         if found is None:
+            if len(self._targets) >= _KEPT_URLS:
+                self._targets.clear()
+                self._heads.clear()
             at, address = split_address(url)
             parts = urlsplit(at)
             host = parts.hostname or ""

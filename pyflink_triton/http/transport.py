@@ -7,6 +7,7 @@ import email.utils
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pyflink_triton.addresses import below, model_url, split_address
@@ -32,29 +33,42 @@ _ASK_AGAIN = 10.0
 _METRIC = b"nv_inference_"
 
 
+@dataclass
+class _Servers:
+    """What is known of the endpoints.
+
+    Attributes:
+        dialects: What those speak that are known.
+        ask_at: When the others may be asked again.
+        asking: Held while one is asked.
+    """
+
+    dialects: dict[str, Dialect] = field(default_factory=dict)
+    ask_at: dict[str, float] = field(default_factory=dict)
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 class HttpTransport:
     """Calls the endpoints of a model, and finds out what kind of server each is; see ``Transport``.
 
     Args:
         options: The model's options.
+        beside: Another model of the same servers, whose connections are used; whoever made it closes them.
 
     Attributes:
         credentials: The headers of every call.
         client: Makes the calls.
+        servers: What is known of the endpoints.
 
     Raises:
         OptionError: A TLS file cannot be used.
         AccessError: A secret is missing.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, beside: HttpTransport | None = None) -> None:
         self._options = options
-        #: What the endpoints speak that are known.
-        self._dialects: dict[str, Dialect] = {}
-        #: When the others may be asked again.
-        self._ask_at: dict[str, float] = {}
-        self._identifying = asyncio.Lock()
-        self.client = _client(options)
+        self.servers: _Servers = _Servers() if beside is None else beside.servers
+        self.client: DirectClient | ProxiedClient = _client(options) if beside is None else beside.client
         self.credentials = self.client.credentials
         self._infer = {base: self.url(base, "/infer") for base in options.every_endpoint}
 
@@ -73,7 +87,7 @@ class HttpTransport:
 
     def dialect(self, base: str) -> Dialect:
         """What an endpoint speaks; Triton's dialect where that is not known yet."""
-        return self._dialects.get(base, TRITON)
+        return self.servers.dialects.get(base, TRITON)
 
     def server(self, base: str) -> str:
         """Name the kind of server; see ``Transport.server``."""
@@ -88,10 +102,10 @@ class HttpTransport:
 
     async def _identify(self, base: str) -> Dialect:
         """Find out what an endpoint speaks, once, when it has answered something."""
-        async with self._identifying:
-            if base in self._dialects or time.monotonic() < self._ask_at.get(base, 0.0):
+        async with self.servers.asking:
+            if base in self.servers.dialects or time.monotonic() < self.servers.ask_at.get(base, 0.0):
                 return self.dialect(base)
-            self._ask_at[base] = time.monotonic() + _ASK_AGAIN
+            self.servers.ask_at[base] = time.monotonic() + _ASK_AGAIN
             try:
                 response = await self.client.call("GET", below(base, "/v2"))
                 found = self._object(base, response) if response.status == 200 else {}
@@ -100,13 +114,13 @@ class HttpTransport:
             except NoResponseError:
                 return TRITON
             if found or response.status in TRITON.hiding:  # else it may answer another time
-                self._dialects[base] = dialect_of(found)
+                self.servers.dialects[base] = dialect_of(found)
             return dialect_of(found)
 
     async def prepare(self, request: InferenceRequest, request_id: str) -> PreparedRequest:
         """Write a request once, compressed where the options ask for it; see ``Transport.prepare``."""
         # A request may go to any endpoint, and what one server needs does no harm to another.
-        dialect = next((each for each in self._dialects.values() if each.answers_in_json), TRITON)
+        dialect = next((each for each in self.servers.dialects.values() if each.answers_in_json), TRITON)
         header = write_request(request, request_id, dialect)
         buffers: Sequence[bytes | memoryview] = (header, *(part for tensor in request.inputs for part in tensor.data))
         headers = {HEADER_LENGTH: str(len(header)), "Content-Type": "application/octet-stream"}
@@ -146,8 +160,8 @@ class HttpTransport:
         def read(dialect: Dialect) -> tuple[dict[str, OutputTensor], str | None]:
             return read_response(response.headers, response.body, prepared.outputs, prepared.request_id, dialect)
 
-        if base in self._dialects:
-            return read(self._dialects[base])
+        if base in self.servers.dialects:
+            return read(self.servers.dialects[base])
         try:
             outputs, version = read(TRITON)
             if all(tensor.data is not None for tensor in outputs.values()):
@@ -174,13 +188,13 @@ class HttpTransport:
         """Read a model's configuration; see ``Transport.config``."""
         url = self.url(base) if model is None else model_url(base, model, version)
         response = await self._ask("GET", base, below(url, "/config"))
-        self._dialects[base] = TRITON  # no other server has it
+        self.servers.dialects[base] = TRITON  # no other server has it
         return await self._described(base, response)
 
     async def server_version(self, base: str) -> str:
         """Read the server's version; see ``Transport.server_version``."""
         found = await self._described(base, await self._ask("GET", base, below(base, "/v2")))
-        self._dialects.setdefault(base, dialect_of(found))
+        self.servers.dialects.setdefault(base, dialect_of(found))
         return str(found.get("version", ""))
 
     async def index(self, base: str) -> Sequence[str]:

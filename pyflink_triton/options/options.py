@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyflink_triton.options import parsers as read
+from pyflink_triton.options import routes
 from pyflink_triton.options.declaration import REQUIRED, Option, option
 from pyflink_triton.options.padding import Pad, pads
 from pyflink_triton.options.request_parameters import Parameter, parameters
@@ -33,11 +34,18 @@ class Options:
     )  # fmt: skip
     model_name: str = option(
         "model-name", "String", read.model_name, REQUIRED,
-        "Name of the model on the server. It is sent as it is and holds no space, `/`, `?`, `#` or control character.",
+        "Name of the model on the server. It is sent as it is and holds no space, `/`, `?`, `#` or control character. "
+        "`${column}`: each row names its model, one of `allowed-models`.",
     )  # fmt: skip
     model_version: str | None = option(
         "model-version", "String", read.version, None,
-        "Version of the model: digits, or `latest` (the default) for the newest version that is ready.",
+        "Version of the model: digits, or `latest` (the default) for the newest version that is ready. `${column}`: "
+        "each row names its version.",
+    )  # fmt: skip
+    allowed_models: tuple[str, ...] = option(
+        "allowed-models", "List", routes.allowed_models, (),
+        "Models that rows may name where `model-name` is `${column}`: names, separated by commas. One that ends in `*` "
+        "stands for all that begin so.",
     )  # fmt: skip
     endpoint_groups: tuple[tuple[str, ...], ...] = option(
         "endpoint-groups", "List", read.endpoint_groups, (),
@@ -333,6 +341,30 @@ class Options:
         """``total_timeout``, or its default where the user has not set it."""
         seconds = self.total_timeout if self.total_timeout is not None else max(150.0, 1.2 * self.timeout)
         return min(seconds, self.limit)
+
+    @property
+    def model_column(self) -> str | None:
+        """The column that says which model a row is for; None where all are for one."""
+        return read.column_alone(self.model_name)
+
+    @property
+    def version_column(self) -> str | None:
+        """The column that says which version of its model a row is for; None where all are for one."""
+        return read.column_alone(self.model_version)
+
+    @property
+    def has_routes(self) -> bool:
+        """Whether rows say which model, or which version of it, they are for."""
+        return self.model_column is not None or self.version_column is not None
+
+    @property
+    def spreads_rows(self) -> bool:
+        """Whether few rows may share a request: some are not sent at all, or they are for several models."""
+        return self.cache_max_bytes > 0 or self.has_routes
+
+    def of_route(self, route: routes.Route) -> Options:
+        """The same options for the rows of one model."""
+        return dataclasses.replace(self, model_name=route.model, model_version=route.version)
 
     def for_streams(self) -> Options:
         """The same options, with the defaults of decoupled models for what the user has not set."""

@@ -91,23 +91,44 @@ def _endpoint(value: str) -> str:
     return SplitResult(parts.scheme, parts.netloc, path, "", "").geturl()
 
 
+def column_alone(value: str | None) -> str | None:
+    """The column of a text that is ``${column}`` and nothing else; None for any other."""
+    found = None if value is None else COLUMN_REFERENCE.fullmatch(value)
+    return None if found is None else found.group(1)
+
+
 def model_name(value: str) -> str:
-    """Read a model's name on the server, unchanged: names may differ in a space at the end alone."""
+    """Read a model's name on the server, unchanged, because names may differ in a space at the end; or a column."""
     if not value.strip():
         raise ValueError("is empty")
+    if "${" in value:
+        return _column(value)
     problem = unaddressable(value)
     if problem is not None:
         raise ValueError(f"{problem}, and no request over HTTP can name such a model. {Remedy.RENAME_MODEL()}")
     return value
 
 
+def _column(value: str) -> str:
+    if column_alone(value.strip()) is None:
+        raise ValueError(f"is not one column alone: {Remedy.WRITE_ROUTE()}")
+    return value.strip()
+
+
 def version(value: str) -> str | None:
-    """Read a version: digits, or ``latest``, which becomes None, because no version is sent then."""
+    """Read a version: digits, a column, or ``latest``, which becomes None, because no version is sent then."""
     if value.strip() == "latest":
         return None
-    if not (value.isascii() and value.isdigit() and len(value) < 19):
+    if "${" in value:
+        return _column(value)
+    if not is_version(value):
         raise ValueError(f"is not a version: {Remedy.WRITE_VERSION()}")
     return value
+
+
+def is_version(value: str) -> bool:
+    """Whether a text is the number of a version."""
+    return value.isascii() and value.isdigit() and len(value) < 19
 
 
 def boolean(value: str) -> bool:

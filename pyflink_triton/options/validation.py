@@ -31,9 +31,15 @@ _NEEDLESS = {
     "connection-reuse-enabled": ("connections are always used again", None),
     "connection-pool-monitoring-enabled": ("the metrics 'http_requests' and 'in_flight' are always there", None),
 }
+#: Options for what some models have and others do not.
+_NOT_OF_ROUTES = (
+    ("sequence-id", "sequences"),
+    ("responses", "streams of responses"),
+    ("priority", "levels of priority"),
+)
 _URLS = ("endpoint", "endpoint-groups")
 #: Options that a catalog cannot have.
-_MODEL_OPTIONS = ("model-name", "model-version")
+_MODEL_OPTIONS = ("model-name", "model-version", "allowed-models")
 
 
 def parse_options(options: Mapping[str, str], runtime_options: Mapping[str, str] | None = None) -> Options:
@@ -163,6 +169,8 @@ def _check_combinations(options: Options, written: set[str]) -> None:
                     f"option '{key}' cannot be set with 'sequence-id-auto-increment', which starts and ends a "
                     f"sequence with every request. {Remedy.LEAVE_ONE_OUT()}"
                 )
+    if options.has_routes or options.allowed_models:
+        _check_routes(options)
     if options.retry_initial_backoff > options.retry_max_backoff:
         raise OptionError(
             "option 'retry-initial-backoff' is above 'retry-max-backoff'. "
@@ -183,6 +191,32 @@ def _check_combinations(options: Options, written: set[str]) -> None:
         for key in ("tls-ca-file", "tls-cert-file", "tls-key-file", "tls-verify"):
             if key in written:
                 raise OptionError(f"option '{key}' is for https, and 'endpoint' is http. {Remedy.WRITE_HTTPS()}")
+
+
+def _check_routes(options: Options) -> None:
+    """Check the options of a statement whose rows name their models."""
+    if options.model_column is None and options.allowed_models:
+        raise OptionError(
+            "option 'allowed-models' is for rows that name their models, and 'model-name' is no column. "
+            + Remedy.LEAVE_OUT()
+        )
+    key = "model-version" if options.model_column is None else "model-name"
+    if options.model_column is not None and not options.allowed_models:
+        raise OptionError(
+            f"option '{key}' is a column, and nothing says which models its rows may name. "
+            f"{Remedy.SET_OPTION_TOO(key='allowed-models')}"
+        )
+    if options.max_batch_size is None:
+        raise OptionError(
+            f"option '{key}' is a column, so that no model can be asked how many rows it takes. "
+            f"{Remedy.SET_OPTION_TOO(key='max-batch-size')}"
+        )
+    for other, what in _NOT_OF_ROUTES:
+        if getattr(options, FIELDS[other]) is not None:
+            raise OptionError(
+                f"option '{key}' is a column, and '{other}' is for {what}, which rows that name their models cannot "
+                f"have. {Remedy.LEAVE_ONE_OUT()}"
+            )
 
 
 def _unknown(key: str) -> str:

@@ -97,6 +97,7 @@ TRITON = Dialect(
         (501, "decoupled", Cause.DECOUPLED),
         (501, "", Cause.NOT_SUPPORTED),
         (502, "", Cause.GATEWAY),
+        (503, "not at ready state", Cause.NOT_LOADED),
         (503, "exceeds maximum queue size", Cause.TOO_MANY_REQUESTS),
         (503, "request timeout expired", Cause.TOO_MANY_REQUESTS),
         (503, "", Cause.UNAVAILABLE),

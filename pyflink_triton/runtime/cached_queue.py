@@ -15,7 +15,7 @@ import pyarrow as pa
 from pyflink_triton._arrow import Bools, Ints, present
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.protocol.inference import InferenceResponse
-from pyflink_triton.runtime.answer_cache import AnswerCache, Entry
+from pyflink_triton.runtime.answer_cache import AnswerCache, Entry, RouteAnswers
 from pyflink_triton.runtime.request_queue import Piece, RequestQueue, RowSource
 from pyflink_triton.tensors.kept_rows import Shapes
 from pyflink_triton.tensors.row_keys import row_keys
@@ -73,7 +73,9 @@ class CachedQueue:
         metrics: Where rows are counted.
     """
 
-    def __init__(self, queue: RequestQueue, cache: AnswerCache, codec: RowCodec, metrics: Metrics) -> None:
+    def __init__(
+        self, queue: RequestQueue, cache: AnswerCache | RouteAnswers, codec: RowCodec, metrics: Metrics
+    ) -> None:
         self._queue = queue
         self._cache = cache
         self._codec = codec

@@ -12,6 +12,7 @@ from pyflink_triton._async import await_all
 from pyflink_triton.delivery.delivery import Delivery
 from pyflink_triton.delivery.model_client import ModelClient
 from pyflink_triton.delivery.pace import Pace
+from pyflink_triton.delivery.route_deliveries import RouteDeliveries
 from pyflink_triton.delivery.signature_guard import SignatureGuard
 from pyflink_triton.errors import ContractError, TritonError, sentence
 from pyflink_triton.http.streaming_transport import StreamingTransport
@@ -41,8 +42,8 @@ class OpenedModel:
         columns: The declared columns and their tensors.
         warnings: What the warm-up found, and what was not known when the statement was planned.
         client: Asks the server about the model.
-        delivery: Carries the requests.
-        guard: Knows the signature that the model was opened with.
+        delivery: Carries the requests; where rows name their models, what makes a delivery for each.
+        guard: Knows the signature that the model was opened with; None where rows name their models.
         rows_in_flight: How many rows may be given to it before the first of them is answered.
     """
 
@@ -50,8 +51,8 @@ class OpenedModel:
     columns: ColumnBindings
     warnings: tuple[str, ...]
     client: ModelClient
-    delivery: Delivery
-    guard: SignatureGuard | DeclarationGuard
+    delivery: Delivery | RouteDeliveries
+    guard: SignatureGuard | DeclarationGuard | None
     rows_in_flight: int
 
     async def predict(self, rows: pa.RecordBatch) -> Prediction:
@@ -67,11 +68,11 @@ class OpenedModel:
 
     def is_busy(self) -> bool:
         """Whether many requests are in flight."""
-        return self.delivery.limit.taken >= _MANY_REQUESTS
+        return self.delivery.in_flight >= _MANY_REQUESTS
 
     def _explained(self, error: BaseException) -> BaseException:
         """Add that the declaration alone said what the model is, where that may be the reason."""
-        if isinstance(error, ContractError) and not isinstance(self.guard, SignatureGuard):
+        if isinstance(error, ContractError) and isinstance(self.guard, DeclarationGuard):
             return error.reworded(self.guard.explain(str(error)))
         return error
 
@@ -95,6 +96,8 @@ async def open_model(request: OpenRequest, metrics: Metrics) -> OpenedModel:
     """
     declared = DeclaredModel.parse(request)
     options, task = declared.options, request.get("task", Task())
+    if options.has_routes:
+        return _open_routes(declared, metrics, task)
     client = ModelClient(options)
     delivery = None
     try:
@@ -149,6 +152,19 @@ async def open_model(request: OpenRequest, metrics: Metrics) -> OpenedModel:
             await delivery.close()
         await client.close()
         raise
+
+
+def _open_routes(declared: DeclaredModel, metrics: Metrics, task: Task) -> OpenedModel:
+    """Open the models that rows name: each of them is looked for, and checked, when a row first names it."""
+    options = declared.options
+    contract = assume_signature(declared.inputs, declared.outputs, options)
+    columns = declared.bind(contract)
+    client = ModelClient(options)
+    deliveries = RouteDeliveries(options, client.transport, metrics, contract, _pace(options, task))
+    warn = partial(_warn, declared.model)
+    predictor = Predictor(deliveries, contract, columns, options, metrics, task.get("subtask", 0), warn)
+    rows = rows_in_flight(contract.max_batch_size, columns, options)
+    return OpenedModel(predictor, columns, (), client, deliveries, None, rows)
 
 
 def _pace(options: Options, task: Task) -> Pace | None:

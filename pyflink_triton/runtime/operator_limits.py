@@ -27,15 +27,15 @@ def stream_capacity(options: Options) -> int:
     return 2 * options.max_in_flight_requests
 
 
-def capacity(batch_rows: int, *, repeats: bool = False) -> int:
+def capacity(batch_rows: int, *, is_spread: bool = False) -> int:
     """How many rows the operator should hold to keep a model busy.
 
     Args:
         batch_rows: How many rows the model takes at once.
-        repeats: Whether few of them may have to be sent, so that it takes as many as there may be.
+        is_spread: Whether few of them may share a request, so that it takes as many as there may be.
     """
     low, high = _CAPACITY_BOUNDS
-    if repeats:
+    if is_spread:
         return high
     return min(max(_BATCHES_IN_OPERATOR * batch_rows, low), high)
 
@@ -48,7 +48,7 @@ def rows_in_flight(batch_rows: int, columns: ColumnBindings, options: Options) -
     tensors = [binding.tensor for binding in columns.outputs]
     output = sum(tensor.datatype.itemsize * abs(math.prod(tensor.dims)) for tensor in tensors)
     padded = sum(group.edges[0] * _entry_bytes(group, columns) for group in columns.padding)
-    rows = max(BATCHES_IN_FLIGHT * BATCH_ROWS, capacity(batch_rows, repeats=options.cache_max_bytes > 0) * 3 // 4)
+    rows = max(BATCHES_IN_FLIGHT * BATCH_ROWS, capacity(batch_rows, is_spread=options.spreads_rows) * 3 // 4)
     return max(1, min(rows, options.max_in_flight_bytes // max(output, padded, 1)))
 
 

@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_after_d
 from pyflink_triton._async import within
 from pyflink_triton._units import format_duration
 from pyflink_triton.delivery.model_client import ModelClient
-from pyflink_triton.errors import UnavailableError
+from pyflink_triton.errors import SchemaError, UnavailableError
 from pyflink_triton.http.credentials import literal_secret
 from pyflink_triton.model.signature import ModelSignature, write_planned
 from pyflink_triton.options.options import Options
@@ -30,6 +30,7 @@ from pyflink_triton.runtime.messages import (
     ModelUse,
 )
 from pyflink_triton.runtime.operator_limits import capacity, stream_capacity
+from pyflink_triton.schema.assumed_signature import assume_signature
 from pyflink_triton.schema.binding import ColumnBindings, bind_columns, check_declared
 from pyflink_triton.schema.columns import Column, check_count
 from pyflink_triton.schema.derived import derive_inputs, derive_outputs
@@ -99,10 +100,13 @@ async def check(declared: DeclaredModel) -> CheckAnswer:
     Raises:
         TritonError: Something is wrong; the message is one sentence.
     """
-    options, signature = declared.options, None
+    options, signature, nullable = declared.options, None, None
     literal = literal_secret(options)
     warnings = [] if literal is None else [f"Model '{declared.model}': {literal}."]
-    if options.plan_check != "off":
+    if options.has_routes:
+        contract = assume_signature(declared.inputs, declared.outputs, options)
+        nullable = declared.bind(contract).nullable
+    elif options.plan_check != "off":
         try:
             signature = await _ask_server(options, ModelClient.signature)
         except UnavailableError as error:
@@ -111,17 +115,16 @@ async def check(declared: DeclaredModel) -> CheckAnswer:
             warnings.append(f"Model '{declared.model}' is not checked before the job starts: {error}")
     batch = signature.max_batch_size if signature is not None else options.max_batch_size or 1
     is_decoupled = signature is not None and signature.decoupled
-    rows = (
-        stream_capacity(options.for_streams()) if is_decoupled else capacity(batch, repeats=options.cache_max_bytes > 0)
-    )
+    rows = stream_capacity(options.for_streams()) if is_decoupled else capacity(batch, is_spread=options.spreads_rows)
     answer: CheckAnswer = {"capacity": rows, "warnings": warnings}
-    if signature is None:
-        check_declared(declared.inputs, declared.outputs, declared.arguments, options)
-    else:
+    if signature is not None:
         nullable = declared.bind(signature).nullable
-        answer["strict"] = [place for place in range(len(declared.inputs)) if place not in nullable]
         warnings += signature_warnings(signature, options)
         answer["signature"] = write_planned(signature)
+    elif not options.has_routes:
+        check_declared(declared.inputs, declared.outputs, declared.arguments, options)
+    if nullable is not None:
+        answer["strict"] = [place for place in range(len(declared.inputs)) if place not in nullable]
     if options.deterministic is False or (options.deterministic is None and is_decoupled):
         answer["deterministic"] = False
     return answer
@@ -179,6 +182,11 @@ async def describe(request: DescribeRequest) -> DescribeAnswer:
     """
     options = parse_options(request["options"])
     inputs, outputs = request.get("input"), request.get("output")
+    if options.has_routes and not (inputs and outputs):
+        raise SchemaError(
+            "the rows of this model name the model that they are for, so that no server can be asked what it takes "
+            f"and gives. {Remedy.DECLARE_BOTH()}"
+        )
     if not inputs or not outputs:
         try:
             signature = await _ask_server(options, ModelClient.signature)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,35 +13,30 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pyflink_triton._arrow import Bools, Ints, take
+from pyflink_triton._arrow import Bools, Ints
 from pyflink_triton._async import cancel_all
-from pyflink_triton.delivery.batch_limits import BatchLimits
-from pyflink_triton.delivery.batch_splitter import BatchSplitter
-from pyflink_triton.delivery.request import Delivers, Request
-from pyflink_triton.delivery.requested_outputs import RequestedOutputs
+from pyflink_triton.delivery.request import Delivers
+from pyflink_triton.delivery.route_deliveries import RouteDeliveries
 from pyflink_triton.delivery.warmup import warm_up
 from pyflink_triton.errors import RowError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.options.options import Options
-from pyflink_triton.protocol.inference import InferenceRequest, InferenceResponse, InputTensor
-from pyflink_triton.runtime.answer_cache import AnswerCache
-from pyflink_triton.runtime.answer_check import AnswerCheck
-from pyflink_triton.runtime.cached_queue import CachedQueue, RowCodec, Values
-from pyflink_triton.runtime.operator_limits import requests_before_waiting
-from pyflink_triton.runtime.request_queue import Answered, Codec, Piece, RequestQueue, RowSource
+from pyflink_triton.options.routes import Route
+from pyflink_triton.runtime.answer_cache import AnswerCache, RouteAnswers
+from pyflink_triton.runtime.exchange import Exchange
+from pyflink_triton.runtime.lane import Lane
+from pyflink_triton.runtime.request_queue import Answered, Piece, RowSource
+from pyflink_triton.runtime.route_table import OpenRoute, RouteTable
 from pyflink_triton.schema.binding import ColumnBindings
 from pyflink_triton.sequences.state import SequenceFlags, lone_sequence
 from pyflink_triton.sequences.tracker import SequenceTracker
-from pyflink_triton.tensors.answer_facts import AnswerFacts
 from pyflink_triton.tensors.array_batch import ArrayBatch, element_bindings, explode
 from pyflink_triton.tensors.batching import encode_batch, group_alike
 from pyflink_triton.tensors.failed_rows import Policy
-from pyflink_triton.tensors.kept_rows import join_outputs, split_outputs
-from pyflink_triton.tensors.padding import Padding
-from pyflink_triton.tensors.parts import Part, by_place, decode_outputs, merge
-from pyflink_triton.tensors.response_streams import ResponseStreams, count_tokens
-from pyflink_triton.tensors.row_parameters import ParameterColumns, constants
+from pyflink_triton.tensors.parts import Part, by_place, merge
+from pyflink_triton.tensors.row_parameters import ParameterColumns, RowParameters
+from pyflink_triton.tensors.row_routes import RouteColumns
 
 _LOG = logging.getLogger("pyflink_triton")
 #: A large batch is encoded in slices.
@@ -68,10 +64,10 @@ class Prediction:
 
 
 class Predictor:
-    """Predicts batches with one model.
+    """Predicts batches with one model, or with those that rows name.
 
     Args:
-        delivery: Carries the requests.
+        delivery: Carries the requests; where rows name their models, what makes a delivery for each of them.
         signature: The model's signature.
         columns: The declared columns and their tensors.
         options: The model's options.
@@ -82,7 +78,7 @@ class Predictor:
 
     def __init__(
         self,
-        delivery: Delivers,
+        delivery: Delivers | RouteDeliveries,
         signature: ModelSignature,
         columns: ColumnBindings,
         options: Options,
@@ -93,41 +89,53 @@ class Predictor:
         self._declared = columns
         self._columns = element_bindings(columns) if columns.is_array_batch else columns
         columns = self._columns
-        self._facts = AnswerFacts(list(columns.own))
-        self._policy = Policy.of(columns, self._facts.columns)
+        self._exchange = Exchange(signature, columns, options, metrics)
+        self._policy = Policy.of(columns, self._exchange.facts.columns)
         self._metrics = metrics
         self._signature = signature
         self._has_batch_axis = signature.has_batch_axis
         scheduling = signature.scheduling
-        self._padding = Padding(columns) if columns.padding else None
-        self._wanted = tuple(binding.tensor for binding in columns.outputs)
-        self._parameters = {**constants(options.parameters), **scheduling.parameters(options.priority)}
         self._row_parameters = ParameterColumns.of(options.parameters, self._declared.references)
-        self._limits = BatchLimits(signature.max_batch_size, options.every_endpoint, metrics, warn)
-        self._delivery = RequestedOutputs(delivery, metrics, scheduling.wants_all_outputs)
-        keeps = options.cache_max_bytes > 0
-        self._queue = RequestQueue(
-            BatchSplitter(self._delivery, self._limits),
-            delivery.limit,
-            self._limits if signature.has_batch_axis and not signature.decoupled else None,
-            options.max_request_bytes,
-            requests_before_waiting(signature.max_batch_size, options),
-            Codec(self._write, self._read, self._nothing, self._keep if keeps else None),
-            options.bucket_wait if signature.has_batch_axis and not signature.decoupled else 0.0,
-        )
-        self._cached: CachedQueue | None = None
-        if keeps:
-            cache = AnswerCache(options.cache_max_bytes, options.cache_ttl)
-            self._cached = CachedQueue(self._queue, cache, RowCodec(self._split, self._join), metrics)
-        self._add = self._queue.add if self._cached is None else self._cached.add
+        self._options, self._warn = options, warn
+        self._cache: AnswerCache | None = None
+        if options.cache_max_bytes:
+            self._cache = AnswerCache(options.cache_max_bytes, options.cache_ttl)
+        self._routes: RouteTable | None = None
+        self._lane: Lane | None = None
+        if isinstance(delivery, RouteDeliveries):
+            self._deliveries, self._opened = delivery, itertools.count()
+            self._route_columns = RouteColumns(options, self._declared.references)
+            self._routes = RouteTable(self._open_route)
+        else:
+            self._lane = self._open_lane(delivery, self._cache)
         self._sequences: SequenceTracker | None = None
         self._has_steps = scheduling.has_steps
         if scheduling.sequences is not None:
             self._sequences = SequenceTracker(options, scheduling.sequences, columns.references, metrics, subtask)
-        self._answers = AnswerCheck(signature, columns.outputs)
-        self._streams = None if columns.responses is None else ResponseStreams(columns, metrics)
         self._output_names = [f"c{index}" for index in range(len(columns.output_types))]
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def _open_lane(
+        self, delivery: Delivers, cache: AnswerCache | RouteAnswers | None, *, is_one_of_many: bool = False
+    ) -> Lane:
+        return Lane(
+            delivery,
+            self._signature,
+            self._exchange,
+            self._options,
+            self._metrics,
+            cache,
+            self._warn,
+            is_one_of_many=is_one_of_many,
+        )
+
+    def _open_route(self, route: Route) -> OpenRoute:
+        """Begin to send rows to a model."""
+        delivery = self._deliveries.open(route)
+        cache = None if self._cache is None else RouteAnswers(self._cache, next(self._opened))
+        lane = self._open_lane(delivery, cache, is_one_of_many=True)
+        self._deliveries.follow_replicas(delivery, lane.limits.forget)
+        return OpenRoute(delivery, lane)
 
     async def predict(self, inputs: pa.RecordBatch) -> Prediction:
         """Predict a batch, and wait for all of its rows.
@@ -160,7 +168,7 @@ class Predictor:
                 done.set_exception(error)
 
         if not left:
-            deliver(0, np.arange(0), self._policy.complete(self._nothing(0), {}), {})
+            deliver(0, np.arange(0), self._policy.complete(self._exchange.nothing(0), {}), {})
         sources = []
         try:
             for first in range(0, inputs.num_rows, _ROWS_AT_ONCE):
@@ -196,33 +204,39 @@ class Predictor:
                 errors.setdefault(row, message)
 
         columns, not_null, sent = encode_batch(self._columns, self._has_batch_axis, rows, reject)
-        hits = None if self._cached is None else np.zeros(rows.num_rows, dtype=np.bool_)
+        hits = None if self._cache is None else np.zeros(rows.num_rows, dtype=np.bool_)
         whole = self._answering(not_null if arrays is None else arrays.not_null, deliver, hits, arrays)
         parameters = None if self._row_parameters is None else self._row_parameters.read(inputs)
         if parameters is not None:
             parameters = parameters if arrays is None else parameters.taken(arrays.owners)
             sent = parameters.sendable(sent, reject)
+        routes = None if self._routes is None else self._route_columns.read(inputs)
+        if routes is not None:
+            sent = routes.sendable(sent, reject)
         answered = whole if arrays is None else self._collecting(arrays, whole)
-        if self._padding is not None:
-            columns, sent, lengths = self._padding.pad(columns, rows.num_rows, sent, reject)
-            answered = self._padding.trimming(lengths, answered)
+        if (padding := self._exchange.padding) is not None:
+            columns, sent, lengths = padding.pad(columns, rows.num_rows, sent, reject)
+            answered = padding.trimming(lengths, answered)
         source = RowSource(columns, answered, fail, parameters, since, hits=hits)
         if arrays is None:
             if len(sent) < rows.num_rows:
                 unsent = np.ones(rows.num_rows, dtype=np.bool_)
                 unsent[sent] = False
                 none = np.flatnonzero(unsent)
-                self._reject(none, self._nothing(len(none)), by_place(errors, none), whole)
+                self._reject(none, self._exchange.nothing(len(none)), by_place(errors, none), whole)
         else:
             sent, none = arrays.begin(sent, errors)
             if len(none):
                 self._reject(none, *self._collected(arrays, none), whole)
         if self._sequences is not None:
             self._start(self._predict_sequences(self._sequences, inputs, sent, source))
-        elif len(sent):
-            for key, group in [(b"", sent)] if parameters is None else parameters.groups(sent):
-                for alike, rows_alike, sizes in group_alike(columns, group):
-                    self._add(alike + key, Piece(source, rows_alike, sizes))
+        elif self._lane is not None:
+            _send(source, sent, self._lane)
+        else:
+            assert self._routes is not None
+            assert routes is not None
+            for route, group in routes.groups(sent):
+                self._routes.use(route, partial(_send, source, group))
         return source
 
     def _answering(
@@ -262,8 +276,8 @@ class Predictor:
 
     def _collected(self, arrays: ArrayBatch, rows: Ints) -> tuple[list[pa.Array], dict[int, str]]:
         types = [binding.column.type.arrow for binding in self._columns.outputs]
-        lists, errors = arrays.collect(rows, [*types, *self._facts.types])
-        return self._facts.of_rows(lists), errors
+        lists, errors = arrays.collect(rows, [*types, *self._exchange.facts.types])
+        return self._exchange.facts.of_rows(lists), errors
 
     def _reject(self, rows: Ints, outputs: list[pa.Array], errors: dict[int, str], answered: Answered) -> None:
         """Answer rows that are not sent: those with a NULL, and those that have failed already."""
@@ -278,7 +292,7 @@ class Predictor:
         deadlines: dict[int, float | None] = {}
 
         def fail(row: int, message: str) -> None:
-            source.answered(np.array([row]), self._nothing(1), {0: message})
+            source.answered(np.array([row]), self._exchange.nothing(1), {0: message})
 
         async def send(row: int, flags: SequenceFlags, endpoint: str | None) -> str:
             return await self._send_row(source, row, flags, endpoint, deadlines)
@@ -299,7 +313,8 @@ class Predictor:
     ) -> str:
         """Send the request of one row of a sequence; returns the endpoint that answered."""
         rows = np.array([row])
-        request = self._write([Piece(source, rows, 0)], flags)
+        assert self._lane is not None
+        request = self._lane.write([Piece(source, rows, 0)], flags.parameters)
         request.endpoint, request.sticky = endpoint, True
         request.resend, request.urgent = flags.start, not flags.start
         request.has_steps = self._has_steps
@@ -307,13 +322,13 @@ class Predictor:
         if row in deadlines:  # it was sent before
             request.since = None
         try:
-            response = await self._delivery.send(request)
+            response = await self._lane.sender.send(request)
         finally:
             deadlines[row] = request.deadline
         try:
-            outputs, errors = self._read(response, 1)
+            outputs, errors = self._lane.read(response, 1)
         except RowError as error:  # the row fails alone, because the server has taken it into the sequence
-            outputs, errors = self._nothing(1), {0: error.words}
+            outputs, errors = self._exchange.nothing(1), {0: error.words}
         source.answered(rows, outputs, errors)
         return response.endpoint
 
@@ -324,81 +339,29 @@ class Predictor:
 
     def forget(self, endpoint: str) -> None:
         """Forget how many rows an endpoint takes, because there is none of that name any more."""
-        self._limits.forget(endpoint)
+        if self._lane is not None:
+            self._lane.limits.forget(endpoint)
 
     async def close(self) -> None:
         """End every request under way."""
         await cancel_all(self._tasks)
-        await self._queue.close()
+        if self._lane is not None:
+            await self._lane.close()
+        if self._routes is not None:
+            await self._routes.close()
 
     async def warm_up(self, seconds: float) -> str | None:
         """Send one request of zeros, a whole sequence for a stateful model; see ``warm_up``."""
         parameters = lone_sequence(self._signature.scheduling.sequences) or {}
-        return await warm_up(self._delivery, self._signature, self._make((), parameters), seconds)
+        assert self._lane is not None
+        return await warm_up(self._lane.sender, self._signature, self._lane.make(parameters), seconds)
 
-    def _read(self, response: InferenceResponse, rows: int) -> tuple[list[pa.Array], dict[int, str]]:
-        facts = self._facts.of(response, rows)
-        if self._streams is not None and response.stream is not None:
-            return [*self._streams.read(response.stream), *facts], {}
-        outputs, errors = decode_outputs(self._columns.outputs, self._answers.read(response, rows), rows)
-        count_tokens(self._metrics, outputs, self._columns.tokens)
-        return [*(outputs if self._streams is None else self._streams.of_one(outputs, rows)), *facts], errors
 
-    def _keep(
-        self, pieces: Sequence[Piece], response: InferenceResponse, outputs: list[pa.Array], errors: dict[int, str]
-    ) -> None:
-        """Keep an answer for rows that come again."""
-        assert self._cached is not None
-        failed, first = list(errors), pieces[0]
-        if self._padding and not self._padding.fits(first.source.columns, int(first.rows[0]), response):
-            failed = list(range(len(outputs[0])))
-        self._cached.keep(pieces, response, outputs[: len(outputs) - len(self._facts.columns)], failed)
-
-    def _split(
-        self, response: InferenceResponse, columns: Sequence[pa.Array], rows: int
-    ) -> tuple[Values, Sequence[Sequence[Any]]]:
-        """Take the values of single rows from a response: bytes of tensors, and of a stream what was made of it."""
-        if response.stream is not None:
-            return None, [[take(column, np.zeros(1, np.int64))] for column in columns]
-        return split_outputs(self._columns.outputs, self._answers.read(response, rows), rows)
-
-    def _join(self, what: Values, values: Sequence[Sequence[Any]], version: str | None, rows: int) -> list[pa.Array]:
-        """Make the columns of rows that have such values."""
-        facts = self._facts.of_kept(version, rows)
-        if what is None:
-            return [*map(pa.concat_arrays, values), *facts]
-        outputs = join_outputs(self._columns.outputs, what, values, rows)
-        return [*(outputs if self._streams is None else self._streams.of_one(outputs, rows)), *facts]
-
-    def _nothing(self, rows: int) -> list[pa.Array]:
-        """The outputs of rows without an answer."""
-        facts = self._facts.nothing(rows)
-        if self._streams is not None:
-            return [*self._streams.nothing(rows), *facts]
-        return [*(pa.nulls(rows, binding.column.type.arrow) for binding in self._columns.outputs), *facts]
-
-    def _write(self, pieces: Sequence[Piece], flags: SequenceFlags | None = None) -> Request:
-        """Make the request of rows that are alike."""
-        rows = sum([len(piece.rows) for piece in pieces])
-        lead = (rows,) if self._has_batch_axis else ()
-        first = int(pieces[0].rows[0])
-        inputs = [
-            InputTensor(
-                column.tensor,
-                (*lead, *column.shape(first)),
-                [piece.source.columns[place].gather(piece.rows) for piece in pieces],
-            )
-            for place, column in enumerate(pieces[0].source.columns)
-            if column.present is None or column.present[first]
-        ]
-        own = None if flags is None else flags.parameters
-        parameters = pieces[0].source.parameters
-        if parameters is not None:
-            own = {**parameters.kinds[parameters.of_row[first]], **(own or {})}
-        request = self._make(inputs, own)
-        return Request(request, rows, limits=self._limits, since=pieces[0].source.since)
-
-    def _make(self, inputs: Sequence[InputTensor], own: Mapping[str, Any] | None) -> InferenceRequest:
-        """Make a request with the parameters of all requests, and its own."""
-        parameters = {**self._parameters, **own} if own else self._parameters
-        return InferenceRequest(inputs, self._wanted, parameters, self._delivery.asks_for_all)
+def _send(source: RowSource, rows: Ints, lane: Lane) -> None:
+    """Put rows of a batch into a lane, those that may share a request together."""
+    if not len(rows):
+        return
+    parameters: RowParameters | None = source.parameters
+    for key, group in [(b"", rows)] if parameters is None else parameters.groups(rows):
+        for alike, rows_alike, sizes in group_alike(source.columns, group):
+            lane.add(alike + key, Piece(source, rows_alike, sizes))

@@ -163,6 +163,9 @@ class RequestQueue:
         spare: How many requests are in flight at the least before rows wait for others to fill theirs.
         codec: Makes the requests, and reads their responses.
         bucket_wait: Seconds that rows wait for others of their shape, at the least, where they have several.
+
+    Attributes:
+        on_idle: Called when no row waits here or is under way any more.
     """
 
     def __init__(
@@ -192,6 +195,7 @@ class RequestQueue:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_due = False
         self._timer: asyncio.TimerHandle | None = None
+        self.on_idle: Callable[[], object] | None = None
         limit.on_free = self.wake
 
     def add(self, alike: bytes, piece: Piece) -> None:
@@ -224,6 +228,11 @@ class RequestQueue:
         if not self._is_due and self._loop is not None and (self._full or self._partial):
             self._is_due = True
             self._loop.call_soon(self._pump)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no row waits here or is under way."""
+        return not (self._tasks or self._full or self._partial)
 
     async def close(self) -> None:
         """End every request under way."""
@@ -258,6 +267,11 @@ class RequestQueue:
             load = _Load(pieces, self._codec)
             load.task = self._loop.create_task(self._send(load))
             self._tasks.add(load.task)
+        self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        if self.on_idle is not None and self.is_idle:
+            self.on_idle()
 
     def _next(self) -> OrderedDict[bytes, _Group] | None:
         """Where the group stands first that goes next; None while none may go."""
@@ -293,6 +307,7 @@ class RequestQueue:
                 self._limit.put_back()
             if load.task is not None:
                 self._tasks.discard(load.task)
+            self._tell_idle()
 
 
 def _since(groups: OrderedDict[bytes, _Group]) -> float:

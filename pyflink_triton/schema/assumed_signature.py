@@ -1,9 +1,10 @@
-"""The signature that is assumed from the declaration, where the server hides the model's own."""
+"""The signature that is assumed from the declaration, where the server hides the model's own or rows name models."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.model.signature import ModelSignature, TensorSpec, with_scheduling
@@ -22,6 +23,9 @@ _MISFITS = (
     " data-type is ",
     "correlation id",
 )
+#: Why only types may be declared for which there is a default datatype.
+_HIDDEN = "the server does not let this package read its tensor's datatype"
+_OF_ROUTES = "rows name their models, so that the type of a column alone says its tensor's datatype"
 _SHAPES = re.compile(
     r"unexpected shape for input '(?P<input>.*?)' for .*?expected \[(?P<is>.*?)\], got \[(?P<got>.*?)\]"
 )
@@ -44,10 +48,13 @@ def assume_signature(inputs: Sequence[Column], outputs: Sequence[Column], option
     declared = check_declared(inputs, outputs, options=options)
     referred = set(declared.references.values())
     flatten = options.flatten_batch_dim
-    ins = [_tensor(column, flatten) for place, column in enumerate(inputs) if place not in referred]
+    why = _OF_ROUTES if options.has_routes else _HIDDEN
+    ins = [_tensor(column, flatten, why) for place, column in enumerate(inputs) if place not in referred]
     own = set(declared.own.values())
     answers = [of_one_response(column, options) for place, column in enumerate(outputs) if place not in own]
-    outs = [_tensor(column, False) for column in answers]
+    outs = [_tensor(column, False, why) for column in answers]
+    if options.has_routes:
+        ins += _masks(ins, options)
     signature = ModelSignature(options.model_name, tuple(ins), tuple(outs), options.max_batch_size, is_assumed=True)
     return with_scheduling(
         signature,
@@ -57,12 +64,19 @@ def assume_signature(inputs: Sequence[Column], outputs: Sequence[Column], option
     )
 
 
-def _tensor(column: Column, flatten: bool) -> TensorSpec:
+def _masks(inputs: Sequence[TensorSpec], options: Options) -> list[TensorSpec]:
+    """The masks that this package fills: each is taken for a tensor as the one that is padded."""
+    of = {tensor.name: tensor for tensor in inputs}
+    named = {pad.mask: of[name] for name, pad in options.pad if pad.mask is not None and name in of}
+    return [replace(tensor, name=name) for name, tensor in named.items() if name not in of]
+
+
+def _tensor(column: Column, flatten: bool, why: str) -> TensorSpec:
     leaf, depth = column.type.leaf, column.type.depth
     if leaf.name not in DEFAULT_DATATYPES:
         raise SchemaError(
-            f"column '{column.name}' is {column.type}, but the server does not let this package read its tensor's "
-            "datatype. " + Remedy.DECLARE_ONE_OF(types=", ".join(DEFAULT_DATATYPES))
+            f"column '{column.name}' is {column.type}, but {why}. "
+            + Remedy.DECLARE_ONE_OF(types=", ".join(DEFAULT_DATATYPES))
         )
     rank = depth - 1 if flatten and depth > 1 else depth
     return TensorSpec(column.name, DEFAULT_DATATYPES[leaf.name], (-1,) * rank if rank else (1,))

@@ -26,8 +26,8 @@ from pyflink_triton.schema.option_columns import (
     check_reference_argument,
     find_optional_outputs,
     find_references,
+    needed_columns,
     parameter_columns,
-    sequence_columns,
 )
 from pyflink_triton.schema.own_columns import OF_ERRORS, OwnColumn, check_own_name, find_own_columns
 from pyflink_triton.schema.padding import PaddedGroup, find_masks, plan_padding
@@ -234,11 +234,10 @@ def bind_columns(
         check_raw_defaults(options, [outputs[place] for place in out_places], from_options.defaults, raw)
     only_parameters: set[int] = set()
     if options is not None:
-        of_parameters, of_sequences = (
-            {from_options.references[name] for name in names(options)}
-            for names in (parameter_columns, sequence_columns)
+        of_parameters, needed = (
+            {from_options.references[name] for name in names(options)} for names in (parameter_columns, needed_columns)
         )
-        only_parameters = of_parameters - of_sequences - {n for n, _, tensor in in_pairs if not tensor.optional}
+        only_parameters = of_parameters - needed - {n for n, _, tensor in in_pairs if not tensor.optional}
     return ColumnBindings(
         inputs=tuple(
             TensorBinding(column, tensor, argument_types[place], place, is_flat)

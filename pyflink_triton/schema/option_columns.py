@@ -1,4 +1,4 @@
-"""Columns that options name: for the sequence of a row, for parameters of its request, for optional outputs."""
+"""Columns that options name: for the model of a row, its sequence, parameters of its request, for optional outputs."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ def flag_columns(options: Options) -> tuple[tuple[str, str], ...]:
     """The options whose value for each row is in a BOOLEAN column, with the name of that column."""
     named = (("sequence-start", options.sequence_start), ("sequence-end", options.sequence_end))
     return tuple((key, column) for key, column in named if isinstance(column, str))
+
+
+def route_columns(options: Options) -> tuple[tuple[str, str], ...]:
+    """The options whose value for each row is in a column that names its model, with the name of that column."""
+    named = (("model-name", options.model_column), ("model-version", options.version_column))
+    return tuple((key, column) for key, column in named if column is not None)
 
 
 def is_template_type(type_: SqlType) -> bool:
@@ -51,7 +57,8 @@ def find_references(options: Options, inputs: Sequence[Column]) -> dict[str, int
     Raises:
         SchemaError: A column is not in INPUT, or has the wrong type.
     """
-    wanted = [("sequence-id", name, is_template_type, "STRING") for name in template_columns(options)]
+    wanted = [(key, name, is_template_type, "STRING") for key, name in route_columns(options)]
+    wanted += [("sequence-id", name, is_template_type, "STRING") for name in template_columns(options)]
     wanted += [(key, name, _is_boolean, "BOOLEAN") for key, name in flag_columns(options)]
     for key, value in options.parameters:
         if isinstance(value, Template):
@@ -97,9 +104,10 @@ def parameter_columns(options: Options) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for value in templates for name in value.columns))
 
 
-def sequence_columns(options: Options) -> tuple[str, ...]:
-    """The names of the columns that the options of sequences refer to."""
-    return (*template_columns(options), *(name for _, name in flag_columns(options)))
+def needed_columns(options: Options) -> tuple[str, ...]:
+    """The names of the columns that options refer to and that a row needs to be sent: all but those of parameters."""
+    named = (*route_columns(options), *flag_columns(options))
+    return (*template_columns(options), *(name for _, name in named))
 
 
 def check_reference_argument(column: Column, argument: SqlType) -> None:

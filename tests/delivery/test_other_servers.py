@@ -23,7 +23,7 @@ from triton import Triton
 from type_cases import NATURAL, SHAPES
 
 from pyflink_triton.bridge.planning_handlers import PLANNING_HANDLERS
-from pyflink_triton.errors import ContractError, TritonError
+from pyflink_triton.errors import ContractError, OptionError, TritonError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.runtime.messages import ColumnType, OpenRequest
@@ -238,6 +238,19 @@ def test_what_it_cannot_do_is_said_when_planned(
     assert words in said
     assert "kserve" in said
     assert "Triton" not in said
+
+
+def test_rows_may_name_their_models_and_no_versions(kserve: KServe) -> None:
+    inputs = {"x": "BIGINT", "m": "STRING"}
+    request = asked(kserve.url, "${m}", inputs, Y, allowed_models="*")
+    got = predict(request, (1, "fails"), (2, "bare"), (3, "none"), (4, "half"))
+    assert got.rows == [(1,), (2,), (None,), (None,)]
+    assert "the model that column 'm' names is not loaded at" in got.errors[2]
+    assert "its input is x FP16[1], and the declared column stands for x INT64[1]" in got.errors[3]
+    versions = asked(kserve.url, "fails", {"x": "BIGINT", "v": "STRING"}, Y, model_version="${v}")
+    with pytest.raises(OptionError) as error:
+        predict(versions, (1, "3"))
+    assert "is kserve, which has no versions of a model" in str(error.value)
 
 
 def test_what_is_said_helps(kserve: KServe) -> None:

@@ -272,7 +272,7 @@ async def test_sequences_keep_it(triton: Triton) -> None:
         began = time.monotonic()
         assert await predict(model, [1, 1, 1, 1, 5, 5], ["a", "a", "a", "a", "b", "b"]) == [1, 2, 3, 4, 5, 10]
         assert time.monotonic() - began >= 5 / 10 - 0.05
-        assert model.delivery.limit.taken == 0
+        assert model.delivery.in_flight == 0
 
 
 class Stamped(list[Call]):
@@ -309,7 +309,7 @@ async def test_the_end_of_a_job_ends_the_wait_and_health_checks_go_on(server: st
         options: dict[str, Any] = {"health_check_enabled": "true", "health_check_interval": "10 ms"}
         async with opened(proxy.url, "0.001", max_batch_size="1", **options) as model:
             work = asyncio.create_task(predict(model, [1, 2]))
-            while not proxy.inferences or model.delivery.limit.taken:
+            while not proxy.inferences or model.delivery.in_flight:
                 await asyncio.sleep(0.01)
             asked = len(proxy.calls)
             while len(proxy.calls) < asked + 5:

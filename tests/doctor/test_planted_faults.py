@@ -108,6 +108,14 @@ def test_what_needs_a_fault_to_be_absent_is_skipped_with_its_reason(triton: Trit
     assert {"access", "ready", "version", "statement", "speed"} <= skipped.keys()
 
 
+def test_a_model_that_rows_name_is_not_looked_for(triton: Triton) -> None:
+    routed = {"model-name": "${m}", "allowed-models": "t-*", "max-batch-size": "8"}
+    found = asyncio.run(examine(Subject({"endpoint": triton.http_url, **routed}), checks=CHECKS[:SERVERS]))
+    assert wrong(found) == []
+    skipped = {each.check: each.sentence for each in found.findings if each.status is Status.SKIPPED}
+    assert skipped["model"] == skipped["statement"] == "the model is named by rows, and there is none here"
+
+
 def test_another_endpoint_is_examined_to_the_end(triton: Triton) -> None:
     fields = about(f"http://{triton.grpc_url},{triton.http_url}")
     found = asyncio.run(examine(Subject(**fields), checks=CHECKS[:10]))

@@ -268,7 +268,7 @@ def test_the_limit_recovers_while_streams_are_long(scripted: Start) -> None:
     async def main() -> None:
         async with script_model(server.url, timeout="4 s", **{**QUICK, **limits}) as model:
             await grow(model, 64)
-            model.opened.delivery.limit.slower(model.opened.delivery.limit.round)
+            model.delivery.limit.slower(model.delivery.limit.round)
             before = model.limit
             assert before <= 32
             outcome = await model.predict([stream(n, 2, between=1.0) for n in range(400)])

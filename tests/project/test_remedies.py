@@ -262,6 +262,23 @@ def test_sequences(triton: Triton) -> None:
     asyncio.run(main())
 
 
+@does(Remedy.NAME_ALLOWED, Remedy.GIVE_VERSION)
+def test_rows_that_name_their_models(triton: Triton) -> None:
+    named = {"input": "x BIGINT; m STRING; v STRING", "output": "y BIGINT", "model-name": "${m}", "max-batch-size": "8"}
+    routed = {**named, "allowed-models": "identity_*", "model-version": "${v}"}
+    columns = [
+        pa.array([7, 7, 7, 7], pa.int64()),
+        pa.array(["version", "identity_int64", "identity_int64", "identity_int64"]),
+        pa.array(["1", "first", "1", "latest"]),
+    ]
+    found = predict(triton.http_url, routed, *columns)
+    assert found.outputs.column(0).to_pylist() == [None, None, 7, 7]
+    assert Remedy.NAME_ALLOWED() in found.errors[0]
+    assert Remedy.GIVE_VERSION() in found.errors[1]
+    more = {**routed, "allowed-models": "identity_*,version"}
+    assert predict(triton.http_url, more, *columns).outputs.column(0).to_pylist() == [1, None, 7, 7]
+
+
 @does(Remedy.PLAN_AGAIN, Remedy.RESTART_JOB)
 def test_a_model_that_changed(triton: Triton, tmp_path: Path) -> None:
     column = pa.array([1.0], pa.float32())

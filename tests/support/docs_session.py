@@ -29,6 +29,7 @@ from pyflink_triton.server import TritonServer
 from pyflink_triton.server.examples import EXAMPLES
 
 _OF_TESTS = ("chatbot_rnn", "bert_classifier", "pairing")
+_ALL_VERSIONS = "version_policy { all {} }"
 _MODELS = (
     *(model for model in (*SPEC_MODELS, *MODELS) if model.name in _OF_TESTS),
     Model(
@@ -51,6 +52,12 @@ _MODELS = (
         [Tensor("score", "INT64"), Tensor("width", "INT64"), Tensor("token_scores", "INT64", (-1,))],
         "masked",
     ),
+    *(
+        Model(
+            name, [Tensor("amount", "FP32")], [Tensor("risk", "FP32")], "identity", versions=(1, 2), extra=_ALL_VERSIONS
+        )
+        for name in ("score-acme", "score-globex")
+    ),
     Model("minilm", [Tensor("text", "BYTES")], [Tensor("embedding", "FP32", (384,))], "answers"),
 )
 _IMAGE = numpy.zeros((3, 224, 224), "<f4")
@@ -61,6 +68,10 @@ _TABLES: Mapping[str, tuple[dict[str, str], list[tuple[Any, ...]]]] = {
         [(1, 250.0, 7, "rent"), (2, 3.5, 9, "coffee"), (3, 120.0, 7, "shoes")],
     ),
     "amounts": ({"id": "INT", "amount": "FLOAT"}, [(1, 2.5), (2, None)]),
+    "tenant_payments": (
+        {"id": "INT", "tenant": "STRING", "amount": "FLOAT"},
+        [(1, "acme", 2.5), (2, "globex", 4.0), (3, "initech", 1.0)],
+    ),
     "images": ({"name": "STRING", "image": "BYTES"}, [("blank", bytearray(_IMAGE.tobytes()))]),
     "tokenized": (
         {"id": "INT", "input_ids": "ARRAY<BIGINT>"},

@@ -12,6 +12,7 @@ from typing import Any
 from bad_inputs import columns
 
 from pyflink_triton.remedies import Remedy
+from pyflink_triton.types.triton import DEFAULT_DATATYPES
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ _KEYED = {**_SEQUENCE, "input": "x BIGINT; user_id STRING", "sequence-id": "${us
 _ADD = {"served": "add", "input": "a FLOAT; b FLOAT", "output": "sum FLOAT"}
 _SCRIPT = {"served": "script", "input": "script STRING", "output": "text STRING"}
 _MASKED = {"served": "masked", "input": "ids ARRAY<BIGINT>", "output": "total BIGINT"}
+_ROUTED = {"model-name": "${m}", "allowed-models": "t-*", "max-batch-size": "8", "input": "x FLOAT; m STRING"}
 _INT = {"served": "identity_int64", "input": "x BIGINT", "output": "y BIGINT"}
 
 CURES = (
@@ -408,6 +410,38 @@ CURES = (
         {**_SCRIPT, "cache-max-bytes": "1 mb"},
         {"deterministic": "true"},
         {"cache-max-bytes": None},
+    ),
+    # Rows that name their models.
+    cure(
+        Remedy.WRITE_ROUTE,
+        {**_ROUTED, "model-name": "t-${model}", "input": "x FLOAT; model STRING"},
+        {"model-name": "${model}"},
+    ),
+    cure(
+        Remedy.WRITE_ROUTE,
+        {"model-version": "v${model}", "max-batch-size": "8", "input": "x FLOAT; model INT"},
+        {"model-version": "${model}"},
+    ),
+    *(
+        cure(Remedy.WRITE_ALLOWED, {**_ROUTED, "allowed-models": wrong}, {"allowed-models": "fraud_v2,tenant-*"})
+        for wrong in (" ", "t*a", "t-/*", "**", "t-a\u202e")
+    ),
+    cure(Remedy.SET_OPTION_TOO, {**_ROUTED, "allowed-models": None}, {"allowed-models": "t-*"}, key="allowed-models"),
+    cure(Remedy.SET_OPTION_TOO, {**_ROUTED, "max-batch-size": None}, {"max-batch-size": "8"}, key="max-batch-size"),
+    cure(Remedy.LEAVE_OUT, {"allowed-models": "t-*"}, {"allowed-models": None}),
+    cure(Remedy.LEAVE_ONE_OUT, {**_ROUTED, "priority": "3"}, {"priority": None}),
+    cure(Remedy.LEAVE_ONE_OUT, {**_ROUTED, "responses": "one"}, {"responses": None}),
+    cure(Remedy.LEAVE_ONE_OUT, {**_ROUTED, "sequence-id": "${m}"}, {"sequence-id": None}),
+    cure(
+        Remedy.ADD_REFERENCE, {**_ROUTED, "input": "x FLOAT"}, {"input": "x FLOAT; m STRING"}, name="m", type="STRING"
+    ),
+    cure(Remedy.DECLARE_AS, {**_ROUTED, "input": "x FLOAT; m FLOAT"}, {"input": "x FLOAT; m STRING"}, type="STRING"),
+    cure(Remedy.DECLARE_BOTH, {**_ROUTED, "request": "describe", "input": ""}, {"input": "x FLOAT; m STRING"}),
+    cure(
+        Remedy.DECLARE_ONE_OF,
+        {**_ROUTED, "input": "x DECIMAL(20, 0); m STRING"},
+        {"input": "x BIGINT; m STRING"},
+        types=", ".join(DEFAULT_DATATYPES),
     ),
     # Repeats.
     cure(

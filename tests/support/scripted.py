@@ -21,6 +21,7 @@ import pytest
 from processes import children, connections
 from triton import Triton
 
+from pyflink_triton.delivery.delivery import Delivery
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.runtime.open_model import OpenedModel, open_model
 
@@ -179,7 +180,13 @@ class ScriptModel:
     @property
     def limit(self) -> int:
         """How many streams may be under way now."""
-        return self.opened.delivery.limit.limit
+        return self.delivery.limit.limit
+
+    @property
+    def delivery(self) -> Delivery:
+        """What carries the rows."""
+        assert isinstance(self.opened.delivery, Delivery)
+        return self.opened.delivery
 
 
 @asynccontextmanager
