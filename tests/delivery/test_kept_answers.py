@@ -28,10 +28,10 @@ from pyflink_triton.types.triton import DATATYPES
 
 
 def test_the_size_counts_what_requests_of_one_row_keep_for_each() -> None:
-    metrics = Metrics()
+    metrics, echo = Metrics(), Echo()
     x = TensorSpec("x", DATATYPES["INT64"], (-1,))
     made = declare(
-        identity(x, max_batch_size=0), Echo(), ["x ARRAY<BIGINT>"], ["x ARRAY<BIGINT>"], metrics=metrics,
+        identity(x, max_batch_size=0), echo, ["x ARRAY<BIGINT>"], ["x ARRAY<BIGINT>"], metrics=metrics,
         cache_max_bytes="1 gb",
     )  # fmt: skip
 
@@ -45,13 +45,12 @@ def test_the_size_counts_what_requests_of_one_row_keep_for_each() -> None:
 
     async def main() -> None:
         before = await feed(0, 500)
-        transport = made._delivery._delivery._transport  # type: ignore[attr-defined]
-        transport.requests.clear()
+        echo.requests.clear()
         tracemalloc.start()
         try:
             traced, _ = tracemalloc.get_traced_memory()
             claimed = await feed(500, 2500) - before
-            transport.requests.clear()
+            echo.requests.clear()
             gc.collect()
             grown = tracemalloc.get_traced_memory()[0] - traced
         finally:

@@ -140,13 +140,16 @@ def test_the_answers_of_models_are_kept_apart_in_one_cache() -> None:
     one, other = RouteAnswers(cache, 0), RouteAnswers(cache, 1)
     for answers in (one, other):
         assert answers.meet("1", 0.0)
-    one.put(b"k", (100.0, None, "one"))
-    other.put(b"k", (100.0, None, "other"))
-    assert [answers.find([b"k"], 0.0)[0] for answers in (one, other)] == [(100.0, None, "one"), (100.0, None, "other")]
+    one.put(b"k", (100.0, None, b"one"))
+    other.put(b"k", (100.0, None, b"other"))
+    assert [answers.find([b"k"], 0.0)[0] for answers in (one, other)] == [
+        (100.0, None, b"one"),
+        (100.0, None, b"other"),
+    ]
     assert one.meet("2", 1.0)
     assert not one.meet("1", 0.5), "a late answer of the version before"
     assert one.find([b"k"], 0.0) == [None]
-    assert other.find([b"k"], 0.0) == [(100.0, None, "other")]
+    assert other.find([b"k"], 0.0) == [(100.0, None, b"other")]
     assert one.bytes == other.bytes == cache.bytes > 0
 
 
