@@ -114,7 +114,46 @@ def test_models_share_the_places_and_none_starves(rate: float | None) -> None:
         places.close()
 
     asyncio.run(main())
-    assert min(done.values()) > 50, done
+    assert min(done[name] for name in "abcd") > 50, done
+
+
+def test_a_model_with_rows_without_end_leaves_places_to_another() -> None:
+    """Rows wait in queues, which look for places only when they are told that one is free."""
+
+    async def main() -> None:
+        loop, places = asyncio.get_running_loop(), SharedPlaces(2)
+        done: Counter[str] = Counter()
+        tasks: set[asyncio.Task[None]] = set()
+
+        def queue(name: str, rows: int) -> Callable[[], object]:
+            limit, left = ConcurrencyLimit(64, 30.0, None, places), [rows]
+
+            async def send() -> None:
+                await asyncio.sleep(0.001)
+                done[name] += 1
+                limit.give()
+
+            def pump() -> None:
+                while left[0] and limit.try_take():
+                    left[0] -= 1
+                    task = loop.create_task(send())
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
+
+            limit.on_free = lambda: loop.call_soon(pump)
+            return pump
+
+        queue("hot", 10_000)()
+        queue("seldom", 5)()
+        while done["seldom"] < 5:
+            assert done["hot"] < 50
+            await asyncio.sleep(0.001)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        places.close()
+
+    asyncio.run(main())
 
 
 def test_places_that_are_put_back_are_free_again() -> None:
