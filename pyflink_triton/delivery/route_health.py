@@ -154,8 +154,10 @@ class RouteHealth:
         base = endpoint.base
         endpoint.trouble = f"{self._subject} is not ready at {base}. {Remedy.LOAD_MODEL()}"
         try:
-            await self._transport.metadata(base)
-            return  # it has become ready just now, and is asked again
+            described = await self._transport.metadata(base)
+            if described.get("name") == self._route.model:
+                return  # it has become ready just now, and is asked again
+            cause = Cause.NOT_FOUND  # where Triton has something else, as its statistics at `stats`
         except ErrorResponse as error:
             cause = error.cause
         except NoResponseError as error:
