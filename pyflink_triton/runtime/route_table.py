@@ -14,7 +14,7 @@ from pyflink_triton.runtime.lane import Lane
 
 #: So many models get requests at once; rows of others wait until one of these has none under way.
 MOST_ROUTES = 256
-#: When rows have waited for so many seconds, the route that was not used for longest gets no more rows before it is done.
+#: After so many seconds that rows wait, the route that was not used for longest gets no more before it is done.
 _PATIENCE = 1.0
 
 

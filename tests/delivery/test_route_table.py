@@ -206,7 +206,10 @@ def test_a_model_with_rows_without_end_leaves_places_to_another() -> None:
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
 
-            limit.on_free = lambda: loop.call_soon(pump)
+            def wake() -> None:
+                loop.call_soon(pump)
+
+            limit.on_free = wake
             return pump
 
         queue("hot", 10_000)()

@@ -15,7 +15,7 @@ from triton import ARGUMENTS, Triton
 from pyflink_triton.server import TritonServer
 
 MODELS = ("t-a", "t-b")
-OPTIONS = {key.replace("-", "_"): value for key, value in QUICK.items()}
+OPTIONS: dict[str, Any] = {key.replace("-", "_"): value for key, value in QUICK.items()}
 
 
 @pytest.fixture(scope="module")
