@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from pyflink_triton._async import within
@@ -86,6 +87,8 @@ class RouteHealth:
         self._contract = contract
         self._turns = turns
         self._seconds = min(options.timeout, _SECONDS)
+        #: Looks up which addresses the endpoints' hosts have.
+        self.look: Callable[[], Awaitable[None]] | None = None
         self._unloaded_since: dict[str, float] = {}
         self._check_at: dict[str, float] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -165,7 +168,7 @@ class RouteHealth:
             return
         endpoint.is_missing = False
         if cause is Cause.NOT_FOUND:
-            self.miss(endpoint)
+            await self.lacks(endpoint)
         elif cause is Cause.NOT_LOADED and await self._is_unloaded(base):
             since = self._unloaded_since.setdefault(base, time.monotonic())
             if time.monotonic() - since >= _UNLOADED_SECONDS:
@@ -186,6 +189,13 @@ class RouteHealth:
             if entry["name"] == model and (version is None or entry.get("version", version) == version)
         ]
         return all(entry.get("state") in ("UNAVAILABLE", "") for entry in own)
+
+    async def lacks(self, endpoint: Endpoint) -> None:
+        """An endpoint answered that it has no such model; another address of its host may have it."""
+        if self.look is not None and not endpoint.is_missing:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await within(self._seconds, self.look())
+        self.miss(endpoint)
 
     def miss(self, endpoint: Endpoint) -> None:
         """An endpoint has no such model."""

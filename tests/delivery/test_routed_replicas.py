@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from fault_proxy import FaultProxy
+from deliveries import upstream
+from fault_proxy import Call, FaultProxy
+from faults import Step
 from names import QUICK, Names, with_names
 from routed import Routed, routed, tenant, write
 from test_replicas import FIRST, SECOND, THIRD, proxies
@@ -57,3 +59,25 @@ async def test_each_model_is_at_each_address_while_one_goes_and_one_comes(names:
             assert row["code"] == "404"
             counted = models.counted()
             assert (counted["failure"], counted["success"]) == (1, counted["requests"] - 1)
+
+
+class Lacking(FaultProxy):
+    """It has no model `t-b`."""
+
+    def _step(self, call: Call) -> Step:
+        if "/t-b" not in call.path:
+            return super()._step(call)
+        return Step("status", 404, b'{"error":"Request for unknown model: \'t-b\' is not found"}')
+
+
+@with_names
+async def test_a_model_that_one_address_lacks_is_found_at_the_other(names: Names, server: Triton) -> None:
+    async with Lacking(upstream(server.http_url), host=FIRST) as lacking:
+        port = int(lacking.url.rpartition(":")[2])
+        async with FaultProxy(upstream(server.http_url), host=SECOND, port=port):
+            for addresses in ([FIRST, SECOND], [SECOND, FIRST]):
+                names.hosts["triton"] = addresses
+                async with routed(f"http://triton:{port}", **OPTIONS) as models:
+                    for _ in range(5):
+                        await ask(models, 20)
+            assert any("/t-b" in call.path for call in lacking.calls)
