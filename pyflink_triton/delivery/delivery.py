@@ -160,6 +160,8 @@ class Delivery:
         """The same, without waiting for the first look-up."""
         self._endpoints.on_gone = partial(self._forget, on_gone)
         self._replicas = Replicas(self._options, self._endpoints, look_up)
+        if self._health is not None:
+            self._health.look = self._replicas.look
         self._replicas.follow()
 
     def _forget(self, on_gone: Callable[[str], object], base: str) -> None:
@@ -252,7 +254,7 @@ class Delivery:
         if behaviour.is_models and not is_there:
             behaviour = self._behaviours[Cause.NOT_FOUND]
         if behaviour.is_missing and self._health is not None:
-            self._health.miss(endpoint)
+            await self._health.lacks(endpoint)
         if behaviour.action is Action.FAIL_JOB and free is None:
             raise behaviour.error(message, status=status)
         may_run_again = request.resend or not is_sent or free == _RENEWED

@@ -71,7 +71,7 @@ class Replicas:
         if not self._hosts:
             return
         with contextlib.suppress(asyncio.TimeoutError):
-            await within(seconds, self._look())
+            await within(seconds, self.look())
         await await_all([self._endpoints.admit(each) for each in self._endpoints.all if each.is_unchecked])
         if self._endpoints.failure is not None:
             raise self._endpoints.failure
@@ -97,10 +97,11 @@ class Replicas:
             except asyncio.TimeoutError:
                 again = min(2 * again, most)
             self._wanted.clear()
-            await self._look()
+            await self.look()
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Look all hosts up once."""
         await await_all([self._look_at(host) for host in self._hosts])
 
     async def _look_at(self, host: _Host) -> None:

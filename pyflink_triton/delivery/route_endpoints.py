@@ -39,6 +39,11 @@ class RouteEndpoints(Endpoints):
         if all(each.is_missing for each in self.all):
             self.refuse(error)
 
+    def answered(self, endpoint: Endpoint) -> None:
+        """The endpoint answered a request, so it has the model, also where no probe can see that."""
+        endpoint.is_missing = False
+        super().answered(endpoint)
+
     def refuse(self, error: TritonError) -> None:
         """Send no request anywhere for a while, or for good if this is no error of rows."""
         self.failure, self._only = error, None

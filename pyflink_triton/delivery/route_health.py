@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from pyflink_triton._async import within
@@ -86,6 +87,8 @@ class RouteHealth:
         self._contract = contract
         self._turns = turns
         self._seconds = min(options.timeout, _SECONDS)
+        #: Looks up which addresses the endpoints' hosts have.
+        self.look: Callable[[], Awaitable[None]] | None = None
         self._unloaded_since: dict[str, float] = {}
         self._check_at: dict[str, float] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -154,8 +157,10 @@ class RouteHealth:
         base = endpoint.base
         endpoint.trouble = f"{self._subject} is not ready at {base}. {Remedy.LOAD_MODEL()}"
         try:
-            await self._transport.metadata(base)
-            return  # it has become ready just now, and is asked again
+            described = await self._transport.metadata(base)
+            if described.get("name") == self._route.model:
+                return  # it has become ready just now, and is asked again
+            cause = Cause.NOT_FOUND  # where Triton has something else, as its statistics at `stats`
         except ErrorResponse as error:
             cause = error.cause
         except NoResponseError as error:
@@ -163,7 +168,7 @@ class RouteHealth:
             return
         endpoint.is_missing = False
         if cause is Cause.NOT_FOUND:
-            self.miss(endpoint)
+            await self.lacks(endpoint)
         elif cause is Cause.NOT_LOADED and await self._is_unloaded(base):
             since = self._unloaded_since.setdefault(base, time.monotonic())
             if time.monotonic() - since >= _UNLOADED_SECONDS:
@@ -184,6 +189,13 @@ class RouteHealth:
             if entry["name"] == model and (version is None or entry.get("version", version) == version)
         ]
         return all(entry.get("state") in ("UNAVAILABLE", "") for entry in own)
+
+    async def lacks(self, endpoint: Endpoint) -> None:
+        """An endpoint answered that it has no such model; another address of its host may have it."""
+        if self.look is not None and not endpoint.is_missing:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await within(self._seconds, self.look())
+        self.miss(endpoint)
 
     def miss(self, endpoint: Endpoint) -> None:
         """An endpoint has no such model."""

@@ -12,7 +12,7 @@ from pyflink_triton.remedies import Remedy
 #: What ends a path or a part of it for a server or a proxy, or may stand for another character in it.
 _BREAKS = frozenset("/\\?#%;")
 #: No file system has a longer name for a model's directory.
-_MOST_BYTES = 255
+MOST_BYTES = 255
 
 
 class Route(NamedTuple):
@@ -55,8 +55,8 @@ def is_allowed(name: str, allowed: Sequence[str]) -> bool:
 
 def is_plain(name: str) -> bool:
     """Whether a URL can hold a name, and every server and proxy on its way takes it for that name and no other."""
-    if not name or unaddressable(name) is not None or not _BREAKS.isdisjoint(name):
+    if not 0 < len(name) <= MOST_BYTES or unaddressable(name) is not None or not _BREAKS.isdisjoint(name):
         return False
     # Beyond ASCII there may be letters, marks and digits: no spaces, nothing unseen, nothing that looks like a '/'.
     is_lettered = name.isascii() or all(each.isascii() or unicodedata.category(each)[0] in "LMN" for each in name)
-    return is_lettered and unicodedata.normalize("NFKC", name) == name and len(name.encode()) <= _MOST_BYTES
+    return is_lettered and unicodedata.normalize("NFKC", name) == name and len(name.encode()) <= MOST_BYTES

@@ -14,6 +14,8 @@ from pyflink_triton.runtime.lane import Lane
 
 #: So many models get requests at once; rows of others wait until one of these has none under way.
 MOST_ROUTES = 256
+#: After so many seconds that rows wait, the route that was not used for longest gets no more before it is done.
+_PATIENCE = 1.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class RouteTable:
         self._open: OrderedDict[Route, OpenRoute] = OrderedDict()
         #: What is to be sent to others, in the order in which they came.
         self._waiting: OrderedDict[Route, list[Callable[[Lane], None]]] = OrderedDict()
+        #: When the first of them began to be the first, in the event loop's clock.
+        self._waits_since = 0.0
         self._is_due = False
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -58,10 +62,12 @@ class RouteTable:
             route: The model.
             send: Puts the rows into its lane.
         """
-        found = self._open.get(route)
+        found = None if self._is_leaving(route) else self._open.get(route)
         if found is not None:
             self._open.move_to_end(route)
         elif self._waiting or not self._has_place():
+            if not self._waiting:
+                self._waits_since = asyncio.get_running_loop().time()
             self._waiting.setdefault(route, []).append(send)
             return
         else:
@@ -72,6 +78,15 @@ class RouteTable:
         opened = self._open[route] = self._open_route(route)
         opened.lane.queue.on_idle = self._wake
         return opened
+
+    def _is_leaving(self, route: Route) -> bool:
+        """Whether a route is to make room: routes that always have rows would let others wait for ever."""
+        if not self._waiting:
+            return False
+        if route in self._waiting:  # its rows keep their order
+            return True
+        is_late = asyncio.get_running_loop().time() - self._waits_since > _PATIENCE
+        return is_late and route == next(iter(self._open))
 
     def _has_place(self) -> bool:
         """Whether another route may be opened; one that has nothing to do makes room."""
@@ -92,9 +107,11 @@ class RouteTable:
 
     def _serve(self) -> None:
         self._is_due = False
-        while self._waiting and self._has_place():
+        while self._waiting and (next(iter(self._waiting)) in self._open or self._has_place()):
             route, sends = self._waiting.popitem(last=False)
-            opened = self._begin(route)
+            self._waits_since = asyncio.get_running_loop().time()
+            opened = self._open.get(route) or self._begin(route)
+            self._open.move_to_end(route)
             for send in sends:
                 send(opened.lane)
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyflink_triton._arrow import Ints, numbers, present
 from pyflink_triton.options.options import Options
 from pyflink_triton.options.parsers import is_version
-from pyflink_triton.options.routes import Route, is_allowed
+from pyflink_triton.options.routes import MOST_BYTES, Route, is_allowed
 from pyflink_triton.remedies import Remedy
 
 #: Of so many names it is remembered whether rows may give them.
@@ -108,6 +108,8 @@ class RouteColumns:
         return texts or [constant], places
 
     def _kind(self, model: str, version: str) -> Route | str:
+        if len(model) > MOST_BYTES or len(version) > MOST_BYTES:  # a column may hold megabytes
+            return self._read(model, version)
         found = self._known.get((model, version))
         if found is None:
             if len(self._known) >= _REMEMBERED:

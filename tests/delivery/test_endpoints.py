@@ -12,6 +12,8 @@ from pyflink_triton.addresses import model_url
 from pyflink_triton.delivery.circuit_breaker import CircuitBreaker, State
 from pyflink_triton.delivery.concurrency_limit import ConcurrencyLimit
 from pyflink_triton.delivery.endpoints import Endpoint, Endpoints
+from pyflink_triton.delivery.route_endpoints import RouteEndpoints
+from pyflink_triton.errors import RowError
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.validation import parse_options
 
@@ -393,5 +395,29 @@ def test_who_no_longer_waits_takes_no_slot(how: str) -> None:
         slots.give()
         assert slots.taken == 0
         assert slots.try_take()
+
+    asyncio.run(main())
+
+
+def test_an_endpoint_that_answered_a_model_does_not_lack_it() -> None:
+    """Where probes see no model, one endpoint may lack it now, another one later."""
+
+    async def main() -> None:
+        async def ask(_: Endpoint) -> bool:
+            return True
+
+        options = parse_options({"endpoint": "http://a,http://b", "model-name": "m"})
+        routed = RouteEndpoints(options, ask, Metrics(), asyncio.get_running_loop().time)
+        routed.begin("not seen yet")
+        a, b = routed.all
+        gone = RowError("gone", status=404)
+        routed.miss(b, gone)
+        assert routed.failure is None
+        routed.answered(b)
+        routed.miss(a, gone)
+        assert routed.failure is None
+        routed.miss(b, gone)
+        assert routed.failure is gone
+        await routed.close()
 
     asyncio.run(main())

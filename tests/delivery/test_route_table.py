@@ -79,6 +79,72 @@ def test_the_least_used_route_that_rests_makes_room_and_others_wait() -> None:
     asyncio.run(main())
 
 
+def test_routes_that_always_have_rows_make_room_in_time() -> None:
+    lanes: dict[str, FakeLane] = {}
+    closed: list[str] = []
+    sent: list[str] = []
+
+    def begin(route: Route) -> OpenRoute:
+        lanes[route.model] = FakeLane(route.model, closed)
+        return OpenRoute(cast(Any, Nothing()), cast(Any, lanes[route.model]))
+
+    async def main() -> None:
+        table = RouteTable(begin, most=2)
+
+        def send(name: str) -> None:
+            table.use(Route(name, None), lambda lane: sent.append(f"{name}:{cast(Any, lane).name}"))
+
+        for name in "abca":
+            send(name)
+        assert sent == ["a:a", "b:b", "a:a"]
+        table._waits_since -= 10.0
+        for name in "abb":  # b was not used for longest
+            send(name)
+        assert sent[3:] == ["a:a"]
+        lanes["b"].rest()
+        await asyncio.sleep(0.01)
+        assert (sent[4:], closed) == (["c:c"], ["b"])
+        send("a")
+        assert sent[5:] == ["a:a"]  # c waited for longer than b has now
+        lanes["a"].rest()
+        await asyncio.sleep(0.01)
+        assert (sent[6:], closed) == (["b:b", "b:b"], ["b", "a"])
+        await table.close()
+
+    asyncio.run(main())
+
+
+def test_rows_that_wait_for_a_route_that_is_still_open_go_there() -> None:
+    """It was to make room, and another one did before it."""
+    closed: list[str] = []
+    lanes: dict[str, FakeLane] = {}
+    sent: list[str] = []
+
+    def begin(route: Route) -> OpenRoute:
+        lanes[route.model] = FakeLane(route.model, closed)
+        return OpenRoute(cast(Any, Nothing()), cast(Any, lanes[route.model]))
+
+    async def main() -> None:
+        table = RouteTable(begin, most=2)
+
+        def send(name: str) -> None:
+            table.use(Route(name, None), lambda lane: sent.append(f"{name}:{cast(Any, lane).name}"))
+
+        for name in "abc":
+            send(name)
+        table._waits_since -= 10.0
+        send("a")
+        assert sent == ["a:a", "b:b"]
+        lanes["b"].rest()
+        await asyncio.sleep(0.01)
+        assert (sent[2:], closed) == (["c:c", "a:a"], ["b"])
+        send("a")
+        assert sent[4:] == ["a:a"]
+        await table.close()
+
+    asyncio.run(main())
+
+
 async def _work(limit: ConcurrencyLimit, done: Counter[str], name: str, places: SharedPlaces, most: list[int]) -> None:
     """Take places one after the other, as long as it goes."""
     while True:
@@ -114,7 +180,49 @@ def test_models_share_the_places_and_none_starves(rate: float | None) -> None:
         places.close()
 
     asyncio.run(main())
-    assert min(done.values()) > 50, done
+    assert min(done[name] for name in "abcd") > 50, done
+
+
+def test_a_model_with_rows_without_end_leaves_places_to_another() -> None:
+    """Rows wait in queues, which look for places only when they are told that one is free."""
+
+    async def main() -> None:
+        loop, places = asyncio.get_running_loop(), SharedPlaces(2)
+        done: Counter[str] = Counter()
+        tasks: set[asyncio.Task[None]] = set()
+
+        def queue(name: str, rows: int) -> Callable[[], object]:
+            limit, left = ConcurrencyLimit(64, 30.0, None, places), [rows]
+
+            async def send() -> None:
+                await asyncio.sleep(0.001)
+                done[name] += 1
+                limit.give()
+
+            def pump() -> None:
+                while left[0] and limit.try_take():
+                    left[0] -= 1
+                    task = loop.create_task(send())
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
+
+            def wake() -> None:
+                loop.call_soon(pump)
+
+            limit.on_free = wake
+            return pump
+
+        queue("hot", 10_000)()
+        queue("seldom", 5)()
+        while done["seldom"] < 5:
+            assert done["hot"] < 50
+            await asyncio.sleep(0.001)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        places.close()
+
+    asyncio.run(main())
 
 
 def test_places_that_are_put_back_are_free_again() -> None:

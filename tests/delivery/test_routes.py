@@ -148,6 +148,17 @@ def test_a_row_whose_model_is_missing_fails_alone(server: Triton) -> None:
     run(main())
 
 
+def test_a_name_where_the_server_has_something_else_is_missing(server: Triton) -> None:
+    """Triton has statistics at `/v2/models/stats`."""
+
+    async def main() -> None:
+        async with routed(server.http_url, allowed_models="*") as models:
+            got = await models.rows((1, "stats"), (2, "ready"), (3, "versions"), (4, "${m}"), (5, "t-a"))
+            assert [row["code"] for row in got] == ["404"] * 4 + [None]
+
+    run(main())
+
+
 def test_a_model_that_loads_holds_back_its_own_rows(tmp_path: Path) -> None:
     """The server polls its directory, because a call that loads a model would hold one of its threads."""
     repository = write(tmp_path / "models", [tenant("t-a")])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+import tracemalloc
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -61,6 +64,25 @@ def test_a_part_of_a_batch_and_bytes_that_are_no_text() -> None:
     broken = pa.Array.from_buffers(pa.utf8(), 2, pa.array([b"t\xff", b"ta"]).buffers())
     found, refused = read({"m": broken})
     assert (set(found), set(refused)) == ({1}, {0})
+
+
+def test_a_text_that_is_too_long_for_a_name_is_neither_read_nor_kept() -> None:
+    written = {"endpoint": "http://a", "model-name": "${m}", "model-version": "${v}", "max-batch-size": "8"}
+    columns = RouteColumns(parse_options({**written, "allowed-models": "*"}), {"m": 0, "v": 1})
+    columns.read(pa.record_batch([pa.array(["ta"]), pa.array(["1"])], names=["m", "v"]))  # imports what it needs
+    tracemalloc.start()
+    try:
+        for n in range(8):
+            long = f"{n:03}" * (1 << 18)
+            rows = pa.record_batch([pa.array(["ta", long]), pa.array([long, "1"])], names=["m", "v"])
+            assert all(isinstance(kind, str) for kind in columns.read(rows).kinds)
+        del long, rows
+        assert tracemalloc.get_traced_memory()[0] < 4 << 20
+    finally:
+        tracemalloc.stop()
+    began = time.process_time()
+    assert not is_plain("a" * (1 << 24))
+    assert time.process_time() - began < 0.1
 
 
 def test_as_many_names_as_rows_are_known_one_by_one() -> None:
