@@ -292,15 +292,18 @@ class Endpoints:
 
     async def _bring_back(self, endpoint: Endpoint, seconds: float) -> None:
         wait = self._options.retry_initial_backoff
-        most = max(min(self._options.retry_max_backoff, _PROBE_SECONDS), wait)
         await asyncio.sleep(seconds)
         while endpoint.is_open or not await self._is_back(endpoint):
             self._end_doubt(endpoint)
             if self.failure is not None:
                 return
             await asyncio.sleep(wait * random.uniform(0.8, 1.0))
-            wait = min(2 * wait, most)
+            wait = min(2 * wait, self._longest_pause(endpoint))
         await self.admit(endpoint)
+
+    def _longest_pause(self, endpoint: Endpoint) -> float:
+        """How many seconds may be between two probes of a server."""
+        return max(min(self._options.retry_max_backoff, _PROBE_SECONDS), self._options.retry_initial_backoff)
 
     async def admit(self, endpoint: Endpoint) -> None:
         """Send requests there. A new endpoint is checked first: if it fails, no request goes anywhere any more."""

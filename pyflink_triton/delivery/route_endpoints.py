@@ -9,6 +9,8 @@ from pyflink_triton.errors import RowError, TritonError
 
 #: A model that no endpoint has, or that is another than was declared, is asked for again after so many seconds.
 _SECONDS = 2.0
+#: The longest pause between two probes of an endpoint that lacks the model while another one may have it.
+_MISSING_SECONDS = 20.0
 
 
 class RouteEndpoints(Endpoints):
@@ -38,6 +40,10 @@ class RouteEndpoints(Endpoints):
         self.unreachable(endpoint)
         if all(each.is_missing for each in self.all):
             self.refuse(error)
+
+    def _longest_pause(self, endpoint: Endpoint) -> float:
+        """Longer where the model is elsewhere, because there may be hundreds of models that a server does not have."""
+        return _MISSING_SECONDS if endpoint.is_missing else super()._longest_pause(endpoint)
 
     def answered(self, endpoint: Endpoint) -> None:
         """The endpoint answered a request, so it has the model, also where no probe can see that."""

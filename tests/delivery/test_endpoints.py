@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -421,3 +421,33 @@ def test_an_endpoint_that_answered_a_model_does_not_lack_it() -> None:
         await routed.close()
 
     asyncio.run(main())
+
+
+def test_a_model_that_only_one_endpoint_has_is_seldom_looked_for_at_the_others() -> None:
+    """There may be hundreds of such models."""
+    asked: Counter[str] = Counter()
+
+    async def main() -> None:
+        async def ask(endpoint: Endpoint) -> bool:
+            asked[endpoint.base] += 1
+            endpoint.is_missing = endpoint.base == "http://b"
+            return not endpoint.is_missing
+
+        options = parse_options(
+            {
+                "endpoint": "http://a,http://b",
+                "model-name": "m",
+                "retry-initial-backoff": "1 ms",
+                "retry-max-backoff": "1 ms",
+            }
+        )
+        routed = RouteEndpoints(options, ask, Metrics(), asyncio.get_running_loop().time)
+        routed.begin("not seen yet")
+        while asked["http://b"] < 4:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.5)
+        await routed.close()
+
+    asyncio.run(main())
+    assert asked["http://a"] == 1
+    assert asked["http://b"] < 15  # each pause is twice the last
