@@ -30,11 +30,13 @@ from pyflink_triton.model.contract import breach
 from pyflink_triton.model.signature import ModelSignature
 from pyflink_triton.options.options import Options
 from pyflink_triton.options.routes import Route
-from pyflink_triton.protocol.failures import Cause, ErrorResponse, NoResponseError
+from pyflink_triton.protocol.failures import Cause, ErrorResponse, Fault, NoResponseError
 from pyflink_triton.remedies import Remedy
 
 #: A probe that takes longer finds the model not ready.
 _SECONDS = 5.0
+#: For so many seconds after one that took as long, no other model is asked for at that endpoint.
+_SILENT_SECONDS = 1.0
 #: A model that is unloaded may be loaded again at once, and a server unloads all before it ends.
 _UNLOADED_SECONDS = 2.0
 #: One check of the signature counts for all refusals within these seconds.
@@ -46,18 +48,28 @@ _MISFIT = "MODEL_MISFIT"
 
 
 class Turns:
-    """Lets a few models at a time be asked for at an endpoint."""
+    """Lets a few models at a time be asked for at an endpoint, and tells the others that it gives no answer."""
 
     def __init__(self) -> None:
         self._of: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
+        self._silent_until: dict[str, float] = {}
 
     def of(self, base: str) -> asyncio.Semaphore:
         """The turns at an endpoint."""
         return self._of[base]
 
+    def is_silent(self, base: str) -> bool:
+        """Whether an endpoint has just let a question time out, so that no other model waits for the same."""
+        return time.monotonic() < self._silent_until.get(base, 0.0)
+
+    def timed_out(self, base: str) -> None:
+        """An endpoint gave no answer."""
+        self._silent_until[base] = time.monotonic() + _SILENT_SECONDS
+
     def forget(self, base: str) -> None:
         """There is no endpoint of that name any more."""
         self._of.pop(base, None)
+        self._silent_until.pop(base, None)
 
 
 class RouteHealth:
@@ -105,11 +117,13 @@ class RouteHealth:
     async def ask(self, endpoint: Endpoint) -> bool:
         """Return whether requests may go to an endpoint; what else is known goes to ``endpoints``."""
         async with self._turns.of(endpoint.base):
-            try:
-                return await within(self._seconds, self._is_there(endpoint))
-            except asyncio.TimeoutError:
-                endpoint.is_missing = False
-                endpoint.trouble = f"{endpoint.base}, asked for {self._subject}, gave no answer"
+            if not self._turns.is_silent(endpoint.base):
+                try:
+                    return await within(self._seconds, self._is_there(endpoint))
+                except asyncio.TimeoutError:
+                    self._turns.timed_out(endpoint.base)
+        endpoint.is_missing = False
+        endpoint.trouble = f"{endpoint.base}, asked for {self._subject}, gave no answer"
         return False
 
     async def _is_there(self, endpoint: Endpoint) -> bool:
@@ -147,6 +161,8 @@ class RouteHealth:
     def _is_away(self, endpoint: Endpoint, error: NoResponseError) -> bool:
         endpoint.is_missing = False
         endpoint.trouble = describe_no_response(endpoint.base, self._transport.server(endpoint.base), error)
+        if error.fault in (Fault.TIMEOUT, Fault.CONNECT_TIMEOUT):
+            self._turns.timed_out(endpoint.base)
         behaviour = BEHAVIOURS[error.fault]
         if behaviour.action is Action.FAIL_JOB:
             self.endpoints.refuse(behaviour.error(endpoint.trouble))

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import pytest
+from fakes import identity
 
 from pyflink_triton.addresses import model_url
 from pyflink_triton.delivery.circuit_breaker import CircuitBreaker, State
 from pyflink_triton.delivery.concurrency_limit import ConcurrencyLimit
 from pyflink_triton.delivery.endpoints import Endpoint, Endpoints
 from pyflink_triton.delivery.route_endpoints import RouteEndpoints
+from pyflink_triton.delivery.route_health import RouteHealth, Turns
 from pyflink_triton.errors import RowError
+from pyflink_triton.http.transport import HttpTransport
 from pyflink_triton.metrics import Metrics
 from pyflink_triton.options.validation import parse_options
 
@@ -451,3 +455,30 @@ def test_a_model_that_only_one_endpoint_has_is_seldom_looked_for_at_the_others()
     asyncio.run(main())
     assert asked["http://a"] == 1
     assert asked["http://b"] < 15  # each pause is twice the last
+
+
+class Silent:
+    """A server that answers nothing."""
+
+    asked = 0
+
+    async def ready(self, base: str, seconds: float) -> None:
+        self.asked += 1
+        await asyncio.sleep(60)
+
+    def server(self, base: str) -> str:
+        return "Triton"
+
+
+def test_of_many_models_a_few_wait_for_a_server_that_is_silent() -> None:
+    """Else the last of some hundred would go to another server minutes later."""
+    options = parse_options({"endpoint": "http://a", "model-name": "m", "timeout": "200 ms"})
+    server, turns = Silent(), Turns()
+
+    async def main() -> list[bool]:
+        transport = cast(HttpTransport, server)
+        models = [RouteHealth(options, "the model", transport, identity(), turns) for _ in range(100)]
+        return await asyncio.gather(*[each.ask(Endpoint("http://a", None)) for each in models])
+
+    assert not any(asyncio.run(main()))
+    assert server.asked < 50
