@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from flink_versions import IS_FLINK_22
 from kserve_process import kserve
-from soak import IS_SOAK
+from soak import IS_SOAK, of_one_mode
 from triton import own_triton, triton
 
 __all__ = ["kserve", "own_triton", "triton"]
@@ -21,8 +21,10 @@ os.environ.setdefault("PYFLINK_TRITON_SECRET_API_KEY", "your-api-key")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what is about Flink 2.2 alone where Flink is another one."""
+    """Leave out what is about Flink 2.2 alone where Flink is another one, and what only the soak runs."""
     items[:] = [item for item in items if IS_FLINK_22 or item.get_closest_marker("only_flink22") is None]
+    if not IS_SOAK:
+        items[:] = of_one_mode(items)
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,8 @@ from flink_session import collect, session, view
 from model_repository import Model, Tensor
 from triton import Triton, serving
 
+pytestmark = pytest.mark.either_mode
+
 #: Each is an argument of its own; the names that Flink allows stay as they are.
 ARGUMENTS = {
     "f:0": "f$003a0",

@@ -14,6 +14,8 @@ from pyflink.table.udf import udtf
 from test_guards import Door, attached
 from triton import Triton
 
+pytestmark = pytest.mark.either_mode
+
 UNNESTED = "FROM a CROSS JOIN UNNEST(arr) AS u(v)"
 LEFT_UNNESTED = "FROM a LEFT JOIN UNNEST(arr) AS u(v) ON TRUE"
 LOOKED_UP = "FROM o JOIN dim FOR SYSTEM_TIME AS OF o.p AS d ON o.x = d.k"

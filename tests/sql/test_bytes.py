@@ -12,11 +12,12 @@ from model_repository import Model, Tensor
 from pyflink.table import TableEnvironment
 from pyflink.table.expressions import col
 from pyflink.table.udf import udf
-from soak import some
 from triton import Triton, serving
 
 import pyflink_triton
 from pyflink_triton.errors import SchemaError
+
+pytestmark = pytest.mark.either_mode
 
 #: None but the last two is UTF-8.
 VALUES = [bytearray(value) for value in (b"\xff", b"\x00\x80a", b"\xc3", b"a", b"")]
@@ -119,20 +120,8 @@ def test_functions_of_a_provider_take_the_types_that_they_are_made_for(
         env.from_path("t").select(make(["STRING"])(col("b"))).explain()
 
 
-@pytest.mark.parametrize(
-    ("mode", "asynchronous", "with_jar"),
-    some(
-        [
-            ("streaming", False, True),
-            ("streaming", False, False),
-            ("batch", False, False),
-            ("batch", False, True),
-            ("streaming", True, True),
-            ("streaming", True, False),
-        ],
-        2,
-    ),
-)
+@pytest.mark.parametrize("with_jar", [True, False], ids=["jar", "no jar"])
+@pytest.mark.parametrize(("mode", "asynchronous"), [("streaming", False), ("batch", False), ("streaming", True)])
 def test_functions_of_a_provider_take_bytes_where_nothing_is_declared(
     server: Triton, mode: str, asynchronous: bool, with_jar: bool
 ) -> None:

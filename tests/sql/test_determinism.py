@@ -21,6 +21,8 @@ from waiting import wait_for
 
 import pyflink_triton
 
+pytestmark = pytest.mark.either_mode
+
 STRATEGY = "table.optimizer.non-deterministic-update.strategy"
 FUNCTIONS = ("m", "v", "a")
 COUNTED = "(SELECT k, {}(c) AS y FROM (SELECT k, COUNT(*) AS c FROM numbers GROUP BY k))"

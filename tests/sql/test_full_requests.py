@@ -15,7 +15,7 @@ BATCH = 64
 #: The option's default.
 REQUEST_BYTES = 32 << 20
 #: A row's bytes, how long a request takes, and how many rows come. The model must be slower than Flink makes the rows.
-SIZES = {8: (0.05, 8_000), 2_000: (0.1, 5_000), 600_000: (1.0, 1_800 if IS_SOAK else 1_200)}
+SIZES = {8: (0.05, 8_000), 2_000: (0.1, 5_000), 600_000: (1.4, 1_800 if IS_SOAK else 1_100)}
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -14,6 +14,8 @@ from waiting import wait_for
 import pyflink_triton
 from pyflink_triton.table.sentences import tell_sentences_first
 
+pytestmark = pytest.mark.either_mode
+
 ROWS = 2_000
 MANY = 20_000
 

@@ -17,6 +17,8 @@ from triton import Triton, call
 
 import pyflink_triton
 
+pytestmark = pytest.mark.either_mode
+
 ROWS = [(1, -5, None), (2, 0, 7), (3, 3, None), (4, 20, 1), (5, None, None), (6, None, 2)]
 COLUMNS = {"id": "BIGINT", "x": "BIGINT", "y": "BIGINT"}
 

@@ -19,6 +19,8 @@ import pyflink_triton
 from pyflink_triton.remedies import Remedy
 from pyflink_triton.server.ports import choose
 
+pytestmark = pytest.mark.either_mode
+
 
 @pytest.fixture(scope="module")
 def env(kserve: KServe) -> TableEnvironment:

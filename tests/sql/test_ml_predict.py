@@ -14,6 +14,8 @@ from soak import some
 from triton import Triton
 from type_cases import F32, I8, I32, KINDS, SHAPES
 
+pytestmark = pytest.mark.either_mode
+
 MODES = ("streaming", "batch")
 
 

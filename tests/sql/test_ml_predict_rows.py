@@ -10,6 +10,8 @@ from flink_session import collect, create_model, session, view
 from pyflink.table import TableEnvironment
 from triton import Triton
 
+pytestmark = pytest.mark.either_mode
+
 UINT8 = "column 'x' is out of the range of UINT8"
 
 

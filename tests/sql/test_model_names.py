@@ -15,6 +15,8 @@ from triton import Triton, serving
 import pyflink_triton
 from pyflink_triton.table.sentences import tell_sentences_first
 
+pytestmark = pytest.mark.either_mode
+
 CLASHING = ("date_format", "nullif", "rank", "upper")
 MIXED = "Models 'Mixed', 'mixed' differ by case only. A call in the letters of one means that one, and in any other"
 

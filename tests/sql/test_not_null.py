@@ -19,6 +19,8 @@ from triton import Triton
 import pyflink_triton
 from pyflink_triton.errors import SchemaError, TritonError
 
+pytestmark = pytest.mark.either_mode
+
 WORDS = r"output column 'y' is declared FLOAT NOT NULL, and rows .* are NULL there. Declare it FLOAT"
 WITH = "WITH ('provider' = 'triton', 'endpoint' = '{}', 'model-name' = '{}'{})"
 

@@ -21,6 +21,8 @@ import pyflink_triton
 from pyflink_triton.errors import SchemaError
 from pyflink_triton.types.triton import DATATYPES
 
+pytestmark = pytest.mark.either_mode
+
 NUMBERS = [name for name in TRITONS if name != "BYTES"]
 IMAGE = (3, 8, 8)
 MODELS = [

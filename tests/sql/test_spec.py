@@ -21,6 +21,8 @@ from triton import Triton, serving
 
 import pyflink_triton
 
+pytestmark = pytest.mark.either_mode
+
 TOKEN = "canary-5f1c"  # as tests/conftest.py sets it
 HEADERS = {"Authorization": f"Bearer {TOKEN}", "X-API-Key": "your-api-key", "X-Client-ID": "flink-job-123"}
 

@@ -22,6 +22,8 @@ import pyflink_triton
 from pyflink_triton.errors import OptionError, SchemaError, TritonError
 from pyflink_triton.table.provider import TritonModelProvider
 
+pytestmark = pytest.mark.either_mode
+
 DOORS = ("scalar_function", "async_scalar_function")
 BATCHED = {"table__exec__async_scalar__max_concurrent_operations": "2000"}
 
