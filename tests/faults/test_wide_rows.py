@@ -38,6 +38,8 @@ def mapped(maps: Path) -> set[str]:
 def test_wide_rows_are_right(triton: Triton, tmp_path: Path, call: str, kills: int) -> None:
     before, others = set(workers()), mappings()
     env = session(
+        # The rows that wait are state, and more of it than the job manager's memory takes.
+        execution__checkpointing__dir=(tmp_path / "checkpoints").as_uri(),
         execution__checkpointing__interval="300 ms",
         restart_strategy__type="fixed-delay",
         restart_strategy__fixed_delay__attempts="20",
