@@ -41,20 +41,27 @@ class Nothing:
         pass
 
 
+class Table:
+    """A table of two routes: their lanes by their names, which were closed, and what was sent: for whom, and where."""
+
+    def __init__(self) -> None:
+        self.lanes: dict[str, FakeLane] = {}
+        self.closed: list[str] = []
+        self.sent: list[str] = []
+        self.table = RouteTable(self._begin, most=2)
+
+    def _begin(self, route: Route) -> OpenRoute:
+        self.lanes[route.model] = FakeLane(route.model, self.closed)
+        return OpenRoute(cast(Any, Nothing()), cast(Any, self.lanes[route.model]))
+
+    def send(self, name: str) -> None:
+        self.table.use(Route(name, None), lambda lane: self.sent.append(f"{name}:{cast(Any, lane).name}"))
+
+
 def test_the_least_used_route_that_rests_makes_room_and_others_wait() -> None:
-    lanes: dict[str, FakeLane] = {}
-    closed: list[str] = []
-    sent: list[str] = []
-
-    def begin(route: Route) -> OpenRoute:
-        lanes[route.model] = FakeLane(route.model, closed)
-        return OpenRoute(cast(Any, Nothing()), cast(Any, lanes[route.model]))
-
     async def main() -> None:
-        table = RouteTable(begin, most=2)
-
-        def send(name: str) -> None:
-            table.use(Route(name, None), lambda lane: sent.append(f"{name}:{cast(Any, lane).name}"))
+        made = Table()
+        table, lanes, closed, sent, send = made.table, made.lanes, made.closed, made.sent, made.send
 
         for name in "abab":
             send(name)
@@ -80,19 +87,9 @@ def test_the_least_used_route_that_rests_makes_room_and_others_wait() -> None:
 
 
 def test_routes_that_always_have_rows_make_room_in_time() -> None:
-    lanes: dict[str, FakeLane] = {}
-    closed: list[str] = []
-    sent: list[str] = []
-
-    def begin(route: Route) -> OpenRoute:
-        lanes[route.model] = FakeLane(route.model, closed)
-        return OpenRoute(cast(Any, Nothing()), cast(Any, lanes[route.model]))
-
     async def main() -> None:
-        table = RouteTable(begin, most=2)
-
-        def send(name: str) -> None:
-            table.use(Route(name, None), lambda lane: sent.append(f"{name}:{cast(Any, lane).name}"))
+        made = Table()
+        table, lanes, closed, sent, send = made.table, made.lanes, made.closed, made.sent, made.send
 
         for name in "abca":
             send(name)
@@ -116,19 +113,10 @@ def test_routes_that_always_have_rows_make_room_in_time() -> None:
 
 def test_rows_that_wait_for_a_route_that_is_still_open_go_there() -> None:
     """It was to make room, and another one did before it."""
-    closed: list[str] = []
-    lanes: dict[str, FakeLane] = {}
-    sent: list[str] = []
-
-    def begin(route: Route) -> OpenRoute:
-        lanes[route.model] = FakeLane(route.model, closed)
-        return OpenRoute(cast(Any, Nothing()), cast(Any, lanes[route.model]))
 
     async def main() -> None:
-        table = RouteTable(begin, most=2)
-
-        def send(name: str) -> None:
-            table.use(Route(name, None), lambda lane: sent.append(f"{name}:{cast(Any, lane).name}"))
+        made = Table()
+        table, lanes, closed, sent, send = made.table, made.lanes, made.closed, made.sent, made.send
 
         for name in "abc":
             send(name)
