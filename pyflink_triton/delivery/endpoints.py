@@ -298,10 +298,10 @@ class Endpoints:
             if self.failure is not None:
                 return
             await asyncio.sleep(wait * random.uniform(0.8, 1.0))
-            wait = min(2 * wait, self._longest_pause(endpoint))
+            wait = min(2 * wait, self.longest_pause(endpoint))
         await self.admit(endpoint)
 
-    def _longest_pause(self, endpoint: Endpoint) -> float:
+    def longest_pause(self, endpoint: Endpoint) -> float:
         """How many seconds may be between two probes of a server."""
         return max(min(self._options.retry_max_backoff, _PROBE_SECONDS), self._options.retry_initial_backoff)
 

@@ -41,9 +41,9 @@ class RouteEndpoints(Endpoints):
         if all(each.is_missing for each in self.all):
             self.refuse(error)
 
-    def _longest_pause(self, endpoint: Endpoint) -> float:
+    def longest_pause(self, endpoint: Endpoint) -> float:
         """Longer where the model is elsewhere, because there may be hundreds of models that a server does not have."""
-        return _MISSING_SECONDS if endpoint.is_missing else super()._longest_pause(endpoint)
+        return _MISSING_SECONDS if endpoint.is_missing else super().longest_pause(endpoint)
 
     def answered(self, endpoint: Endpoint) -> None:
         """The endpoint answered a request, so it has the model, also where no probe can see that."""

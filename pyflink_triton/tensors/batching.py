@@ -126,6 +126,18 @@ def _alike(columns: Sequence[TensorColumn], rows: Ints) -> Iterator[tuple[bytes,
     if len(kinds) == 1:
         yield kinds[0].tobytes(), rows
         return
-    order = np.argsort(group, kind="stable")
-    groups = np.split(rows[order], np.flatnonzero(np.diff(group[order])) + 1)
-    yield from zip((kind.tobytes() for kind in kinds), groups, strict=True)
+    yield from zip((kind.tobytes() for kind in kinds), split_by(group, rows), strict=True)
+
+
+def split_by(kinds: Ints, rows: Ints) -> list[Ints]:
+    """Split rows into those of each kind, in the order of the kinds.
+
+    Args:
+        kinds: The kind of each row, a number.
+        rows: The rows, ascending; there is one at the least.
+
+    Returns:
+        For each kind that a row has, its rows, ascending.
+    """
+    order = np.argsort(kinds, kind="stable")
+    return np.split(rows[order], np.flatnonzero(np.diff(kinds[order])) + 1)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pyflink_triton._arrow import Ints
 from pyflink_triton.options.request_parameters import Parameter, Template
+from pyflink_triton.tensors.batching import split_by
 from pyflink_triton.tensors.text_template import TextTemplate
 
 _encode = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
@@ -38,9 +39,7 @@ class RowParameters:
         Returns:
             For each group what its rows have in common, and the rows, ascending.
         """
-        kinds = self.of_row[rows]
-        order = np.argsort(kinds, kind="stable")
-        for group in np.split(rows[order], np.flatnonzero(np.diff(kinds[order])) + 1):
+        for group in split_by(self.of_row[rows], rows):
             yield _encode(self.kinds[self.of_row[group[0]]]).encode(), group
 
     def sendable(self, rows: Ints, reject: Callable[[Ints, str], None]) -> Ints:

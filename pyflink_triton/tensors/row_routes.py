@@ -13,6 +13,7 @@ from pyflink_triton.options.options import Options
 from pyflink_triton.options.parsers import is_version
 from pyflink_triton.options.routes import MOST_BYTES, Route, is_allowed
 from pyflink_triton.remedies import Remedy
+from pyflink_triton.tensors.batching import split_by
 
 #: Of so many names it is remembered whether rows may give them.
 _REMEMBERED = 4096
@@ -59,9 +60,7 @@ class RowRoutes:
         """
         if not len(rows):
             return
-        kinds = self.of_row[rows]
-        order = np.argsort(kinds, kind="stable")
-        for group in np.split(rows[order], np.flatnonzero(np.diff(kinds[order])) + 1):
+        for group in split_by(self.of_row[rows], rows):
             route = self.kinds[self.of_row[group[0]]]
             assert isinstance(route, Route)
             yield route, group
