@@ -6,15 +6,14 @@ from collections.abc import Iterator
 import pytest
 from flink_versions import IS_FLINK_22
 from kserve_process import kserve
+from short_jobs import prepare_short_jobs
 from soak import IS_SOAK, of_one_mode
 from triton import own_triton, triton
 
 __all__ = ["kserve", "own_triton", "triton"]
 
 if not IS_SOAK:
-    # Jobs this short never warm up, and without the optimizing compiler each takes a third less time. Java's own caches
-    # keep the classes of a job softly, and of thousands of jobs that is more than 10 GB: no soft reference is kept.
-    os.environ.setdefault("JVM_ARGS", "-XX:TieredStopAtLevel=1 -XX:SoftRefLRUPolicyMSPerMB=0")
+    prepare_short_jobs()
 # Flink's JVM hands these to the workers, and it starts where the first module needs it, also while tests are collected.
 os.environ.setdefault("PYFLINK_TRITON_SECRET_TRITON_TOKEN", "canary-5f1c")
 os.environ.setdefault("PYFLINK_TRITON_SECRET_API_KEY", "your-api-key")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -151,6 +152,24 @@ class Cluster:
         """The logs of the TaskManagers."""
         return {file: file.read_text() for file in sorted((self.home / "log").glob("*taskexecutor*.log"))}
 
+    def _state(self) -> str:
+        """What the jobs that have not ended wait for: their tasks, what those do, and what was warned of."""
+        said = []
+        for job, state in self.jobs().items():
+            if state not in ENDED:
+                said.append(f"job {job} {state}")
+                for vertex in self.get(f"/jobs/{job}")["vertices"]:
+                    states = {name: count for name, count in vertex["tasks"].items() if count}
+                    said.append(f"  {vertex['name'][:100]}: {states}")
+        for process in sorted(self.task_managers()):
+            dumped = subprocess.run(["jstack", str(process)], capture_output=True, text=True, timeout=30)
+            tasks = [each for each in dumped.stdout.split("\n\n") if re.match(r'"(?!Time ).*\(\d+/\d+\)#\d+"', each)]
+            said += [f"TaskManager {process}", *("\n".join(each.splitlines()[:25]) for each in tasks)]
+        for file, text in self.logged().items():
+            warned = [line[:500] for line in text.splitlines() if re.search(r" (WARN|ERROR) ", line)]
+            said += [file.name, *warned[-15:]]
+        return "\n".join(said)
+
     def task_managers(self) -> set[int]:
         """The process ids of the TaskManagers."""
         return {int(line) for file in (self.home / "pid").glob("*taskexecutor*") for line in file.read_text().split()}
@@ -176,7 +195,7 @@ class Cluster:
         try:
             wait_for(has_ended, seconds, f"the end of {program}")
         except AssertionError as error:
-            raise AssertionError(f"{error}. It printed:\n{output.read_text()}") from None
+            raise AssertionError(f"{error}. It printed:\n{output.read_text()}\n{self._state()}") from None
         finally:
             process.kill()
             process.wait()

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import subprocess
 import zipfile
 from pathlib import Path
 
-import pyflink
+from java_services import compile_service
 from places import SUPPORT
 from pyflink.table import TableEnvironment
 
 SOURCE = SUPPORT / "lookup" / "LookupNumbers.java"
-_FACTORIES = "META-INF/services/org.apache.flink.table.factories.Factory"
 
 
 def lookup_jar(directory: Path) -> Path:
     """Compile the connector ``lookup-numbers`` into a jar."""
-    libraries = Path(pyflink.__file__).parent / "lib"
     classes = directory / "classes"
-    command = ["javac", "-d", str(classes), "-cp", f"{libraries}/*", "--release", "11", str(SOURCE)]
-    subprocess.run(command, check=True, timeout=60)
+    compile_service(SOURCE, "org.apache.flink.table.factories.Factory", classes)
     jar = directory / "lookup-numbers.jar"
     with zipfile.ZipFile(jar, "w") as archive:
-        for path in classes.rglob("*.class"):
-            archive.write(path, path.relative_to(classes))
-        archive.writestr(_FACTORIES, SOURCE.stem)
+        for path in classes.rglob("*"):
+            if path.is_file():
+                archive.write(path, path.relative_to(classes))
     return jar
 
 
