@@ -7,12 +7,12 @@ INSTALLED := .venv/installed
 empty :=
 comma := ,
 joined = $(subst $(empty) $(empty),$(comma),$(strip $(1)))
-SQL := $(sort $(wildcard tests/sql/test_*.py))
-EARLY_SQL := $(sort $(wildcard tests/sql/test_[a-l]*.py))
-APART := tests/cluster tests/project tests/faults tests/sql tests/support tests/__pycache__
+sql = $(sort $(wildcard tests/sql/test_[$(1)]*.py))
+OTHERS := $(filter-out tests/cluster tests/project tests/faults tests/sql tests/support tests/__pycache__, \
+	$(patsubst %/,%,$(sort $(wildcard tests/*/))))
 # The longest first.
-PARTS := $(call joined,$(filter-out $(EARLY_SQL),$(SQL))) $(call joined,$(EARLY_SQL)) tests/cluster,tests/project tests/faults \
-	$(call joined,$(filter-out $(APART),$(patsubst %/,%,$(sort $(wildcard tests/*/)))))
+PARTS := $(call joined,$(call sql,a-f)) tests/cluster $(call joined,$(OTHERS)) tests/faults \
+	$(call joined,$(call sql,n-z)) tests/project $(call joined,$(call sql,g-m))
 PART_TARGETS := $(addprefix part-,$(shell seq $(words $(PARTS))))
 # Two at once: most tests wait more than they compute.
 TOGETHER = $(MAKE) -s -k -j2 --output-sync=target
@@ -43,8 +43,9 @@ jar: tools $(INSTALLED) ## build the shim jar and install it into the package
 demo: tools $(INSTALLED) ## the main job: handwritten digits, Flink SQL, a real Triton
 	@$(BIN)/python examples/digits.py
 
-test: tools $(INSTALLED) test-java ## every test, the long ones shortened
-	+@$(TOGETHER) $(PART_TARGETS) test-versions
+# JUnit's come first: parts build the shim in the same folder.
+test: tools $(INSTALLED) ## every test, the long ones shortened
+	+@$(TOGETHER) test-java $(PART_TARGETS) test-versions
 
 test-java: tools
 	mvn -q -B -f java-shim/pom.xml test

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 import pytest
 from flink_versions import IS_FLINK_22
 from kserve_process import kserve
+from py4j_threads import stay_in_one_java_thread
 from short_jobs import prepare_short_jobs
 from soak import IS_SOAK, of_one_mode
 from triton import own_triton, triton
 
 __all__ = ["kserve", "own_triton", "triton"]
 
+stay_in_one_java_thread()
 if not IS_SOAK:
     prepare_short_jobs()
 # Flink's JVM hands these to the workers, and it starts where the first module needs it, also while tests are collected.

@@ -456,6 +456,7 @@ def test_prometheus_scrapes_each_process(scraping: Prometheus | str, flink: Clus
     wait_for(lambda: len(scraping.query("up == 1")) == 1 + len(flink.task_managers()), 20, "all targets")
 
 
+@pytest.mark.either_mode
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("door", ["ml_predict", "function"])
 def test_metrics_equal_what_happened(
@@ -620,6 +621,7 @@ def queries() -> list[str]:
     return [*table, *alerts]
 
 
+@pytest.mark.either_mode
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("door", FAILING_DOORS)
 def test_metrics_equal_the_failures_that_were_forced(

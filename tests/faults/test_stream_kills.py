@@ -17,7 +17,7 @@ from flink_session import read_lines
 from jobs import WORKER
 from processes import children
 from scripted import delayed, part
-from soak import IS_SOAK
+from soak import IS_SOAK, some
 from triton import Triton
 from waiting import wait_for
 
@@ -79,7 +79,7 @@ def write_scripts(directory: Path) -> list[tuple[int, int, str]]:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("parallelism", [1, 2])
+@pytest.mark.parametrize("parallelism", some([2, 1], 2))
 def test_each_part_is_there_once_whatever_is_killed(
     parallelism: int, flink: Cluster, own_triton: Callable[..., Triton], tmp_path: Path
 ) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import pytest
 from flink_session import create_model, session
 from jobs import running
 from slow_requests import MODEL, counted, slow_requests
-from soak import IS_SOAK
+from soak import IS_SOAK, some
 from waiting import wait_for
 
 BATCH = 64
@@ -18,8 +19,7 @@ REQUEST_BYTES = 32 << 20
 SIZES = {8: (0.05, 8_000), 2_000: (0.1, 5_000), 600_000: (1.4, 1_800 if IS_SOAK else 1_100)}
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("function", ["ML_PREDICT", "m(x)"])
+@pytest.mark.parametrize(("function", "size"), some(list(product(["ML_PREDICT", "m(x)"], SIZES)), 2))
 def test_requests_are_full_under_load(function: str, size: int, tmp_path: Path) -> None:
     seconds, rows = SIZES[size]
     kind, datatype = ("BIGINT", "INT64") if size == 8 else ("STRING", "BYTES")

@@ -18,6 +18,7 @@ from language_models import answer, ask, language_models
 from places import ROOT
 from pyflink.table import TableEnvironment
 from snippets import run_first_screen, snippets
+from soak import some
 
 import pyflink_triton
 
@@ -117,7 +118,7 @@ CONSTRAINTS = {
 }
 
 
-@pytest.mark.parametrize("kind", CONSTRAINTS)
+@pytest.mark.parametrize("kind", some(list(CONSTRAINTS), 3))
 def test_a_constraint_holds_whatever_is_drawn(kind: str, env: TableEnvironment) -> None:
     constraint, expected = CONSTRAINTS[kind]
     query = "SELECT n, seed, chat(prompt, TRUE, n * 10 + seed) FROM prompts, UNNEST(ARRAY[1, 2, 3]) AS seeds (seed)"
