@@ -51,6 +51,8 @@ async def within(seconds: float, awaitable: Awaitable[_Result]) -> _Result:
         if not task.done():
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        elif not task.cancelled():
+            task.exception()  # asyncio prints one that nobody has looked at, as after a cancellation
 
 
 async def await_all(coroutines: Sequence[Coroutine[Any, Any, object]]) -> None:

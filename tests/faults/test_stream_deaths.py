@@ -83,8 +83,10 @@ def test_in_the_core(death: Death, servers: list[Scripted]) -> None:
             assert outcome.parts == [expected] * len(servers), mode
             assert all(message in each for each in outcome.errors.values()), (mode, outcome.errors)
             assert len(outcome.errors) == (len(servers) if message else 0), (mode, outcome.errors)
-            assert outcome.counted["http_requests"] == len(servers) + death.requests - 1, mode
-            assert outcome.counted["retries"] == death.requests - 1, mode
+            retries = outcome.counted["retries"]
+            assert outcome.counted["http_requests"] == len(servers) + retries, mode
+            # A server that is starting may be ready and go on to refuse a call.
+            assert retries == death.requests - 1 or (death.returns and retries >= death.requests), mode
 
     asyncio.run(asyncio.wait_for(main(), 60))
 
