@@ -43,7 +43,6 @@ jar: tools $(INSTALLED) ## build the shim jar and install it into the package
 demo: tools $(INSTALLED) ## the main job: handwritten digits, Flink SQL, a real Triton
 	@$(BIN)/python examples/digits.py
 
-# JUnit's come first: parts build the shim in the same folder.
 test: tools $(INSTALLED) ## every test, the long ones shortened
 	+@$(TOGETHER) test-java $(PART_TARGETS) test-versions
 

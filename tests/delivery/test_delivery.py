@@ -461,5 +461,5 @@ def test_cancelled_requests_leave_nothing_behind(triton: Triton) -> None:
         assert await one.answers(1) == [1]
         assert one.taken()[1]["in_flight"] == 0
 
-    options = {"max_in_flight_requests": "1", "circuit_breaker_enabled": "true"}
+    options = {"max_in_flight_requests": "1", "circuit_breaker_enabled": "true", "timeout": "2s"}
     through(triton, proxied(triton, Step("hang")), work, **options)
