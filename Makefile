@@ -10,7 +10,7 @@ joined = $(subst $(empty) $(empty),$(comma),$(strip $(1)))
 sql = $(sort $(wildcard tests/sql/test_[$(1)]*.py))
 OTHERS := $(filter-out tests/cluster tests/project tests/faults tests/sql tests/support tests/__pycache__, \
 	$(patsubst %/,%,$(sort $(wildcard tests/*/))))
-# The longest first.
+# The long ones first.
 PARTS := $(call joined,$(call sql,a-f)) tests/cluster $(call joined,$(OTHERS)) tests/faults \
 	$(call joined,$(call sql,n-z)) tests/project $(call joined,$(call sql,g-m))
 PART_TARGETS := $(addprefix part-,$(shell seq $(words $(PARTS))))

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,19 +155,21 @@ class Cluster:
     def _state(self) -> str:
         """What the jobs that have not ended wait for: their tasks, what those do, and what was warned of."""
         said = []
-        for job, state in self.jobs().items():
-            if state not in ENDED:
-                said.append(f"job {job} {state}")
-                for vertex in self.get(f"/jobs/{job}")["vertices"]:
-                    states = {name: count for name, count in vertex["tasks"].items() if count}
-                    said.append(f"  {vertex['name'][:100]}: {states}")
-        for process in sorted(self.task_managers()):
-            dumped = subprocess.run(["jstack", str(process)], capture_output=True, text=True, timeout=30)
-            tasks = [each for each in dumped.stdout.split("\n\n") if re.match(r'"(?!Time ).*\(\d+/\d+\)#\d+"', each)]
-            said += [f"TaskManager {process}", *("\n".join(each.splitlines()[:25]) for each in tasks)]
         for file, text in self.logged().items():
             warned = [line[:500] for line in text.splitlines() if re.search(r" (WARN|ERROR) ", line)]
             said += [file.name, *warned[-15:]]
+        with suppress(OSError, AssertionError, subprocess.TimeoutExpired):  # of a process that has ended, or hangs
+            for process in sorted(self.task_managers()):
+                dumped = subprocess.run(["jstack", str(process)], capture_output=True, text=True, timeout=30)
+                threads = dumped.stdout.split("\n\n")
+                tasks = [each for each in threads if re.match(r'"(?!Time ).*\(\d+/\d+\)#\d+"', each)]
+                said += [f"TaskManager {process}", *("\n".join(each.splitlines()[:25]) for each in tasks)]
+            for job, state in self.jobs().items():
+                if state not in ENDED:
+                    said.append(f"job {job} {state}")
+                    for vertex in self.get(f"/jobs/{job}")["vertices"]:
+                        states = {name: count for name, count in vertex["tasks"].items() if count}
+                        said.append(f"  {vertex['name'][:100]}: {states}")
         return "\n".join(said)
 
     def task_managers(self) -> set[int]:
