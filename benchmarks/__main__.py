@@ -111,6 +111,7 @@ def _apart(served: Served, directory: Path, parts: Sequence[str], asked: argpars
     more += ["--turns", str(asked.turns)] if asked.turns else []
     more += ["--server-pid", str(served.pid)] if served.pid else []
     results: dict[str, Any] = {"throughput": {}, "failed": []}
+    jvm.start(directory)  # compiles for all
     for part in parts:
         own = directory / f"{part}.json"
         command = [sys.executable, "-m", "benchmarks", "--only", part, "--url", served.url, "--output", str(own), *more]
@@ -143,7 +144,7 @@ def _measure(
         "latency": partial(latency.measure, place, extent.rates, turns, _say),
         "rows": partial(scaling.rows, place, extent.sizes, turns, _say),
         "parallelism": partial(scaling.parallelism, place, extent.parallel_rows, turns, _say),
-        "repeats": partial(repeats.measure, place, extent.repeated_rows, turns, _say),
+        "repeats": partial(repeats.measure, place, extent.repeated_rows, extent.plan.starts, turns, _say),
         "footprint": partial(footprint.worker, place, turns, _say),
         "planning": partial(footprint.planning, place, turns, _say),
         "lengths": partial(lengths.measure, place, extent.text_rows, turns, _say),

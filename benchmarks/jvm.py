@@ -13,20 +13,26 @@ import pyflink
 from pyflink.java_gateway import get_gateway
 
 _SOURCES = Path(__file__).parent / "java"
+_JAR = "bench.jar"
 FLINK_JARS = Path(pyflink.__file__).parent / "lib"
 
 
 def start(directory: Path) -> None:
     """Compile the benchmark's Java code, and put it on the class path of the JVM that PyFlink will start.
 
+    A process finds there what the one that started it has compiled.
+
     Args:
         directory: Where to.
     """
-    jar = directory / "bench.jar"
+    class_path = os.environ.get("HADOOP_CLASSPATH", "")
+    if Path(class_path.rpartition(":")[2]).name == _JAR:
+        return
+    jar = directory / _JAR
     compile_jar(jar, sorted(_SOURCES.glob("*/*.java")), [])
     subprocess.run(["jar", "uf", jar, "-C", _SOURCES, "META-INF"], check=True)
     # Flink's own way to add to its class path. Only there can one object be seen by all jobs and from here.
-    os.environ["HADOOP_CLASSPATH"] = f"{jar}:{os.environ.get('HADOOP_CLASSPATH', '')}".rstrip(":")
+    os.environ["HADOOP_CLASSPATH"] = f"{class_path}:{jar}".lstrip(":")
 
 
 def compile_jar(jar: Path, sources: Sequence[Path], class_path: Sequence[Path]) -> None:

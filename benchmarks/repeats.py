@@ -56,12 +56,13 @@ def _slow(rows: int, share: float) -> tuple[Sequence[Column], Sequence[Output]]:
     return [Column("X", "ARRAY<FLOAT>", "FP32", values)], [Output("SCORE", "FLOAT", values[:, 0])]
 
 
-def measure(place: Place, rows: int, turns: int, say: Callable[[str], None]) -> dict[str, Any]:
+def measure(place: Place, rows: int, starts: int, turns: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure ML_PREDICT with a cache and without one, in turns, each job with a cache that begins empty.
 
     Args:
         place: Where it runs.
         rows: How many rows a job of the slow model has.
+        starts: How many runs of a few rows tell what a start takes.
         turns: How many turns.
         say: Takes lines about what happens.
 
@@ -74,12 +75,12 @@ def measure(place: Place, rows: int, turns: int, say: Callable[[str], None]) -> 
         jobs = {way: _job(place, workload, options) for way, options in WAYS.items()}
         for job in jobs.values():
             job(workload.period)
-        starts = {way: min((job(64) for _ in range(2)), key=lambda run: run.seconds) for way, job in jobs.items()}
+        begun = {way: min((job(64) for _ in range(starts)), key=lambda run: run.seconds) for way, job in jobs.items()}
         taken: dict[str, list[Run]] = {way: [] for way in jobs}
         for turn in range(turns):
             say(f"    turn {turn + 1} of {turns}")
             for way, job in jobs.items():
-                taken[way].append(job(workload.period).less(starts[way]))
+                taken[way].append(job(workload.period).less(begun[way]))
         results[workload.name] = {"title": workload.title, "rows": workload.period, **_figures(taken)}
     return results
 

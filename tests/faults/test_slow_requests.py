@@ -20,7 +20,7 @@ SECONDS, BATCH = (5.0 if IS_SOAK else 2.0), 20
 ROWS = 160
 #: How long after Triton's answer a row may leave the job, and how much longer than two requests a checkpoint may take:
 #: more where other tests run at the same time.
-MOST_SECONDS, GRACE_SECONDS = (0.5, 0.5) if IS_SOAK else (1.0, 5.0)
+MOST_SECONDS, GRACE_SECONDS = (0.5, 0.5) if IS_SOAK else (1.5, 5.0)
 #: So many rows wait in the operator, for much longer than a checkpoint may take.
 CAPACITY = 400
 FUNCTIONS = {

@@ -24,8 +24,8 @@ from benchmarks.workloads import FLINK_MODULES, WORKLOADS, WrongAnswersError
 
 pytestmark = pytest.mark.timeout(1200)  # the fixture starts a server, two JVMs and some dozens of jobs
 
-CONTENDERS = ("raw", "core", "ml_predict", "mx_streaming", "mx_batch", "ml_predict_nothing")
-#: Each starts a JVM and a job for each contender.
+#: Each has jobs of its own, and each part a JVM.
+CONTENDERS = ("raw", "core", "ml_predict", "mx_streaming", *(["mx_batch"] if IS_SOAK else []), "ml_predict_nothing")
 THROUGHPUT = ["add", "text20"] if IS_SOAK else ["add"]
 PLAN = Plan(seconds=0.1, most_rows=1000, starts=1, reference_turns=1)
 

@@ -8,13 +8,15 @@ import sys
 
 from cluster import clean_environment
 from places import ROOT
+from short_jobs import quick_jvms
 
 EXAMPLES = ROOT / "examples"
 
 
 def run(name: str, *arguments: str) -> str:
     command = [sys.executable, str(EXAMPLES / name), *arguments]
-    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=300, check=False)
+    environment = clean_environment() | quick_jvms()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -308,7 +308,7 @@ def environment(home: Path) -> dict[str, str]:
         "FLINK_LOG_DIR": str(home / "log"),
         "FLINK_PID_DIR": str(home / "pid"),
         "TMPDIR": temporary,
-        "JVM_ARGS": f"-Djava.io.tmpdir={temporary} -XX:TieredStopAtLevel=1",  # JVMs this short never warm up
+        "JVM_ARGS": f"-Djava.io.tmpdir={temporary} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # they never warm up
     }
 
 

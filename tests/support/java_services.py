@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
+import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
 
-def compile_service(source: Path, interface: str, classes: Path) -> None:
-    """Compile a class against the installed Flink, and declare it to Java's ServiceLoader.
+def flink_libraries() -> Path:
+    """The directory of the installed Flink's jars."""
+    pyflink = find_spec("pyflink")
+    assert pyflink is not None
+    assert pyflink.origin is not None
+    return Path(pyflink.origin).parent / "lib"
+
+
+def compile_service(source: Path, interface: str, jar: Path) -> None:
+    """Compile a class against the installed Flink into a jar, and declare it there to Java's ServiceLoader.
 
     Args:
         source: Its file, in no package.
         interface: The interface's full name.
-        classes: The root of a class path to write to.
+        jar: The jar to write.
     """
-    pyflink = find_spec("pyflink")
-    assert pyflink is not None
-    assert pyflink.origin is not None
-    libraries = Path(pyflink.origin).parent / "lib"
-    command = ["javac", "-d", str(classes), "-cp", f"{libraries}/*", "--release", "11", str(source)]
-    subprocess.run(command, check=True, timeout=60)
-    services = classes / "META-INF" / "services"
-    services.mkdir(parents=True)
-    (services / interface).write_text(source.stem)
+    with tempfile.TemporaryDirectory() as made, zipfile.ZipFile(jar, "w") as archive:
+        command = ["javac", "-d", made, "-cp", f"{flink_libraries()}/*", "--release", "11", str(source)]
+        subprocess.run(command, check=True, timeout=60)
+        for path in Path(made).glob("*.class"):
+            archive.write(path, path.name)
+        archive.writestr(f"META-INF/services/{interface}", source.stem)

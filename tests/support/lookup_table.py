@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 from java_services import compile_service
@@ -14,13 +13,8 @@ SOURCE = SUPPORT / "lookup" / "LookupNumbers.java"
 
 def lookup_jar(directory: Path) -> Path:
     """Compile the connector ``lookup-numbers`` into a jar."""
-    classes = directory / "classes"
-    compile_service(SOURCE, "org.apache.flink.table.factories.Factory", classes)
     jar = directory / "lookup-numbers.jar"
-    with zipfile.ZipFile(jar, "w") as archive:
-        for path in classes.rglob("*"):
-            if path.is_file():
-                archive.write(path, path.relative_to(classes))
+    compile_service(SOURCE, "org.apache.flink.table.factories.Factory", jar)
     return jar
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cluster import clean_environment
 from places import ROOT
+from short_jobs import quick_jvms
 from waiting import wait_for
 
 from pyflink_triton.server import ports
@@ -76,7 +77,8 @@ def run_first_screen(serve: str, program: str, cwd: Path) -> tuple[str, str]:
         What the program printed, and its standard error.
     """
     (port,) = ports.choose("localhost", 1, set())
-    environment = {**clean_environment(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = clean_environment() | quick_jvms() | {"PATH": path}
     command = [*serve.partition("#")[0].split(), "--http-port", str(port), "--grpc-port", "0", "--metrics-port", "0"]
     written, served = cwd / "program.py", cwd / "served"
     written.write_text(program.replace("http://localhost:8000", f"http://localhost:{port}"))

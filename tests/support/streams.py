@@ -16,7 +16,7 @@ from places import ROOT
 MODES = ("one", "last", "join", "array", "rows")
 DOCUMENT = ROOT / "docs" / "streams.md"
 #: Options of every case: retries are quick, and time-outs short.
-OPTIONS = {"retry-initial-backoff": "5 ms", "retry-max-backoff": "20 ms", "max-retries": "2", "timeout": "20 s"}
+OPTIONS = {"retry-initial-backoff": "5 ms", "retry-max-backoff": "20 ms", "max-retries": "2", "timeout": "60 s"}
 
 _NONE = "gave no response"
 _MANY = "Set the option 'responses'"

@@ -136,7 +136,12 @@ def run_tests(python: Path, markers: str, url: str) -> bool:
     command += ["-o", "pythonpath=tests/support", "--rootdir", ROOT, "-c", ROOT / "pyproject.toml"]
     command += [path for path in sorted(TESTS.glob("*/test_*.py")) if "@pytest.mark.flink22\n" in path.read_text()]
     environment = {**os.environ, "PYFLINK_TRITON_TEST_SERVER": url}
-    return subprocess.run(command, cwd=python.parent.parent, env=environment, check=False).returncode == 0
+    done = subprocess.run(
+        command, cwd=python.parent.parent, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        print(done.stdout)  # not what Beam says of its threads while Python ends
+    return done.returncode == 0
 
 
 def run_junit(version: Version) -> bool:
