@@ -10,9 +10,9 @@ joined = $(subst $(empty) $(empty),$(comma),$(strip $(1)))
 sql = $(sort $(wildcard tests/sql/test_[$(1)]*.py))
 OTHERS := $(filter-out tests/cluster tests/project tests/faults tests/sql tests/support tests/__pycache__, \
 	$(patsubst %/,%,$(sort $(wildcard tests/*/))))
-# The long ones first.
-PARTS := $(call joined,$(call sql,a-f)) tests/cluster $(call joined,$(OTHERS)) tests/faults \
-	$(call joined,$(call sql,n-z)) tests/project $(call joined,$(call sql,g-m))
+# The long ones first, and what waits most (faults, then the others) beside what computes.
+PARTS := $(call joined,$(call sql,a-f)) tests/cluster tests/faults $(call joined,$(call sql,n-z)) \
+	$(call joined,$(OTHERS)) tests/project $(call joined,$(call sql,g-m))
 PART_TARGETS := $(addprefix part-,$(shell seq $(words $(PARTS))))
 # Two at once: most tests wait more than they compute.
 TOGETHER = $(MAKE) -s -k -j2 --output-sync=target
@@ -44,7 +44,7 @@ demo: tools $(INSTALLED) ## the main job: handwritten digits, Flink SQL, a real 
 	@$(BIN)/python examples/digits.py
 
 test: tools $(INSTALLED) ## every test, the long ones shortened
-	+@$(TOGETHER) test-java $(PART_TARGETS) test-versions
+	+@$(TOGETHER) test-java test-versions $(PART_TARGETS)
 
 test-java: tools
 	mvn -q -B -f java-shim/pom.xml test

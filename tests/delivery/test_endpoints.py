@@ -276,7 +276,7 @@ def test_a_breaker_stays_open_while_probes_find_the_endpoint_away() -> None:
         assert only.breaker.openings == 1
         await many.close()
 
-    asyncio.run(asyncio.wait_for(main(), 30))
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 def fail(many: Endpoints, endpoint: Endpoint, times: int) -> None:

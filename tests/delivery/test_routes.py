@@ -86,7 +86,7 @@ def server(directory: Path) -> Iterator[Triton]:
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(main, 25))
+    asyncio.run(asyncio.wait_for(main, 60))
 
 
 def test_each_row_goes_to_the_model_that_it_names(server: Triton) -> None:

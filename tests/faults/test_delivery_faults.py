@@ -68,7 +68,7 @@ async def run(case: Case, triton: Triton) -> Outcome:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.fault)
 def test_a_fault(case: Case, triton: Triton) -> None:
-    outcome = asyncio.run(asyncio.wait_for(run(case, triton), 30))
+    outcome = asyncio.run(asyncio.wait_for(run(case, triton), 60))
     rows = [x for batch in case.batches for x in batch]
     assert (outcome.failed_job is not None) == case.job, outcome.failed_job
     if case.job:

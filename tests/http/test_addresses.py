@@ -128,7 +128,7 @@ def test_probes_and_health_checks_find_such_a_model(named: Triton) -> None:
         async with proxy:
             return await answer(asked(proxy.url, "yolo@640", **quick), 3)
 
-    assert asyncio.run(asyncio.wait_for(main(), 30)) == [16] * 3
+    assert asyncio.run(asyncio.wait_for(main(), 60)) == [16] * 3
 
 
 def quoted(name: str) -> str:

@@ -80,7 +80,7 @@ def test_an_answer_before_the_request_is_written(closes: str, loop: str) -> None
                     assert (await request).status == 413
             assert not connection.is_reusable
 
-    run_on(loop, asyncio.wait_for(main(), 20))
+    run_on(loop, asyncio.wait_for(main(), 60))
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -103,7 +103,7 @@ def test_of_a_large_request_little_waits_for_a_slow_server(loop: str) -> None:
             assert response.body == b"hello"
             assert connection.is_reusable
 
-    run_on(loop, asyncio.wait_for(main(), 20))
+    run_on(loop, asyncio.wait_for(main(), 60))
     assert max(waiting) <= 2 * BURST_BYTES
 
 
@@ -130,7 +130,7 @@ def test_large_bodies_go_both_ways_by_tls(loop: str, contexts: Contexts) -> None
                 assert response.body == body
                 assert connection.is_reusable
 
-    run_on(loop, asyncio.wait_for(main(), 40))
+    run_on(loop, asyncio.wait_for(main(), 60))
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -147,7 +147,7 @@ def test_the_time_is_over_while_the_request_is_written(loop: str) -> None:
             assert connection.began
             assert connection.is_closed
 
-    run_on(loop, asyncio.wait_for(main(), 10))
+    run_on(loop, asyncio.wait_for(main(), 60))
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -164,7 +164,7 @@ def test_a_request_that_is_cancelled_closes_its_connection(loop: str) -> None:
                 await request
             assert connection.is_closed
 
-    run_on(loop, asyncio.wait_for(main(), 10))
+    run_on(loop, asyncio.wait_for(main(), 60))
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -180,7 +180,7 @@ def test_a_length_that_is_not_kept_takes_no_memory(loop: str) -> None:
                 await connection.request([HEAD], soon(), (1 << 41, 1))
             assert len(connection._body or b"") <= 17 << 20
 
-    run_on(loop, asyncio.wait_for(main(), 10))
+    run_on(loop, asyncio.wait_for(main(), 60))
 
 
 class CountingLoop(asyncio.SelectorEventLoop):
@@ -231,7 +231,7 @@ def test_a_connection_that_rests_is_closed_in_time_unless_it_is_used(loop: str) 
             await asyncio.sleep(0.3)
             assert connection.is_closed
 
-    run_on(loop, asyncio.wait_for(main(), 10))
+    run_on(loop, asyncio.wait_for(main(), 60))
 
 
 #: The head, what stands before and behind a part of three bytes, and what ends the body.
@@ -270,7 +270,7 @@ def test_a_body_in_parts_arrives_part_by_part(form: str, loop: str) -> None:
             assert found == [b"one", b"two", b"six"]
             assert connection.is_reusable == (form != "the end")
 
-    run_on(loop, asyncio.wait_for(main(), 10))
+    run_on(loop, asyncio.wait_for(main(), 60))
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -293,7 +293,7 @@ def test_each_part_has_its_own_time_and_what_came_before_is_delivered(loop: str)
                 await connection.part(soon(0.3))
             assert connection.is_closed
 
-    run_on(loop, asyncio.wait_for(main(), 10))
+    run_on(loop, asyncio.wait_for(main(), 60))
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -321,7 +321,7 @@ def test_of_a_body_in_parts_little_waits_for_a_slow_reader(loop: str) -> None:
             assert came == size
             assert connection.is_reusable
 
-    run_on(loop, asyncio.wait_for(main(), 20))
+    run_on(loop, asyncio.wait_for(main(), 60))
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -339,7 +339,7 @@ def test_a_body_in_parts_that_is_cut_off_says_so_behind_what_came(loop: str) -> 
             with pytest.raises(CutOff):
                 await connection.part(soon())
 
-    run_on(loop, asyncio.wait_for(main(), 10))
+    run_on(loop, asyncio.wait_for(main(), 60))
 
 
 def test_small_parts_are_joined_and_large_ones_never() -> None:

@@ -66,7 +66,7 @@ async def client(answer: Answer = plain, **options: str) -> AsyncIterator[tuple[
 
 
 def run(main: Callable[[], Any], loop: str = "asyncio") -> None:
-    run_on(loop, asyncio.wait_for(main(), 20))
+    run_on(loop, asyncio.wait_for(main(), 60))
 
 
 def test_what_a_request_says() -> None:

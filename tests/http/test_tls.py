@@ -49,7 +49,7 @@ def ask(triton: Triton, proxy: FaultProxy, options: Mapping[str, str]) -> list[i
         async with proxy, model(proxy.url, triton.http_url, **options) as one:
             return await one.answers(1, 2)
 
-    return asyncio.run(asyncio.wait_for(main(), 30))
+    return asyncio.run(asyncio.wait_for(main(), 60))
 
 
 def proxied(
@@ -113,7 +113,7 @@ def ask_in_vain(triton: Triton, proxy: FaultProxy, options: Mapping[str, str]) -
                 return str(error)
             return prediction.errors[0]
 
-    return asyncio.run(asyncio.wait_for(main(), 30))
+    return asyncio.run(asyncio.wait_for(main(), 60))
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_what_answers_there_is_named_with_what_to_write(triton: Triton, tmp_path
             await ASKING[ask](await url_of(place, triton, tmp_path, stack))
 
     with pytest.raises(TritonError) as error:
-        asyncio.run(asyncio.wait_for(main(), 30))
+        asyncio.run(asyncio.wait_for(main(), 60))
     sentence = str(error.value)
     assert PLACES[place][ask == "list"] in sentence
     assert "endpoint" in sentence
@@ -138,7 +138,7 @@ def test_a_server_that_is_away_is_not_taken_for_another(triton: Triton) -> None:
             await ASKING["plan"](f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
 
     with pytest.raises(TritonError, match="broke before an answer") as error:
-        asyncio.run(asyncio.wait_for(main(), 30))
+        asyncio.run(asyncio.wait_for(main(), 60))
     assert "https" not in str(error.value)
 
 

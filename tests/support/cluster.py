@@ -29,7 +29,7 @@ TASK_MANAGERS = 2
 SQL_GATEWAY = f"org.apache.flink:flink-sql-gateway:{flink_version}"
 MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 START_SECONDS = 60
-COMMAND_SECONDS = 120
+COMMAND_SECONDS = 240
 ENDED = ("FINISHED", "FAILED", "CANCELED")
 #: Runs when its standard input ends, as it does when this process does, however that came.
 STOP = """

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pytest
 from processes import children, connections
 from triton import Triton
+from waiting import SLACK_SECONDS
 
 from pyflink_triton.delivery.delivery import Delivery
 from pyflink_triton.metrics import Metrics
@@ -220,7 +221,7 @@ async def script_model(endpoint: str, **options: str) -> AsyncIterator[ScriptMod
 
 async def until(condition: Callable[[], Any], seconds: float, what: str) -> None:
     """Wait for a condition while streams go on."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds + SLACK_SECONDS
     while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        assert time.monotonic() < end, f"not within {seconds + SLACK_SECONDS} s: {what}"
         await asyncio.sleep(0.02)

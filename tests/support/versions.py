@@ -26,6 +26,7 @@ from pathlib import Path
 
 from model_repository import MODELS
 from places import ROOT, TESTS
+from short_jobs import QUICK_JVM
 from triton import serving
 
 _BUILD = ROOT / "build"
@@ -135,7 +136,8 @@ def run_tests(python: Path, markers: str, url: str) -> bool:
     command: list[str | Path] = [python, "-m", "pytest", "-q", "-m", markers, "-p", "no:cacheprovider"]
     command += ["-o", "pythonpath=tests/support", "--rootdir", ROOT, "-c", ROOT / "pyproject.toml"]
     command += [path for path in sorted(TESTS.glob("*/test_*.py")) if "@pytest.mark.flink22\n" in path.read_text()]
-    environment = {**os.environ, "PYFLINK_TRITON_TEST_SERVER": url}
+    # For so few JVMs an archive of classes takes longer than it saves.
+    environment = {"JVM_ARGS": QUICK_JVM, **os.environ, "PYFLINK_TRITON_TEST_SERVER": url}
     done = subprocess.run(
         command, cwd=python.parent.parent, env=environment, capture_output=True, text=True, check=False
     )
