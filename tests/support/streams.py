@@ -15,7 +15,7 @@ from places import ROOT
 
 MODES = ("one", "last", "join", "array", "rows")
 DOCUMENT = ROOT / "docs" / "streams.md"
-#: Options of every case: retries are quick, and time-outs short.
+#: Options of every case: retries are quick; a case about a time-out has a short one of its own.
 OPTIONS = {"retry-initial-backoff": "5 ms", "retry-max-backoff": "20 ms", "max-retries": "2", "timeout": "60 s"}
 
 _NONE = "gave no response"
