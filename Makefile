@@ -53,7 +53,8 @@ test-java: tools
 test-python: tools $(INSTALLED)
 	+@$(TOGETHER) $(PART_TARGETS)
 
-part-%:
+# `tools` here, too: without it the parts would begin before the targets above that wait for it.
+part-%: tools $(INSTALLED)
 	$(BIN)/pytest $(subst $(comma),$(empty) $(empty),$(word $*,$(PARTS)))
 
 test-versions: tools $(INSTALLED) ## a short suite with Flink 2.2, and with CPython 3.10 and 3.12

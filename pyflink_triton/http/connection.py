@@ -76,7 +76,6 @@ class Connection(asyncio.BufferedProtocol):
         made: When it was made.
         is_reused: Whether it carried a request before the present one.
         began: Whether a byte of the present request may have been sent.
-        is_reusable: Whether it may carry another request, once the response is read.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_lost: Callable[[Connection], None] | None = None) -> None:
@@ -85,7 +84,7 @@ class Connection(asyncio.BufferedProtocol):
         self.made = time.monotonic()
         self.is_reused = False
         self.began = False
-        self.is_reusable = False
+        self._is_whole = False
         self._was_used = False
         self._transport: asyncio.Transport | None = None
         self._poll: select.poll | None = None
@@ -119,6 +118,11 @@ class Connection(asyncio.BufferedProtocol):
     def is_closed(self) -> bool:
         """Whether it can carry no request any more."""
         return self._transport is None or self._transport.is_closing()
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether it may carry another request: the response was whole, and every part of its body was taken."""
+        return self._is_whole and not self._parts
 
     @property
     def has_input(self) -> bool:
@@ -197,10 +201,11 @@ class Connection(asyncio.BufferedProtocol):
 
     async def _exchange(self, parts: Sequence[bytes | memoryview], deadline: float) -> Response:
         self.is_reused, self._was_used = self._was_used, True
-        self.began = self.is_reusable = self._is_written = False
+        self.began = self._is_whole = self._is_written = False
         if self._error is not None or self._transport is None or self._transport.is_closing():
             raise self._error or ConnectionResetError("the connection was closed")
         assert self._head is None, "one request at a time"
+        assert not self._parts, "parts of another response"
         self._head, self._interim, self._part_bytes = ResponseHead(), 0, 0
         self._waiter = waiter = self._loop.create_future()
         self._limit_time(deadline)
@@ -408,7 +413,7 @@ class Connection(asyncio.BufferedProtocol):
         assert self._response is not None
         self._response.body = body
         transport = self._transport
-        self.is_reusable = (
+        self._is_whole = (
             head.keeps_alive
             and not extra
             and self._is_written

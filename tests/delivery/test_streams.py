@@ -17,7 +17,7 @@ import pytest
 from deliveries import upstream
 from fault_proxy import FaultProxy
 from faults import PASS, Step
-from streams import DOCUMENT, MODES, OPTIONS, STREAMS, Stream, document
+from streams import AFTER_A_FAILURE, DOCUMENT, MODES, ONE_AFTER_THE_OTHER, OPTIONS, STREAMS, Stream, document
 from triton import Triton
 
 from pyflink_triton.errors import AccessError, ContractError, JobError, PlanError
@@ -101,6 +101,23 @@ def test_a_stream(case: Stream, mode: str, triton: Triton) -> None:
     assert outcome.seconds >= case.seconds
     # The row beside it is answered, whatever becomes of this one.
     assert outcome.rows[1] == [["beside"] if mode in ("array", "rows") else "beside"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_a_failed_row_leaves_is_no_response_to_the_next(mode: str, triton: Triton) -> None:
+    async def main() -> Outcome:
+        async with FaultProxy(upstream(triton.http_url), always=Step("whole")) as proxy:
+            outputs = {"text": "ARRAY<STRING>" if mode == "array" else "STRING"}
+            options = {key.replace("-", "_"): value for key, value in {**OPTIONS, **ONE_AFTER_THE_OTHER}.items()}
+            rows = [(case.text,) for case in AFTER_A_FAILURE]
+            return await predict(proxy.url, "script", SCRIPT, outputs, rows, responses=mode, **options)
+
+    outcome = asyncio.run(asyncio.wait_for(main(), 60))
+    for place, case in enumerate(AFTER_A_FAILURE):
+        expected, message = case.outcome(mode)
+        assert outcome.rows[place] == [expected], case.what
+        assert message in outcome.errors.get(place, ""), (case.what, outcome.errors)
+        assert (place in outcome.errors) == bool(message), case.what
 
 
 def test_the_page() -> None:

@@ -183,6 +183,26 @@ def test_a_response_is_read_in_parts(loop: str) -> None:
     run(main, loop)
 
 
+@pytest.mark.parametrize("taken", [0, 1, 2])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_parts_that_came_and_were_not_taken_belong_to_no_other_call(loop: str, taken: int) -> None:
+    async def stream(number: int, writer: asyncio.StreamWriter) -> bool:
+        writer.write(STREAM + b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n")
+        return True
+
+    async def main() -> None:
+        async with client(stream) as (one, url, server):
+            for _ in range(2):
+                async with one.stream("POST", url, body=[b"x"], timeout=0.5, total=5.0) as (_, parts):
+                    assert [await anext(parts) for _ in range(taken)] == [b"a", b"b"][:taken]
+                    await asyncio.sleep(0.05)  # the whole body is there
+            assert (await one.call("GET", url)).body == b"ab"
+            # A connection is kept only where all was taken.
+            assert server.connections == (1 if taken == 2 else 3)
+
+    run(main, loop)
+
+
 def test_a_body_that_is_too_large_is_refused_by_its_status() -> None:
     async def large(_: int, writer: asyncio.StreamWriter) -> bool:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + bytes(2000))

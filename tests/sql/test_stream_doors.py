@@ -12,7 +12,7 @@ from doors import STREAM_DOORS, Door, Model, assert_stream, stream_model
 from fault_places import background_proxy
 from faults import PASS, Step
 from soak import IS_SOAK, some
-from streams import OPTIONS, STREAMS, Stream
+from streams import AFTER_A_FAILURE, ONE_AFTER_THE_OTHER, OPTIONS, STREAMS, Stream
 from triton import Triton
 
 #: Those that can be rows of one job.
@@ -45,6 +45,12 @@ def each(step: int) -> pytest.MarkDecorator:
 @each(step=3)
 def test_streams_beside_each_other(door: Door, mode: str, triton: Triton) -> None:
     check(door, mode, ALIKE, triton.http_url)
+
+
+@each(step=6)
+def test_what_a_failed_row_leaves_is_no_response_to_the_next(door: Door, mode: str, triton: Triton) -> None:
+    whole = [Step("whole")] * len(AFTER_A_FAILURE)
+    check(door, mode, AFTER_A_FAILURE, triton.http_url, whole, ONE_AFTER_THE_OTHER)
 
 
 @each(step=9)

@@ -147,6 +147,8 @@ def assert_stream(case: Stream, mode: str, rows: Sequence[Mapping[str, Any]]) ->
     expected, message = case.outcome(mode)
     values = [row["text"] for row in rows]
     assert (values if mode == "rows" else values[0]) == expected, case.what
-    assert all((message in row["why"]) if message else (row["why"] is None) for row in rows), case.what
+    for row in rows:
+        why = row["why"]
+        assert (message in (why or "")) if message else (why is None), f"{case.what}: {why}"
     if mode == "rows":
         assert [row["k"] for row in rows] == ([None] if message else list(range(len(rows)))), case.what

@@ -206,6 +206,17 @@ class FaultProxy:
         await writer.drain()
         return goes_on
 
+    async def _whole(self, step: Step, call: Call, writer: asyncio.StreamWriter) -> bool:
+        """A stream that arrives at once, when it has ended."""
+        reader, upstream = await asyncio.open_connection(*self.upstream)
+        try:
+            upstream.write(call.head + call.body)
+            writer.write(await reader.readuntil(b"\r\n0\r\n\r\n"))
+        finally:
+            upstream.close()
+        await writer.drain()
+        return True
+
     async def _status(self, step: Step, call: Call, writer: asyncio.StreamWriter) -> bool:
         lines = [f"HTTP/1.1 {step.status} Some Words", *step.headers, f"Content-Length: {len(step.body)}", "", ""]
         writer.write("\r\n".join(lines).encode() + step.body)

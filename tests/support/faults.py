@@ -21,7 +21,7 @@ class Step:
     """What becomes of one inference call.
 
     Attributes:
-        kind: pass, status, edit, raw, reset, close, drip, ping, hang, away or drain: a method of the proxy.
+        kind: pass, whole, status, edit, raw, reset, close, drip, ping, hang, away or drain: a method of the proxy.
         status: The HTTP status that is answered.
         body: The body that is answered.
         headers: Header lines of the answer.

@@ -136,6 +136,16 @@ STREAMS = (
 )
 
 
+#: One at a time over one connection: a row that fails before its stream has ended, and one whose response is its own.
+ONE_AFTER_THE_OTHER = {"max-in-flight-requests": "1", "max-response-bytes": "2 kb"}
+AFTER_A_FAILURE = (
+    Stream("an error, and a response behind it", ["a", {"error": "bad row"}, "left"], message="bad row"),
+    _good("the row after an error", "own 1"),
+    Stream("too many bytes, and a response behind them", ["x" * 2000, "left"], message="more than 2048 bytes together"),
+    _good("the row after too many bytes", "own 2"),
+)
+
+
 @dataclass(frozen=True)
 class Death(Stream):
     """A stream in whose middle something dies.
