@@ -43,8 +43,9 @@ jar: tools $(INSTALLED) ## build the shim jar and install it into the package
 demo: tools $(INSTALLED) ## the main job: handwritten digits, Flink SQL, a real Triton
 	@$(BIN)/python examples/digits.py
 
+# The versions first, JUnit last: both build in java-shim/target.
 test: tools $(INSTALLED) ## every test, the long ones shortened
-	+@$(TOGETHER) test-java test-versions $(PART_TARGETS)
+	+@$(TOGETHER) test-versions $(PART_TARGETS) test-java
 
 test-java: tools
 	mvn -q -B -f java-shim/pom.xml test
