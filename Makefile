@@ -43,9 +43,8 @@ jar: tools $(INSTALLED) ## build the shim jar and install it into the package
 demo: tools $(INSTALLED) ## the main job: handwritten digits, Flink SQL, a real Triton
 	@$(BIN)/python examples/digits.py
 
-# The versions first, JUnit last: both build in java-shim/target.
 test: tools $(INSTALLED) ## every test, the long ones shortened
-	+@$(TOGETHER) test-versions $(PART_TARGETS) test-java
+	+@$(TOGETHER) test-java test-versions $(PART_TARGETS)
 
 test-java: tools
 	mvn -q -B -f java-shim/pom.xml test
@@ -54,8 +53,7 @@ test-java: tools
 test-python: tools $(INSTALLED)
 	+@$(TOGETHER) $(PART_TARGETS)
 
-# `tools` here, too: without it the parts would begin before the targets above that wait for it.
-part-%: tools $(INSTALLED)
+part-%:
 	$(BIN)/pytest $(subst $(comma),$(empty) $(empty),$(word $*,$(PARTS)))
 
 test-versions: tools $(INSTALLED) ## a short suite with Flink 2.2, and with CPython 3.10 and 3.12
