@@ -79,12 +79,16 @@ def scripts(url: str, *texts: Any, outputs: Columns | None = None, model: str = 
 BESIDE = json.dumps(["beside"])
 
 
+async def streams(url: str, mode: str, texts: Sequence[str], options: Mapping[str, str]) -> Outcome:
+    """Predict rows that are scripts, with the options of every case and more."""
+    outputs = {"text": "ARRAY<STRING>" if mode == "array" else "STRING"}
+    written = {key.replace("-", "_"): value for key, value in {**OPTIONS, **options}.items()}
+    return await predict(url, "script", SCRIPT, outputs, [(text,) for text in texts], responses=mode, **written)
+
+
 async def through_proxy(case: Stream, mode: str, triton: Triton) -> tuple[Outcome, int]:
     async with FaultProxy(upstream(triton.http_url), case.steps, spared=b"beside") as proxy:
-        outputs = {"text": "ARRAY<STRING>" if mode == "array" else "STRING"}
-        options = {key.replace("-", "_"): value for key, value in {**OPTIONS, **case.options}.items()}
-        rows = [(case.text,), (BESIDE,)]
-        outcome = await predict(proxy.url, "script", SCRIPT, outputs, rows, responses=mode, **options)
+        outcome = await streams(proxy.url, mode, [case.text, BESIDE], case.options)
         return outcome, len([call for call in proxy.inferences if b"beside" not in call.body])
 
 
@@ -107,10 +111,7 @@ def test_a_stream(case: Stream, mode: str, triton: Triton) -> None:
 def test_what_a_failed_row_leaves_is_no_response_to_the_next(mode: str, triton: Triton) -> None:
     async def main() -> Outcome:
         async with FaultProxy(upstream(triton.http_url), always=Step("whole")) as proxy:
-            outputs = {"text": "ARRAY<STRING>" if mode == "array" else "STRING"}
-            options = {key.replace("-", "_"): value for key, value in {**OPTIONS, **ONE_AFTER_THE_OTHER}.items()}
-            rows = [(case.text,) for case in AFTER_A_FAILURE]
-            return await predict(proxy.url, "script", SCRIPT, outputs, rows, responses=mode, **options)
+            return await streams(proxy.url, mode, [case.text for case in AFTER_A_FAILURE], ONE_AFTER_THE_OTHER)
 
     outcome = asyncio.run(asyncio.wait_for(main(), 60))
     for place, case in enumerate(AFTER_A_FAILURE):
